@@ -1,0 +1,1 @@
+"""Engine, transactions and exact column types. Each domain keeps its own tables in its own ``store.py``."""

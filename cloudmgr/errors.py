@@ -1,0 +1,96 @@
+"""The one tree of errors. What each means decides who retries and what a person is told.
+
+Every error carries a stable ``code`` (a machine may match it), a sentence for a person,
+and, where something can be done, a ``hint`` that says what.
+"""
+
+from __future__ import annotations
+
+
+class CloudmgrError(Exception):
+    """The root; never raised itself.
+
+    :param message: what is wrong, as one sentence.
+    :param code: stable, lower case, dashes; defaults to the class's own.
+    :param hint: what to do next.
+    :param path: where in the input: ``components[0].cpu``, ``row 12, column C``.
+    """
+
+    code = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str = "",
+        path: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or type(self).code
+        self.hint = hint
+        self.path = path
+
+
+class Temporary(CloudmgrError):
+    """It may work if tried again later, unchanged: a timeout, a full queue, a locked row."""
+
+    code = "temporary"
+
+
+class Permanent(CloudmgrError):
+    """It will not work until a person changes something: no retry before the next generation."""
+
+    code = "permanent"
+
+
+class NotFound(CloudmgrError):
+    """There is no such thing, or not for the one who asks."""
+
+    code = "not-found"
+
+
+class Conflict(CloudmgrError):
+    """The thing is not in the state, or not of the version, that the caller supposed."""
+
+    code = "conflict"
+
+
+class Invalid(CloudmgrError):
+    """The input breaks a rule; nothing was changed.
+
+    ``problems`` lists every fault found as ``(path, sentence)``, so that a person mends all at once.
+    """
+
+    code = "invalid"
+
+    def __init__(  # noqa: PLR0913 - an error is built with what it knows
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        hint: str = "",
+        path: str = "",
+        problems: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(message, code=code, hint=hint, path=path)
+        self.problems = problems or (((path, message),) if path else ())
+
+
+class Unpriced(CloudmgrError):
+    """Usage for which no price is in force: never rated as zero."""
+
+    code = "unpriced"
+
+
+class Forbidden(CloudmgrError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+class Unauthenticated(CloudmgrError):
+    """The caller is not known: no token, a wrong one, or one that has expired."""
+
+    code = "unauthenticated"

@@ -1,0 +1,1 @@
+"""Requests, environments, and the reconciler that keeps what runs equal to what was approved."""

@@ -1,0 +1,123 @@
+"""Systems and their environments: what was approved, and what is seen of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from cloudmgr.conditions import Condition
+    from cloudmgr.pools.pool import Zone
+
+
+class Criticality(IntEnum):
+    """Who goes first when a pool runs out: a higher number does."""
+
+    LOW = 1
+    NORMAL = 2
+    HIGH = 3
+    VITAL = 4
+
+
+class Purpose(StrEnum):
+    PRODUCTION = "production"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One business system of a department. ``code`` is a DNS label, unique in the city."""
+
+    id: str
+    department_id: str
+    code: str
+    name_zh: str
+    name_en: str
+    zone: Zone
+    protection_level: int
+    criticality: Criticality
+    purpose: str
+    created_at: datetime
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One part of an environment's workload, as approved.
+
+    CPU in thousandths of a core, memory in MiB, storage in GiB for each replica slot. ``max_replicas``
+    is the ceiling that was approved; ``min_replicas`` is held while the environment is awake.
+    """
+
+    name: str
+    cpu_millis: int
+    memory_mib: int
+    min_replicas: int
+    max_replicas: int
+    command: tuple[str, ...] = ()
+    image: str = ""
+    port: int | None = None
+    health_path: str = "/"
+    startup_seconds: int = 60
+    storage_gib: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the gateway finds one Ready replica of a component."""
+
+    component: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentStatus:
+    """What was seen at the last reconcile. ``observed_generation`` is that of the spec it was seen for."""
+
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    ready: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One hosted instance of a system: the unit of isolation, scaling and billing.
+
+    ``generation`` counts changes of what ought to be (components, target, retiring); ``version``
+    counts every change of the row and is what ETags speak of. ``target`` is how many replicas of
+    each component ought to run now, written by scaling alone; all zero means hibernated.
+    """
+
+    id: str
+    system_id: str
+    department_id: str
+    name: str
+    host: str
+    zone: Zone
+    pool_id: str
+    purpose: Purpose
+    scaling_class: str
+    components: tuple[Component, ...]
+    target: Mapping[str, int]
+    created_at: datetime
+    generation: int = 1
+    version: int = 1
+    retiring: bool = False
+    status: EnvironmentStatus = field(default_factory=EnvironmentStatus)
+
+    @property
+    def hibernated(self) -> bool:
+        return not any(self.target.values())
+
+    @property
+    def web(self) -> Component | None:
+        """The component that the gateway leads to: the first with a port."""
+        return next((c for c in self.components if c.port is not None), None)

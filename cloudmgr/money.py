@@ -1,0 +1,97 @@
+"""Exact money. Nothing here rounds unless its name says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, localcontext
+from fractions import Fraction
+from typing import TYPE_CHECKING, Self
+
+from cloudmgr.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CENT = Decimal("0.01")
+# 60 digits hold any product of the DECIMAL(38, 18) columns; Inexact raises rather than lose one.
+EXACT = Context(prec=60, traps=[Inexact])
+
+
+def exact_product(left: Decimal, right: Decimal) -> Decimal:
+    """``left × right`` with every digit.
+
+    :raises decimal.Inexact: beyond 60 digits.
+    """
+    return EXACT.multiply(left, right)
+
+
+def exact_sum(values: Sequence[Decimal]) -> Decimal:
+    """The sum with every digit, 0 for nothing.
+
+    :raises decimal.Inexact: beyond 60 digits.
+    """
+    with localcontext(EXACT):
+        return sum(values, Decimal(0))
+
+
+def to_cents(value: Fraction) -> Decimal:
+    """``value`` rounded half up (away from zero at a tie) to two decimals, from the exact fraction."""
+    cents, remainder = divmod(abs(value) * 100, 1)
+    cents += remainder >= Fraction(1, 2)
+    return Decimal(int(cents) if value >= 0 else -int(cents)).scaleb(-2)
+
+
+def largest_remainder(total: Decimal, weights: Sequence[Fraction]) -> list[Decimal]:
+    """``total`` (whole cents) shared by ``weights``, so that the shares sum to it exactly.
+
+    Ties go to the earlier weight, so the result does not depend on chance. Source: Hamilton's
+    method of apportionment.
+
+    :raises Invalid: ``no-weights`` when there is nothing to share by; ``negative-weight``.
+    """
+    if any(weight < 0 for weight in weights):
+        raise Invalid("a share cannot have a negative weight", code="negative-weight")
+    whole = sum(weights, Fraction(0))
+    if whole == 0:
+        raise Invalid("there is nothing to share by", code="no-weights")
+    cents = int(total.quantize(CENT, rounding=ROUND_HALF_UP).scaleb(2))
+    ideal = [Fraction(cents) * weight / whole for weight in weights]
+    floors = [share.numerator // share.denominator for share in ideal]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (floors[i] - ideal[i], i))
+    for index in by_remainder[: cents - sum(floors)]:
+        floors[index] += 1
+    return [Decimal(share).scaleb(-2) for share in floors]
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount in one currency (ISO 4217).
+
+    :raises Invalid: ``not-a-number`` for NaN and infinities, ``no-currency``.
+    """
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not self.amount.is_finite():
+            raise Invalid("money must be a finite number", code="not-a-number")
+        if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
+            raise Invalid(f"{self.currency!r} is not an ISO 4217 currency", code="no-currency")
+
+    def __add__(self, other: Self) -> Self:
+        self._same(other)
+        return type(self)(exact_sum([self.amount, other.amount]), self.currency)
+
+    def __sub__(self, other: Self) -> Self:
+        self._same(other)
+        return type(self)(exact_sum([self.amount, -other.amount]), self.currency)
+
+    def times(self, factor: Decimal) -> Self:
+        return type(self)(exact_product(self.amount, factor), self.currency)
+
+    def _same(self, other: Self) -> None:
+        if self.currency != other.currency:
+            raise Invalid(
+                f"{self.currency} and {other.currency} cannot be added", code="mixed-currencies"
+            )

@@ -1,0 +1,1 @@
+"""Pools of interchangeable capacity and the drivers that speak to them."""

@@ -1,0 +1,83 @@
+"""Amounts of compute and what a pool has of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """CPU in thousandths of a core, memory in MiB, storage in GiB; never negative by construction of a workload."""
+
+    cpu_millis: int = 0
+    memory_mib: int = 0
+    storage_gib: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            self.cpu_millis + other.cpu_millis,
+            self.memory_mib + other.memory_mib,
+            self.storage_gib + other.storage_gib,
+        )
+
+    def __sub__(self, other: Self) -> Self:
+        return type(self)(
+            self.cpu_millis - other.cpu_millis,
+            self.memory_mib - other.memory_mib,
+            self.storage_gib - other.storage_gib,
+        )
+
+    def times(self, count: int) -> Self:
+        return type(self)(
+            self.cpu_millis * count, self.memory_mib * count, self.storage_gib * count
+        )
+
+    def fits(self, room: Self) -> bool:
+        return (
+            self.cpu_millis <= room.cpu_millis
+            and self.memory_mib <= room.memory_mib
+            and self.storage_gib <= room.storage_gib
+        )
+
+    def copies_in(self, room: Self) -> int:
+        """How many of this fit into ``room``; storage included, 0 if none or if this is nothing."""
+        counts = [
+            have // need
+            for need, have in (
+                (self.cpu_millis, room.cpu_millis),
+                (self.memory_mib, room.memory_mib),
+                (self.storage_gib, room.storage_gib),
+            )
+            if need > 0
+        ]
+        return max(0, min(counts, default=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One machine of a pool: what it could give a single replica at most."""
+
+    name: str
+    allocatable: Resources
+    schedulable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a pool has, as its driver observes it.
+
+    ``allocatable`` is (physical − system reserved) × overcommit over hosts that may be used.
+    """
+
+    hosts: tuple[Host, ...]
+
+    @property
+    def allocatable(self) -> Resources:
+        return sum(
+            (host.allocatable for host in self.hosts if host.schedulable), start=Resources()
+        )
+
+    def has_host_for(self, replica: Resources) -> bool:
+        """Whether any single host could ever hold ``replica``."""
+        return any(host.schedulable and replica.fits(host.allocatable) for host in self.hosts)

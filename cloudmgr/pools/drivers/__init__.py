@@ -1,0 +1,1 @@
+"""One driver for each kind of pool, behind one Protocol; drivers do not know each other."""

@@ -1,0 +1,209 @@
+"""What a driver must do. These docstrings are the contract; ``tests/pools/test_driver_contract.py`` holds each driver to it.
+
+A driver is level-triggered: it is told the whole workload that ought to be there and converges on
+it by itself, repairing what breaks, until it is told something else. It may be called by several
+threads and by several control planes at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from cloudmgr.pools.capacity import Capacity, Resources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentWorkload:
+    """One component, with the number of replicas that ought to run now.
+
+    Exactly one of ``command`` (for pools that run processes) and ``image`` is given. A component
+    with a ``port`` serves HTTP: each replica is told the port to listen on by the environment
+    variable ``PORT`` and is Ready once ``GET health_path`` answers 2xx or 3xx. Without a port a
+    replica is Ready once it runs. A replica that is not Ready ``startup_seconds`` after its start
+    is replaced, with back-off. With ``storage_gib`` each replica slot keeps a directory or volume,
+    named by the environment variable ``DATA_DIR``, over restarts and hibernation.
+    """
+
+    name: str
+    replicas: int
+    cpu_millis: int
+    memory_mib: int
+    command: tuple[str, ...] = ()
+    image: str = ""
+    port: int | None = None
+    health_path: str = "/"
+    startup_seconds: int = 60
+    drain_seconds: int = 10
+    storage_gib: int = 0
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> Resources:
+        """What one replica holds while it runs."""
+        return Resources(self.cpu_millis, self.memory_mib)
+
+    @property
+    def template_digest(self) -> str:
+        """Names everything but the number of replicas: a change of it replaces running replicas."""
+        content = asdict(self)
+        del content["replicas"], content["drain_seconds"]
+        return _digest(content)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What ought to run for one environment; ``name`` is a DNS label, unique in the city."""
+
+    environment_id: str
+    name: str
+    department_id: str
+    system_id: str
+    zone: str
+    components: tuple[ComponentWorkload, ...]
+
+    @property
+    def digest(self) -> str:
+        """Names this workload exactly, replicas included."""
+        return _digest(asdict(self))
+
+
+def _digest(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class ReplicaState(StrEnum):
+    STARTING = "Starting"  # runs, not yet healthy
+    READY = "Ready"  # may get traffic
+    UNHEALTHY = "Unhealthy"  # was Ready, fails its checks now
+    BACKOFF = "Backoff"  # died or never became healthy; waits before the next try
+    DRAINING = "Draining"  # must get no new traffic; ends when its requests have
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedReplica:
+    """One replica slot as the pool has it now. ``id`` names this very incarnation, for ever."""
+
+    id: str
+    component: str
+    slot: int
+    state: ReplicaState
+    address: str
+    port: int | None
+    started_at: datetime
+    ready_at: datetime | None = None
+    restarts: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedWorkload:
+    """What a pool holds for one environment.
+
+    ``digest`` is that of the workload last applied, ``problems`` are sentences a person should read
+    (a limit that cannot be enforced here, a port that is taken, a quota that is full).
+    """
+
+    environment_id: str
+    digest: str
+    replicas: tuple[ObservedReplica, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Something a pool held or holds for an environment, from a first to a last instant.
+
+    ``id`` is unique for ever and deterministic to observe: asking twice gives the same. ``size`` is
+    constant over the interval (a resize ends one allocation and starts another). ``ended_at`` is
+    None while it is held.
+    """
+
+    id: str
+    environment_id: str
+    department_id: str
+    system_id: str
+    component: str
+    size: Resources
+    started_at: datetime
+    ended_at: datetime | None = None
+
+
+class Driver(Protocol):
+    """One pool, spoken to.
+
+    Every method raises :class:`~cloudmgr.errors.Temporary` when the pool cannot be reached now and
+    :class:`~cloudmgr.errors.Permanent` when it refuses for good; nothing else of an SDK's errors
+    passes through.
+    """
+
+    kind: str
+
+    def start(self, changed: Callable[[str], None]) -> None:
+        """Begin to converge and watch; call ``changed(environment_id)`` soon after something moved.
+
+        A call of ``changed`` is a hint: the caller also polls. Adopts whatever runs already.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop watching and let go of files and threads. What runs keeps running."""
+        ...
+
+    def capacity(self) -> Capacity:
+        """What the pool has now."""
+        ...
+
+    def apply(self, workload: Workload) -> None:
+        """Make ``workload`` what ought to be there; returns once that is recorded, not done.
+
+        Idempotent. More replicas: new slots are started, lowest free slot first. Fewer: the newest
+        slots are drained, then ended. Another template: each replica is replaced, the new one
+        Ready before the old one drains. Zero replicas keep storage.
+
+        :raises Permanent: ``does-not-fit`` when no host could hold one replica; ``unsupported``
+            when this kind of pool cannot run it (an image on a pool of processes).
+        """
+        ...
+
+    def remove(self, environment_id: str) -> None:
+        """Drain and end every replica, delete storage. Done when :meth:`observe` says None.
+
+        Unknown environments are no error.
+        """
+        ...
+
+    def observe(self, environment_id: str) -> ObservedWorkload | None:
+        """What is there now, or None when nothing is left."""
+        ...
+
+    def observe_all(self) -> Iterable[ObservedWorkload]:
+        """All that the pool holds for this control plane, known to it or not."""
+        ...
+
+    def allocations(self) -> Iterable[Allocation]:
+        """What is held, and what was held and has not been forgotten yet.
+
+        One allocation for each replica's run (CPU and memory, from its start to its end) and one
+        for each storage slot (storage, from its creation to its deletion).
+        """
+        ...
+
+    def forget(self, allocation_ids: Iterable[str]) -> None:
+        """These ended allocations have been recorded; they need not be kept. Unknown ids are no error."""
+        ...
+
+    def log(self, environment_id: str, component: str, slot: int, lines: int) -> Sequence[str]:
+        """The last ``lines`` lines that the slot wrote, oldest first, over its restarts.
+
+        :raises NotFound: for a slot that never ran.
+        """
+        ...
