@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
-
-    from cloudmgr.conditions import Condition
-    from cloudmgr.pools.pool import Zone
+from cloudmgr.conditions import Condition
+from cloudmgr.pools.pool import Zone
 
 
 class Criticality(IntEnum):
