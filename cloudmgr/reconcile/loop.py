@@ -82,6 +82,7 @@ class Loop:
         self._failures: dict[str, int] = {}
         self._changed = threading.Condition()
         self._stopping = False
+        self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"{reconciler.name}-{n}", daemon=True)
             for n in range(workers)
@@ -96,6 +97,7 @@ class Loop:
 
     def stop(self) -> None:
         """Let each worker finish the key that it is at."""
+        self._stopped.set()
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -199,7 +201,5 @@ class Loop:
                     self.wake(key)
             except Exception:
                 log.exception("%s: cannot list what there is", self._reconciler.name)
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopping, timeout=self._resync_seconds)
-                if self._stopping:
-                    return
+            if self._stopped.wait(self._resync_seconds):
+                return
