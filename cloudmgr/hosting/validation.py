@@ -1,0 +1,127 @@
+"""What no policy may allow: a workload that makes no sense. Pure."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+from cloudmgr.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from cloudmgr.hosting.environments import Component
+    from cloudmgr.hosting.requests import EnvironmentAsk, WindowAsk
+
+_LABEL = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+# Set by the pool itself; a component that sets them would break its own contract.
+_RESERVED = {"PORT", "DATA_DIR", "CLOUDMGR_REPLICA"}
+_BOUNDS = {
+    "cpu_millis": (10, 256_000),
+    "memory_mib": (16, 4_194_304),
+    "storage_gib": (0, 65_536),
+    "min_replicas": (1, 1_000),
+    "max_replicas": (1, 1_000),
+    "startup_seconds": (1, 3_600),
+}
+MAX_COMPONENTS = 20
+
+Problem = tuple[str, str]
+
+
+def refuse(problems: Iterable[Problem]) -> None:
+    """:raises Invalid: ``invalid-workload`` with every problem, if there is one."""
+    found = tuple(problems)
+    if found:
+        path, sentence = found[0]
+        raise Invalid(sentence, code="invalid-workload", path=path, problems=found)
+
+
+def ask_problems(ask: EnvironmentAsk) -> list[Problem]:
+    """Everything wrong with an environment that is asked for, each with its path."""
+    problems: list[Problem] = []
+    if not _LABEL.fullmatch(ask.name):
+        problems.append(("environment.name", _label_sentence(ask.name)))
+    if not 1 <= len(ask.components) <= MAX_COMPONENTS:
+        problems.append((
+            "environment.components", f"an environment has 1 to {MAX_COMPONENTS} components"
+        ))
+    names = [c.name for c in ask.components]
+    for index, component in enumerate(ask.components):
+        path = f"environment.components[{index}]"
+        if names.index(component.name) != index:
+            problems.append((f"{path}.name", f"two components are called {component.name}"))
+        problems.extend(_component_problems(component, path))
+    return problems
+
+
+def window_problems(
+    windows: Sequence[WindowAsk], components: Sequence[Component], now: datetime
+) -> list[Problem]:
+    """Everything wrong with announced peaks, each with its path."""
+    problems: list[Problem] = []
+    ceilings = {c.name: c.max_replicas for c in components}
+    for index, window in enumerate(windows):
+        path = f"windows[{index}]"
+        if window.ends_at <= window.starts_at:
+            problems.append((f"{path}.ends_at", "the window ends before it starts"))
+        elif window.ends_at <= now:
+            problems.append((f"{path}.ends_at", "the window is over already"))
+        elif (window.ends_at - window.starts_at).days > 31:
+            problems.append((f"{path}.ends_at", "a window lasts at most 31 days"))
+        if (window.starts_at - now).days > 5 * 366:
+            problems.append((f"{path}.starts_at", "a window starts within five years"))
+        ceiling = ceilings.get(window.component)
+        if ceiling is None:
+            problems.append((f"{path}.component", f"there is no component {window.component}"))
+        elif not 1 <= window.replicas <= ceiling:
+            problems.append((
+                f"{path}.replicas",
+                f"{window.replicas} replicas are outside 1 to {ceiling}, the approved ceiling",
+            ))
+        if window.expected_rps is not None and not 0 < window.expected_rps < 10**7:
+            problems.append((f"{path}.expected_rps", "it must be above 0 and below 10,000,000"))
+    return problems
+
+
+def _component_problems(component: Component, path: str) -> Iterable[Problem]:
+    if not _LABEL.fullmatch(component.name):
+        yield f"{path}.name", _label_sentence(component.name)
+    if bool(component.command) == bool(component.image):
+        yield path, "give either a command or an image"
+    for part in component.command:
+        if not part or len(part) > 4_000 or _has_control(part):
+            yield f"{path}.command", "a part of the command is empty, too long or not plain text"
+            break
+    for field, (low, high) in _BOUNDS.items():
+        value = getattr(component, field)
+        if not low <= value <= high:
+            yield f"{path}.{field}", f"{value:,} is outside {low:,} to {high:,}"
+    if component.max_replicas < component.min_replicas:
+        yield (
+            f"{path}.max_replicas",
+            f"the ceiling {component.max_replicas} is below the minimum {component.min_replicas}",
+        )
+    if component.port is not None and not 1 <= component.port <= 65_535:
+        yield f"{path}.port", f"{component.port} is not a port (1 to 65535)"
+    if not component.health_path.startswith("/") or _has_control(component.health_path):
+        yield f"{path}.health_path", "it must begin with / and be plain text"
+    for name, value in component.variables.items():
+        if not _VARIABLE.fullmatch(name) or name in _RESERVED or name.startswith("CLOUDMGR_"):
+            yield f"{path}.variables", f"{name[:100]!r} cannot be the name of a variable here"
+        elif len(value) > 32_000 or "\0" in value:
+            yield f"{path}.variables.{name}", "the value is too long or not text"
+
+
+def _has_control(text: str) -> bool:
+    return any(unicodedata.category(letter) == "Cc" for letter in text)
+
+
+def _label_sentence(name: str) -> str:
+    return (
+        f"{name[:60]!r} is not a name here: begin with a letter a to z, then letters, digits "
+        "and dashes, 40 at most"
+    )

@@ -1,0 +1,1 @@
+"""Which pool takes which environment, and what there is room for."""

@@ -1,0 +1,105 @@
+"""Which pool takes an environment: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from cloudmgr.pools.capacity import Capacity, Resources
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cloudmgr.hosting.environments import Component, Environment
+    from cloudmgr.policy.decision import Reason
+    from cloudmgr.pools.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class PoolView:
+    """A pool as seen now: what it has, and what the environments on it hold by their targets."""
+
+    pool: Pool
+    capacity: Capacity
+    allocated: Resources
+
+    @property
+    def free(self) -> Resources:
+        return self.capacity.allocatable - self.allocated
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """One pool that was looked at, with the reasons against it; none means that it would do."""
+
+    pool_id: str
+    pool_name: str
+    against: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where it goes, or None, and every pool that was considered."""
+
+    pool_id: str | None
+    considered: tuple[Considered, ...]
+
+
+def held(components: Iterable[Component], target: Mapping[str, int]) -> Resources:
+    """What an environment holds at ``target``; storage for every slot up to the ceiling, always."""
+    total = Resources()
+    for c in components:
+        total += Resources(c.cpu_millis, c.memory_mib).times(target.get(c.name, 0))
+        total += Resources(storage_gib=c.storage_gib).times(c.max_replicas)
+    return total
+
+
+def allocated(environments: Iterable[Environment]) -> Resources:
+    return sum((held(e.components, e.target) for e in environments), start=Resources())
+
+
+def room(view: PoolView, component: Component, current: int) -> int:
+    """How many replicas of ``component`` the pool can carry, the ``current`` ones included."""
+    one = Resources(component.cpu_millis, component.memory_mib)
+    return current + one.copies_in(view.free)
+
+
+def choose(
+    views: Sequence[PoolView],
+    components: Sequence[Component],
+    accepts: Callable[[Pool], tuple[Reason, ...]],
+    lacks: Callable[[str, str, str], Reason],
+) -> Placement:
+    """The acceptable pool with the largest share of its memory left afterwards (worst fit).
+
+    Worst fit keeps head-room for peaks everywhere; packing by peaks comes with planning.
+
+    :param accepts: reasons of policy against a pool; none when it may.
+    :param lacks: makes a reason of our own from a rule name and its Chinese and English sentence.
+    """
+    least = {c.name: c.min_replicas for c in components}
+    need = held(components, least)
+    considered: list[Considered] = []
+    best: tuple[Fraction, str] | None = None
+    for view in sorted(views, key=lambda v: v.pool.name):
+        against = list(accepts(view.pool))
+        for c in components:
+            if not view.capacity.has_host_for(Resources(c.cpu_millis, c.memory_mib)):
+                against.append(lacks(
+                    "no-host-fits",
+                    f"组件 {c.name} 的单个副本超过该资源池任何一台主机的容量",
+                    f"one replica of {c.name} is larger than any host of this pool",
+                ))
+        if not need.fits(view.free):
+            against.append(lacks(
+                "no-room", "资源池剩余容量不足", "the pool has not enough capacity left",
+            ))
+        considered.append(Considered(view.pool.id, view.pool.name, tuple(against)))
+        if against:
+            continue
+        total = view.capacity.allocatable.memory_mib or 1
+        left = Fraction(view.free.memory_mib - need.memory_mib, total)
+        if best is None or left > best[0]:
+            best = (left, view.pool.id)
+    return Placement(best[1] if best else None, tuple(considered))
