@@ -14,23 +14,26 @@ class CloudmgrError(Exception):
     :param code: stable, lower case, dashes; defaults to the class's own.
     :param hint: what to do next.
     :param path: where in the input: ``components[0].cpu``, ``row 12, column C``.
+    :param problems: every fault found as ``(path, sentence)``, so that a person mends all at once.
     """
 
     code = "error"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an error is built with what it knows
         self,
         message: str,
         *,
         code: str | None = None,
         hint: str = "",
         path: str = "",
+        problems: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
         self.code = code or type(self).code
         self.hint = hint
         self.path = path
+        self.problems = problems or (((path, message),) if path else ())
 
 
 class Temporary(CloudmgrError):
@@ -58,28 +61,13 @@ class Conflict(CloudmgrError):
 
 
 class Invalid(CloudmgrError):
-    """The input breaks a rule; nothing was changed.
-
-    ``problems`` lists every fault found as ``(path, sentence)``, so that a person mends all at once.
-    """
+    """The input breaks a rule; nothing was changed."""
 
     code = "invalid"
 
-    def __init__(  # noqa: PLR0913 - an error is built with what it knows
-        self,
-        message: str,
-        *,
-        code: str | None = None,
-        hint: str = "",
-        path: str = "",
-        problems: tuple[tuple[str, str], ...] = (),
-    ) -> None:
-        super().__init__(message, code=code, hint=hint, path=path)
-        self.problems = problems or (((path, message),) if path else ())
-
 
 class Unpriced(CloudmgrError):
-    """Usage for which no price is in force: never rated as zero."""
+    """Usage for which no price is in force: never rated as zero. ``problems`` lists what lacks one."""
 
     code = "unpriced"
 
