@@ -97,10 +97,11 @@ class LeaseStore:
         tx.execute(members.delete().where(members.c.id == member))
 
     def holds(self, tx: Connection, name: str, holder: str, token: int) -> bool:
-        """Whether the lease is still held so; locks its row until the transaction ends (PostgreSQL)."""
+        """Whether the lease is still held so; in a write, its row stays locked until the end (PostgreSQL)."""
         query = select(case((leases.c.holder == holder, leases.c.token), else_=-1)).where(
             leases.c.name == name
         )
-        if tx.dialect.name == "postgresql":
+        options = tx.get_execution_options()
+        if tx.dialect.name == "postgresql" and not options.get("postgresql_readonly"):
             query = query.with_for_update(read=True)
         return tx.execute(query).scalar_one_or_none() == token

@@ -1,0 +1,100 @@
+"""Keeps what runs equal to what was approved, one environment at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudmgr.errors import Permanent, Temporary
+from cloudmgr.hosting.workload import Apply, Forget, Remove, failed, plan, settled, status
+from cloudmgr.reconcile.loop import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cloudmgr.clock import Clock
+    from cloudmgr.db.engine import Database
+    from cloudmgr.hosting.environments import Environment, EnvironmentStatus
+    from cloudmgr.hosting.store import EnvironmentStore
+    from cloudmgr.pools.drivers.driver import Driver
+    from cloudmgr.reconcile.loop import Fence
+
+# While something is under way; events of the driver usually come first.
+_SOON = 0.25
+
+
+class EnvironmentReconciler:
+    """Key: the environment's id.
+
+    :param drivers: by pool id.
+    :param changed: told of an environment whose status was written: its zone's gateway may have to
+        follow.
+    """
+
+    name = "environment"
+
+    def __init__(
+        self,
+        database: Database,
+        environments: EnvironmentStore,
+        drivers: Mapping[str, Driver],
+        clock: Clock,
+        changed: Callable[[Environment], None] = lambda _environment: None,
+    ) -> None:
+        self._database = database
+        self._environments = environments
+        self._drivers = drivers
+        self._clock = clock
+        self._changed = changed
+
+    def keys(self) -> Iterable[str]:
+        with self._database.read() as tx:
+            return self._environments.ids(tx)
+
+    def reconcile(self, key: str, fence: Fence) -> Result:
+        """:raises NotFound: the row is gone. :raises Temporary: the pool cannot be reached now."""
+        with self._database.read() as tx:
+            environment = self._environments.get(tx, key)
+        driver = self._drivers.get(environment.pool_id)
+        try:
+            if driver is None:
+                raise Permanent(  # noqa: TRY301 - said in the same words as the pool's own refusals
+                    "this control plane has no driver for the pool of this environment",
+                    code="no-driver", hint="see that the pool is configured and its driver installed",
+                )
+            observed = driver.observe(key)
+            action = plan(environment, observed)
+            if action is not None:
+                # Read after the fence: the row decides, and it must still be ours to obey.
+                with self._database.read() as tx:
+                    fence.check(tx)
+            match action:
+                case Apply(workload):
+                    driver.apply(workload)
+                    observed = driver.observe(key)
+                case Remove():
+                    driver.remove(key)
+                case Forget():
+                    with self._database.write() as tx:
+                        fence.check(tx)
+                        self._environments.delete(tx, environment)
+                    self._changed(environment)
+                    return Result()
+                case None:
+                    pass
+        except (Permanent, Temporary) as error:
+            self._write(environment, failed(environment, error, self._clock.now()), fence)
+            if isinstance(error, Temporary):
+                raise
+            return Result()
+        self._write(environment, status(environment, observed, self._clock.now()), fence)
+        return Result() if settled(environment, observed) else Result(_SOON)
+
+    def _write(
+        self, environment: Environment, status: EnvironmentStatus, fence: Fence
+    ) -> None:
+        if status == environment.status:
+            return
+        with self._database.write() as tx:
+            fence.check(tx)
+            after = self._environments.set_status(tx, environment, status)
+        self._changed(after)

@@ -1,0 +1,240 @@
+"""From what was approved to what ought to run, and from what runs to what is said of it: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudmgr.conditions import Condition, Status, merge, ready
+from cloudmgr.errors import CloudmgrError, Permanent
+from cloudmgr.hosting.environments import Endpoint, EnvironmentStatus
+from cloudmgr.pools.drivers.driver import ComponentWorkload, ReplicaState, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from cloudmgr.hosting.environments import Environment
+    from cloudmgr.pools.drivers.driver import ObservedReplica, ObservedWorkload
+
+REQUIRED = ("Applied", "Available")
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Tell the pool what ought to run."""
+
+    workload: Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Tell the pool to let the environment go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The pool holds nothing any more: the row may go."""
+
+
+Action = Apply | Remove | Forget
+
+
+def workload(environment: Environment) -> Workload:
+    """What ought to run now, by the approved components and the current target."""
+    return Workload(
+        environment_id=environment.id,
+        name=environment.host.split(".", 1)[0],
+        department_id=environment.department_id,
+        system_id=environment.system_id,
+        zone=environment.zone.value,
+        components=tuple(
+            ComponentWorkload(
+                name=c.name,
+                replicas=environment.target.get(c.name, 0),
+                cpu_millis=c.cpu_millis,
+                memory_mib=c.memory_mib,
+                command=c.command,
+                image=c.image,
+                port=c.port,
+                health_path=c.health_path,
+                startup_seconds=c.startup_seconds,
+                storage_gib=c.storage_gib,
+                variables=c.variables,
+            )
+            for c in environment.components
+        ),
+    )
+
+
+def plan(environment: Environment, observed: ObservedWorkload | None) -> Action | None:
+    """The one thing to do next, or None when there is nothing to do.
+
+    What a pool refused for good is not tried again before the next generation, and a removal that
+    is under way is not ordered twice.
+    """
+    applied = _condition(environment, "Applied")
+    current = applied is not None and applied.observed_generation == environment.generation
+    if environment.retiring:
+        if observed is None:
+            return Forget()
+        return None if current and applied and applied.reason == "Removing" else Remove()
+    wanted = workload(environment)
+    if observed is not None and observed.digest == wanted.digest:
+        return None
+    if current and applied and applied.status is Status.FALSE:
+        return None
+    return Apply(wanted)
+
+
+def status(
+    environment: Environment, observed: ObservedWorkload | None, now: datetime
+) -> EnvironmentStatus:
+    """What is to be said of the environment, given what its pool holds."""
+    replicas = observed.replicas if observed else ()
+    up = [r for r in replicas if r.state is ReplicaState.READY]
+    generation = environment.generation
+    conditions = merge(
+        environment.status.conditions,
+        [
+            _applied(environment, observed, now),
+            _available(environment, up, now),
+            _scaled(environment, replicas, up, now),
+            _healthy(generation, observed, now),
+        ],
+    )
+    return EnvironmentStatus(
+        observed_generation=generation,
+        conditions=conditions,
+        endpoints=tuple(
+            Endpoint(r.component, r.address, r.port)
+            for r in sorted(up, key=lambda r: (r.component, r.slot))
+            if r.port is not None
+        ),
+        replicas=_count(environment, replicas),
+        ready=_count(environment, up),
+    )
+
+
+def failed(
+    environment: Environment, error: CloudmgrError, now: datetime
+) -> EnvironmentStatus:
+    """What is to be said when the pool could not be told or asked: False for good, else Unknown."""
+    lasting = isinstance(error, Permanent)
+    condition = Condition(
+        "Applied",
+        Status.FALSE if lasting else Status.UNKNOWN,
+        "Refused" if lasting else "PoolUnreachable",
+        f"{error.message}. {error.hint}".rstrip(". ") + ".",
+        environment.generation,
+        now,
+    )
+    known = environment.status
+    return EnvironmentStatus(
+        observed_generation=environment.generation,
+        conditions=merge(known.conditions, [condition]),
+        endpoints=known.endpoints,
+        replicas=known.replicas,
+        ready=known.ready,
+    )
+
+
+def settled(environment: Environment, observed: ObservedWorkload | None) -> bool:
+    """Whether nothing is under way, so that only an event or the resync need look again."""
+    if observed is None or environment.retiring:
+        return False
+    if observed.digest != workload(environment).digest:
+        return False
+    counts = _count(environment, observed.replicas)
+    return counts == {c.name: environment.target.get(c.name, 0) for c in environment.components} and all(
+        r.state is ReplicaState.READY for r in observed.replicas
+    )
+
+
+def readiness(environment: Environment) -> Condition:
+    """``Ready`` of the environment, derived."""
+    return ready(environment.status.conditions, REQUIRED, environment.generation)
+
+
+def _applied(
+    environment: Environment, observed: ObservedWorkload | None, now: datetime
+) -> Condition:
+    generation = environment.generation
+    if environment.retiring:
+        return Condition(
+            "Applied", Status.TRUE, "Removing", "the pool is giving everything back", generation, now
+        )
+    known = _condition(environment, "Applied")
+    if observed is not None and observed.digest == workload(environment).digest:
+        return Condition("Applied", Status.TRUE, "AsApproved", "", generation, now)
+    if known and known.status is Status.FALSE and known.observed_generation == generation:
+        return known
+    return Condition(
+        "Applied", Status.UNKNOWN, "Changing", "the pool is being told what ought to run",
+        generation, now,
+    )
+
+
+def _available(
+    environment: Environment, up: Iterable[ObservedReplica], now: datetime
+) -> Condition:
+    generation = environment.generation
+    if environment.hibernated:
+        return Condition(
+            "Available", Status.TRUE, "Hibernated", "asleep; it wakes on the first request",
+            generation, now,
+        )
+    counts = _count(environment, up)
+    short = [
+        f"{c.name} {counts[c.name]} of {least}"
+        for c in environment.components
+        if counts[c.name] < (least := min(c.min_replicas, environment.target.get(c.name, 0)))
+    ]
+    if short:
+        return Condition(
+            "Available", Status.FALSE, "TooFewReady", "ready: " + ", ".join(short), generation, now
+        )
+    return Condition("Available", Status.TRUE, "Serving", "", generation, now)
+
+
+def _scaled(
+    environment: Environment, replicas: Iterable[ObservedReplica], up: Iterable[ObservedReplica],
+    now: datetime,
+) -> Condition:
+    generation = environment.generation
+    have, running = _count(environment, replicas), _count(environment, up)
+    moving = [
+        f"{c.name} {running[c.name]} of {want} ready"
+        for c in environment.components
+        if not have[c.name] == running[c.name] == (want := environment.target.get(c.name, 0))
+    ]
+    if moving:
+        return Condition("Scaled", Status.FALSE, "Scaling", ", ".join(moving), generation, now)
+    return Condition("Scaled", Status.TRUE, "AtTarget", "", generation, now)
+
+
+def _healthy(
+    generation: int, observed: ObservedWorkload | None, now: datetime
+) -> Condition:
+    problems = list(observed.problems) if observed else []
+    problems += [
+        f"{r.component} {r.slot}: {r.message or r.state.value}"
+        for r in (observed.replicas if observed else ())
+        if r.state in {ReplicaState.BACKOFF, ReplicaState.UNHEALTHY}
+    ]
+    if problems:
+        return Condition(
+            "Healthy", Status.FALSE, "Problems", "; ".join(problems)[:2000], generation, now
+        )
+    return Condition("Healthy", Status.TRUE, "NoProblems", "", generation, now)
+
+
+def _count(environment: Environment, replicas: Iterable[ObservedReplica]) -> dict[str, int]:
+    counts = dict.fromkeys((c.name for c in environment.components), 0)
+    for replica in replicas:
+        counts[replica.component] = counts.get(replica.component, 0) + 1
+    return counts
+
+
+def _condition(environment: Environment, kind: str) -> Condition | None:
+    return next((c for c in environment.status.conditions if c.type == kind), None)
