@@ -50,7 +50,7 @@ class SystemClock:
 
 
 class AcceleratedClock(SystemClock):
-    """Business time that starts at ``start`` when the machine says ``epoch`` and runs ``speed`` times as fast.
+    """Business time: ``start`` when the machine says ``epoch``, from then ``speed`` times as fast.
 
     Both ends are given, not read here, so that a control plane that restarts in the middle goes on
     in the same business time.

@@ -14,6 +14,8 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Status(StrEnum):
+    """Whether a condition holds; Unknown is neither, and never counts as True."""
+
     TRUE = "True"
     FALSE = "False"
     UNKNOWN = "Unknown"
@@ -31,9 +33,7 @@ class Condition:
     since: datetime
 
 
-def merge(
-    current: Iterable[Condition], changed: Iterable[Condition]
-) -> tuple[Condition, ...]:
+def merge(current: Iterable[Condition], changed: Iterable[Condition]) -> tuple[Condition, ...]:
     """``current`` with each of ``changed`` put in place, sorted by type.
 
     ``since`` moves only when the status does, so that a person sees how long it has been so.
@@ -47,9 +47,7 @@ def merge(
     return tuple(merged[key] for key in sorted(merged))
 
 
-def ready(
-    conditions: Iterable[Condition], required: Iterable[str], generation: int
-) -> Condition:
+def ready(conditions: Iterable[Condition], required: Iterable[str], generation: int) -> Condition:
     """``Ready``, derived: True when every ``required`` condition is True for this ``generation``.
 
     A missing or stale condition makes it Unknown; a False one makes it False and lends its reason.
@@ -69,7 +67,10 @@ def ready(
     for condition in found:
         if condition.observed_generation < generation:
             return replace(
-                condition, type="Ready", status=Status.UNKNOWN, reason="Stale",
+                condition,
+                type="Ready",
+                status=Status.UNKNOWN,
+                reason="Stale",
                 message="the latest change has not been seen yet",
             )
         if condition.status is not Status.TRUE:
@@ -78,9 +79,11 @@ def ready(
         missing = ", ".join(name for name in names if name not in have)
         since = max((c.since for c in found), default=None)
         return Condition(
-            "Ready", Status.UNKNOWN, "NotObserved", f"not observed yet: {missing}", generation,
+            "Ready",
+            Status.UNKNOWN,
+            "NotObserved",
+            f"not observed yet: {missing}",
+            generation,
             since or _NEVER,
         )
-    return Condition(
-        "Ready", Status.TRUE, "AllTrue", "", generation, max(c.since for c in found)
-    )
+    return Condition("Ready", Status.TRUE, "AllTrue", "", generation, max(c.since for c in found))

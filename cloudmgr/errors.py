@@ -19,7 +19,7 @@ class CloudmgrError(Exception):
 
     code = "error"
 
-    def __init__(  # noqa: PLR0913 - an error is built with what it knows
+    def __init__(
         self,
         message: str,
         *,
@@ -67,7 +67,10 @@ class Invalid(CloudmgrError):
 
 
 class Unpriced(CloudmgrError):
-    """Usage for which no price is in force: never rated as zero. ``problems`` lists what lacks one."""
+    """Usage for which no price is in force: never rated as zero.
+
+    ``problems`` lists what lacks one.
+    """
 
     code = "unpriced"
 

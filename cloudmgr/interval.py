@@ -19,20 +19,19 @@ _MICROSECOND = timedelta(microseconds=1)
 class Interval:
     """``[start, end)``, aware, UTC, never empty.
 
-    :raises Invalid: ``naive-time`` or ``empty-interval``.
+    :raises Invalid: ``naive-time``, ``time-out-of-range`` or ``empty-interval``.
     """
 
     start: datetime
     end: datetime
 
     def __post_init__(self) -> None:
-        for name, value in (("start", self.start), ("end", self.end)):
-            if value.tzinfo is None:
-                raise Invalid(f"{name} has no time zone", code="naive-time", path=name)
-            object.__setattr__(self, name, value.astimezone(UTC))
+        object.__setattr__(self, "start", _utc(self.start, "start"))
+        object.__setattr__(self, "end", _utc(self.end, "end"))
         if self.end <= self.start:
             raise Invalid(
-                f"it ends ({self.end.isoformat()}) before it starts ({self.start.isoformat()})",
+                f"it starts at {self.start.isoformat()} and ends at {self.end.isoformat()},"
+                " which is no later",
                 code="empty-interval",
                 hint="give an end that is later than the start",
                 path="end",
@@ -58,13 +57,27 @@ class Interval:
         return type(self)(start, end) if start < end else None
 
     def split(self, cuts: Iterable[datetime]) -> Iterator[Self]:
-        """This interval cut at every moment of ``cuts`` that lies inside it, in order."""
+        """This interval cut at every moment of ``cuts`` that lies inside it, in order.
+
+        :raises Invalid: ``naive-time`` or ``time-out-of-range`` for a cut.
+        """
         start = self.start
-        for cut in sorted({c.astimezone(UTC) for c in cuts}):
+        for cut in sorted({_utc(cut, "cut") for cut in cuts}):
             if start < cut < self.end:
                 yield type(self)(start, cut)
                 start = cut
         yield type(self)(start, self.end)
+
+
+def _utc(moment: datetime, path: str) -> datetime:
+    if moment.utcoffset() is None:
+        raise Invalid(f"{path} has no time zone", code="naive-time", path=path)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(
+            f"{path} lies outside the years 1 to 9999", code="time-out-of-range", path=path
+        ) from None
 
 
 def hours_between(interval: Interval) -> Iterator[datetime]:

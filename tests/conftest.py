@@ -43,7 +43,9 @@ def _postgres_binaries() -> Path | None:
     found = shutil.which("initdb")
     candidates = [Path(found).resolve().parent] if found else []
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return next((c for c in candidates if (c / "initdb").exists() and (c / "pg_ctl").exists()), None)
+    return next(
+        (c for c in candidates if (c / "initdb").exists() and (c / "pg_ctl").exists()), None
+    )
 
 
 @pytest.fixture(scope="session")
@@ -65,21 +67,22 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     data = home / "data"
 
     def run(*command: str) -> None:
-        subprocess.run(  # noqa: S603
-            [*as_user, *command], check=True, cwd=home, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([*as_user, *command], check=True, cwd=home, stdout=subprocess.DEVNULL)
 
-    run(str(binaries / "initdb"), "-D", str(data), "-U", "cloudmgr", "-A", "trust", "--no-sync",
-        "-E", "UTF8", "--locale=C.UTF-8")
+    run(
+        str(binaries / "initdb"),
+        *f"-D {data} -U cloudmgr -A trust --no-sync -E UTF8 --locale=C.UTF-8".split(),
+    )
     options = (
         f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={home}"
         " -c fsync=off -c full_page_writes=off -c max_connections=100"
     )
-    run(str(binaries / "pg_ctl"), "-D", str(data), "-l", str(home / "log"), "-w", "-o", options, "start")
+    control = [str(binaries / "pg_ctl"), "-D", str(data)]
+    run(*control, "-l", str(home / "log"), "-w", "-o", options, "start")
     try:
         yield f"postgresql+psycopg://cloudmgr@127.0.0.1:{port}/postgres"
     finally:
-        run(str(binaries / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
+        run(*control, "-m", "immediate", "stop")
         shutil.rmtree(home, ignore_errors=True)
 
 

@@ -2,44 +2,67 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from cloudmgr.errors import Conflict, Invalid, Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import URL, Connection, Engine
+
+_UNIQUE_VIOLATION = "23505"  # SQLSTATE, PostgreSQL manual, appendix A
+_PRIMARY_CODE = 0xFF  # the low byte of an extended SQLite result code
 
 
 class Database:
     """One database and its two kinds of transaction.
 
-    :param url: ``sqlite:///path`` or ``postgresql+psycopg://…``.
+    :param url: ``sqlite:///path`` or ``postgresql://user@host/name``.
+    :param pool_size: connections kept open; as many again in a rush.
+    :param patience: how many seconds to wait for a lock, a connection or a server, before it is
+        ``Temporary``. PostgreSQL does not wait less than two seconds for a server.
     :raises Invalid: ``unsupported-database`` for anything else.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
-        if backend == "sqlite":
-            self.engine = _sqlite(url, pool_size)
-        elif backend == "postgresql":
-            self.engine = create_engine(
-                parsed.set(drivername="postgresql+psycopg"),
-                pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True,
-            )
+    def __init__(self, url: str, *, pool_size: int = 10, patience: float = 30.0) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            # The address may hold a password: it is not repeated.
+            raise _unsupported("that address") from None
+        self.dialect = parsed.get_backend_name()
+        if self.dialect == "sqlite":
+            connect_args = {"timeout": patience, "check_same_thread": False}
+            if parsed.database in {None, "", ":memory:"}:
+                raise _unsupported("a database in memory, which threads cannot share,")
+        elif self.dialect == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            connect_args = _postgresql(parsed, patience)
         else:
-            raise Invalid(
-                f"{backend} is not a database cloudmgr can use", code="unsupported-database",
-                hint="give sqlite:///FILE or postgresql://USER@HOST/NAME",
-            )
-        self.dialect = backend
+            raise _unsupported(self.dialect)
+        self.engine = create_engine(
+            parsed,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=patience,
+            pool_pre_ping=self.dialect == "postgresql",
+            connect_args=connect_args,
+        )
+        if self.dialect == "sqlite":
+            _configure_sqlite(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -49,7 +72,7 @@ class Database:
         """
         with _translated(), self.engine.connect() as connection:
             if self.dialect == "postgresql":
-                connection = connection.execution_options(
+                connection.execution_options(
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
             yield connection
@@ -58,13 +81,15 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """All or nothing, committed at the end of the block.
 
-        :raises Conflict: ``already-exists`` when a key is taken. :raises Temporary: ``database-unavailable``
-            when it cannot be reached, is locked or its disk is full; nothing was changed then.
+        :raises Conflict: ``already-exists`` when a key is taken; ``breaks-a-reference`` when a row
+            that is pointed at is missing, or would be, or a check of the table fails.
+        :raises Temporary: ``database-unavailable`` when it cannot be reached, is locked or its disk
+            is full; nothing was changed then.
         """
         with _translated(), self.engine.connect() as connection:
             if self.dialect == "sqlite":
                 # Taken at once, so that two writers queue up instead of failing half-way.
-                connection = connection.execution_options(cloudmgr_begin="IMMEDIATE")
+                connection.execution_options(cloudmgr_begin="IMMEDIATE")
             with connection.begin():
                 yield connection
 
@@ -72,46 +97,81 @@ class Database:
         self.engine.dispose()
 
 
+def _unsupported(what: str) -> Invalid:
+    return Invalid(
+        f"{what} is not a database cloudmgr can use",
+        code="unsupported-database",
+        hint="give sqlite:///FILE or postgresql://USER@HOST/NAME",
+        path="database_url",
+    )
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
+        taken = _is_taken(error.orig)
         raise Conflict(
-            f"that would break a rule of the database: {error.orig}", code="already-exists"
+            f"that would break a rule of the database: {_first_line(error.orig)}",
+            code="already-exists" if taken else "breaks-a-reference",
         ) from error
-    except OperationalError as error:
-        raise Temporary(
-            f"the database cannot do this now: {error.orig}", code="database-unavailable",
-            hint="nothing was changed; try again, and see to the database if it goes on",
-        ) from error
+    except PoolTimeoutError as error:
+        raise _unavailable("every connection to the database is in use") from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not (error.connection_invalidated or _may_pass(error)):
             raise
-        raise Temporary(
-            f"the connection to the database was lost: {error.orig}", code="database-unavailable"
-        ) from error
+        raise _unavailable(f"the database cannot do this now: {_first_line(error.orig)}") from error
 
 
-def _sqlite(url: str, pool_size: int) -> Engine:
-    engine = create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size,
-        connect_args={"timeout": 30, "check_same_thread": False},
+def _unavailable(message: str) -> Temporary:
+    return Temporary(
+        message,
+        code="database-unavailable",
+        hint="nothing was changed; try again, and see to the database if it goes on",
     )
 
+
+def _is_taken(error: BaseException | None) -> bool:
+    if isinstance(error, sqlite3.Error):
+        return error.sqlite_errorcode in {
+            sqlite3.SQLITE_CONSTRAINT_UNIQUE,
+            sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
+        }
+    return getattr(error, "sqlstate", None) == _UNIQUE_VIOLATION
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    """Whether the world was at fault. SQLite reports our own wrong SQL in the same class."""
+    if not isinstance(error, OperationalError):
+        return False
+    if isinstance(error.orig, sqlite3.Error):
+        return error.orig.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_ERROR
+    return True
+
+
+def _first_line(error: BaseException | None) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _postgresql(url: URL, patience: float) -> dict[str, Any]:
+    # What the address says itself comes first.
+    defaults = {
+        "connect_timeout": max(2, round(patience)),
+        "options": f"-c lock_timeout={round(patience * 1000)}ms",
+    }
+    return {name: value for name, value in defaults.items() if name not in url.query}
+
+
+def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
-    def _configure(connection: Any, _record: object) -> None:  # noqa: ANN401
+    def _configure(connection: Any, _record: object) -> None:
         # The driver must not begin transactions of its own: ours say which kind.
         connection.isolation_level = None
-        for pragma in (
-            "journal_mode = WAL", "synchronous = FULL", "busy_timeout = 30000",
-            "foreign_keys = ON",
-        ):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         kind = connection.get_execution_options().get("cloudmgr_begin", "DEFERRED")
         connection.exec_driver_sql(f"BEGIN {kind}")
-
-    return engine

@@ -27,13 +27,15 @@ metadata = MetaData(
     }
 )
 
-_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 class ExactDecimal(TypeDecorator[Decimal]):
     """A finite Decimal: TEXT on SQLite, NUMERIC without a limit on PostgreSQL.
 
-    :raises ValueError: for NaN and infinities. :raises TypeError: for a float.
+    For keeping only: sorting and arithmetic would be those of text on SQLite, so do them in Python.
+    SQLAlchemy wraps what is raised here in its ``StatementError``.
+
+    :raises ValueError: for NaN and infinities.
+    :raises TypeError: for anything but a Decimal, a float above all.
     """
 
     impl = String
@@ -44,7 +46,7 @@ class ExactDecimal(TypeDecorator[Decimal]):
             return dialect.type_descriptor(Numeric(asdecimal=True))
         return dialect.type_descriptor(String(80))
 
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:  # noqa: ANN401
+    def process_bind_param(self, value: object, dialect: Dialect) -> Any:
         if value is None:
             return None
         if not isinstance(value, Decimal):
@@ -55,12 +57,14 @@ class ExactDecimal(TypeDecorator[Decimal]):
             raise ValueError(message)
         return value if dialect.name == "postgresql" else format(value, "f")
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ANN401, ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         return None if value is None else Decimal(value)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant, given back in UTC; microseconds kept.
+    """An aware instant, given back in UTC; microseconds kept; sorts as time does on both.
+
+    SQLAlchemy wraps what is raised here in its ``StatementError``.
 
     :raises ValueError: for a naive time.
     """
@@ -73,19 +77,19 @@ class UtcDateTime(TypeDecorator[datetime]):
             return dialect.type_descriptor(DateTime(timezone=True))
         return dialect.type_descriptor(String(27))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if value.tzinfo is None:
+        if value.utcoffset() is None:
             message = "a time without a zone cannot be stored"
             raise ValueError(message)
         value = value.astimezone(UTC)
-        return value if dialect.name == "postgresql" else value.strftime(_FORMAT)
+        if dialect.name == "postgresql":
+            return value
+        return value.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        if dialect.name == "postgresql":
-            aware: datetime = value.astimezone(UTC)
-            return aware
-        return datetime.strptime(value, _FORMAT).replace(tzinfo=UTC)
+        instant: datetime = value if dialect.name == "postgresql" else datetime.fromisoformat(value)
+        return instant.astimezone(UTC)
