@@ -21,6 +21,8 @@ class Criticality(IntEnum):
 
 
 class Purpose(StrEnum):
+    """What an environment is for; policy is stricter with production."""
+
     PRODUCTION = "production"
     TEST = "test"
 
@@ -46,8 +48,8 @@ class System:
 class Component:
     """One part of an environment's workload, as approved.
 
-    CPU in thousandths of a core, memory in MiB, storage in GiB for each replica slot. ``max_replicas``
-    is the ceiling that was approved; ``min_replicas`` is held while the environment is awake.
+    CPU in thousandths of a core, memory in MiB, storage in GiB for each replica slot.
+    ``max_replicas`` is the ceiling that was approved; ``min_replicas`` is held while awake.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentStatus:
-    """What was seen at the last reconcile. ``observed_generation`` is that of the spec it was seen for."""
+    """What was seen at the last reconcile, of the spec of ``observed_generation``."""
 
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Facts = dict[str, object]
 
 
-def request_facts(  # noqa: PLR0913 - a fact each
+def request_facts(
     *,
     kind: RequestKind,
     reason: str,
@@ -54,9 +54,7 @@ def system_facts(system: System) -> Facts:
     }
 
 
-def environment_facts(
-    name: str, purpose: Purpose, components: Sequence[Component]
-) -> Facts:
+def environment_facts(name: str, purpose: Purpose, components: Sequence[Component]) -> Facts:
     return {
         "name": name,
         "purpose": purpose.value,

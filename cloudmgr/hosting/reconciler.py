@@ -59,7 +59,8 @@ class EnvironmentReconciler:
             if driver is None:
                 raise Permanent(  # noqa: TRY301 - said in the same words as the pool's own refusals
                     "this control plane has no driver for the pool of this environment",
-                    code="no-driver", hint="see that the pool is configured and its driver installed",
+                    code="no-driver",
+                    hint="see that the pool is configured and its driver installed",
                 )
             observed = driver.observe(key)
             action = plan(environment, observed)
@@ -89,9 +90,7 @@ class EnvironmentReconciler:
         self._write(environment, status(environment, observed, self._clock.now()), fence)
         return Result() if settled(environment, observed) else Result(_SOON)
 
-    def _write(
-        self, environment: Environment, status: EnvironmentStatus, fence: Fence
-    ) -> None:
+    def _write(self, environment: Environment, status: EnvironmentStatus, fence: Fence) -> None:
         if status == environment.status:
             return
         with self._database.write() as tx:

@@ -13,6 +13,8 @@ from cloudmgr.policy.decision import Decision, Outcome
 
 
 class RequestKind(StrEnum):
+    """What is asked: a new environment, another size, an announced peak, the end."""
+
     NEW = "new"
     RESIZE = "resize"
     PEAK = "peak"
@@ -32,6 +34,8 @@ class RequestState(StrEnum):
 
 
 class Verdict(StrEnum):
+    """What a signature says."""
+
     APPROVE = "approve"
     REJECT = "reject"
 
@@ -47,7 +51,7 @@ class EnvironmentAsk:
 
 @dataclass(frozen=True, slots=True)
 class WindowAsk:
-    """A peak that is announced: ``replicas`` of ``component`` from ``starts_at`` until ``ends_at``."""
+    """An announced peak: ``replicas`` of ``component`` from ``starts_at`` until ``ends_at``."""
 
     component: str
     starts_at: datetime
@@ -132,7 +136,7 @@ def first_state(decision: Decision) -> RequestState:
 
 
 def sign(request: HostingRequest, approval: Approval) -> HostingRequest:
-    """The request with one more signature; approved with the last one needed, rejected with the first no.
+    """The request with one more signature: the last one needed approves, the first no rejects.
 
     Four eyes: nobody signs what they submitted, and nobody signs twice, whatever their roles.
 
@@ -146,7 +150,8 @@ def sign(request: HostingRequest, approval: Approval) -> HostingRequest:
         )
     if approval.user_id == request.submitted_by:
         raise Forbidden(
-            "who submits a request cannot decide on it", code="four-eyes",
+            "who submits a request cannot decide on it",
+            code="four-eyes",
             hint="ask a colleague with the same role",
         )
     if any(earlier.user_id == approval.user_id for earlier in request.approvals):
@@ -169,7 +174,7 @@ def cancel(request: HostingRequest, reason: str) -> HostingRequest:
             f"the request is {request.state.value} and cannot be cancelled any more",
             code="not-cancellable",
             hint="ask to retire or resize the environment instead"
-            if request.state is RequestState.FULFILLED else "",
+            if request.state is RequestState.FULFILLED
+            else "",
         )
     return replace(request, state=RequestState.CANCELLED, message=reason)
-

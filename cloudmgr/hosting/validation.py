@@ -46,9 +46,9 @@ def ask_problems(ask: EnvironmentAsk) -> list[Problem]:
     if not _LABEL.fullmatch(ask.name):
         problems.append(("environment.name", _label_sentence(ask.name)))
     if not 1 <= len(ask.components) <= MAX_COMPONENTS:
-        problems.append((
-            "environment.components", f"an environment has 1 to {MAX_COMPONENTS} components"
-        ))
+        problems.append(
+            ("environment.components", f"an environment has 1 to {MAX_COMPONENTS} components")
+        )
     names = [c.name for c in ask.components]
     for index, component in enumerate(ask.components):
         path = f"environment.components[{index}]"
@@ -78,10 +78,12 @@ def window_problems(
         if ceiling is None:
             problems.append((f"{path}.component", f"there is no component {window.component}"))
         elif not 1 <= window.replicas <= ceiling:
-            problems.append((
-                f"{path}.replicas",
-                f"{window.replicas} replicas are outside 1 to {ceiling}, the approved ceiling",
-            ))
+            problems.append(
+                (
+                    f"{path}.replicas",
+                    f"{window.replicas} replicas are outside 1 to {ceiling}, the approved ceiling",
+                )
+            )
         if window.expected_rps is not None and not 0 < window.expected_rps < 10**7:
             problems.append((f"{path}.expected_rps", "it must be above 0 and below 10,000,000"))
     return problems
@@ -105,10 +107,18 @@ def _component_problems(component: Component, path: str) -> Iterable[Problem]:
             f"{path}.max_replicas",
             f"the ceiling {component.max_replicas} is below the minimum {component.min_replicas}",
         )
+    yield from _web_problems(component, path)
+    yield from _variable_problems(component, path)
+
+
+def _web_problems(component: Component, path: str) -> Iterable[Problem]:
     if component.port is not None and not 1 <= component.port <= 65_535:
         yield f"{path}.port", f"{component.port} is not a port (1 to 65535)"
     if not component.health_path.startswith("/") or _has_control(component.health_path):
         yield f"{path}.health_path", "it must begin with / and be plain text"
+
+
+def _variable_problems(component: Component, path: str) -> Iterable[Problem]:
     for name, value in component.variables.items():
         if not _VARIABLE.fullmatch(name) or name in _RESERVED or name.startswith("CLOUDMGR_"):
             yield f"{path}.variables", f"{name[:100]!r} cannot be the name of a variable here"

@@ -116,9 +116,7 @@ def status(
     )
 
 
-def failed(
-    environment: Environment, error: CloudmgrError, now: datetime
-) -> EnvironmentStatus:
+def failed(environment: Environment, error: CloudmgrError, now: datetime) -> EnvironmentStatus:
     """What is to be said when the pool could not be told or asked: False for good, else Unknown."""
     lasting = isinstance(error, Permanent)
     condition = Condition(
@@ -146,9 +144,9 @@ def settled(environment: Environment, observed: ObservedWorkload | None) -> bool
     if observed.digest != workload(environment).digest:
         return False
     counts = _count(environment, observed.replicas)
-    return counts == {c.name: environment.target.get(c.name, 0) for c in environment.components} and all(
-        r.state is ReplicaState.READY for r in observed.replicas
-    )
+    return counts == {
+        c.name: environment.target.get(c.name, 0) for c in environment.components
+    } and all(r.state is ReplicaState.READY for r in observed.replicas)
 
 
 def readiness(environment: Environment) -> Condition:
@@ -162,7 +160,12 @@ def _applied(
     generation = environment.generation
     if environment.retiring:
         return Condition(
-            "Applied", Status.TRUE, "Removing", "the pool is giving everything back", generation, now
+            "Applied",
+            Status.TRUE,
+            "Removing",
+            "the pool is giving everything back",
+            generation,
+            now,
         )
     known = _condition(environment, "Applied")
     if observed is not None and observed.digest == workload(environment).digest:
@@ -170,19 +173,25 @@ def _applied(
     if known and known.status is Status.FALSE and known.observed_generation == generation:
         return known
     return Condition(
-        "Applied", Status.UNKNOWN, "Changing", "the pool is being told what ought to run",
-        generation, now,
+        "Applied",
+        Status.UNKNOWN,
+        "Changing",
+        "the pool is being told what ought to run",
+        generation,
+        now,
     )
 
 
-def _available(
-    environment: Environment, up: Iterable[ObservedReplica], now: datetime
-) -> Condition:
+def _available(environment: Environment, up: Iterable[ObservedReplica], now: datetime) -> Condition:
     generation = environment.generation
     if environment.hibernated:
         return Condition(
-            "Available", Status.TRUE, "Hibernated", "asleep; it wakes on the first request",
-            generation, now,
+            "Available",
+            Status.TRUE,
+            "Hibernated",
+            "asleep; it wakes on the first request",
+            generation,
+            now,
         )
     counts = _count(environment, up)
     short = [
@@ -198,7 +207,9 @@ def _available(
 
 
 def _scaled(
-    environment: Environment, replicas: Iterable[ObservedReplica], up: Iterable[ObservedReplica],
+    environment: Environment,
+    replicas: Iterable[ObservedReplica],
+    up: Iterable[ObservedReplica],
     now: datetime,
 ) -> Condition:
     generation = environment.generation
@@ -213,9 +224,7 @@ def _scaled(
     return Condition("Scaled", Status.TRUE, "AtTarget", "", generation, now)
 
 
-def _healthy(
-    generation: int, observed: ObservedWorkload | None, now: datetime
-) -> Condition:
+def _healthy(generation: int, observed: ObservedWorkload | None, now: datetime) -> Condition:
     problems = list(observed.problems) if observed else []
     problems += [
         f"{r.component} {r.slot}: {r.message or r.state.value}"

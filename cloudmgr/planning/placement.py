@@ -84,17 +84,23 @@ def choose(
     best: tuple[Fraction, str] | None = None
     for view in sorted(views, key=lambda v: v.pool.name):
         against = list(accepts(view.pool))
-        for c in components:
-            if not view.capacity.has_host_for(Resources(c.cpu_millis, c.memory_mib)):
-                against.append(lacks(
-                    "no-host-fits",
-                    f"组件 {c.name} 的单个副本超过该资源池任何一台主机的容量",
-                    f"one replica of {c.name} is larger than any host of this pool",
-                ))
+        against += [
+            lacks(
+                "no-host-fits",
+                f"组件 {c.name} 的单个副本超过该资源池任何一台主机的容量",
+                f"one replica of {c.name} is larger than any host of this pool",
+            )
+            for c in components
+            if not view.capacity.has_host_for(Resources(c.cpu_millis, c.memory_mib))
+        ]
         if not need.fits(view.free):
-            against.append(lacks(
-                "no-room", "资源池剩余容量不足", "the pool has not enough capacity left",
-            ))
+            against.append(
+                lacks(
+                    "no-room",
+                    "资源池剩余容量不足",
+                    "the pool has not enough capacity left",
+                )
+            )
         considered.append(Considered(view.pool.id, view.pool.name, tuple(against)))
         if against:
             continue

@@ -8,7 +8,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """CPU in thousandths of a core, memory in MiB, storage in GiB; never negative by construction of a workload."""
+    """CPU in thousandths of a core, memory in MiB, storage in GiB."""
 
     cpu_millis: int = 0
     memory_mib: int = 0
@@ -74,9 +74,7 @@ class Capacity:
 
     @property
     def allocatable(self) -> Resources:
-        return sum(
-            (host.allocatable for host in self.hosts if host.schedulable), start=Resources()
-        )
+        return sum((host.allocatable for host in self.hosts if host.schedulable), start=Resources())
 
     def has_host_for(self, replica: Resources) -> bool:
         """Whether any single host could ever hold ``replica``."""

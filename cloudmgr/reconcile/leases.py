@@ -41,9 +41,7 @@ class Lease:
     def check(self, tx: Connection) -> None:
         """:raises Conflict: ``lease-lost`` when another control plane has taken over."""
         if not self.store.holds(tx, self.name, self.holder, self.token):
-            raise Conflict(
-                f"another control plane has taken over {self.name}", code="lease-lost"
-            )
+            raise Conflict(f"another control plane has taken over {self.name}", code="lease-lost")
 
 
 @dataclass(slots=True)
@@ -62,7 +60,7 @@ class Leases:
     :param gained: called with a shard's name when this control plane begins to hold it.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one knob of the protocol
+    def __init__(
         self,
         database: Database,
         store: LeaseStore,
@@ -143,7 +141,8 @@ class Leases:
                 self._store.release(tx, name, self._holder)
         held = {
             row.name: Lease(row.name, self._holder, row.token, self._store)
-            for row in (*mine.values(), *taken) if row.name not in surplus
+            for row in (*mine.values(), *taken)
+            if row.name not in surplus
         }
         with self._lock:
             new = [name for name in held if name not in self._held]
@@ -171,8 +170,12 @@ class Leases:
         gone = [m for m, seen in self._members.items() if now - seen.at > self._ttl]
         return _Membership([m for m in beats if m not in gone], gone)
 
-    def _take_due(  # noqa: PLR0913 - one round's facts
-        self, tx: Connection, rows: list[LeaseRow], mine: dict[str, LeaseRow], living: int,
+    def _take_due(
+        self,
+        tx: Connection,
+        rows: list[LeaseRow],
+        mine: dict[str, LeaseRow],
+        living: int,
         now: float,
     ) -> list[LeaseRow]:
         shares = [r for r in mine.values() if r.name.startswith("shard:")]
@@ -193,9 +196,7 @@ class Leases:
                 continue
             if self._store.take(tx, row, self._holder):
                 room -= sharded
-                taken.append(
-                    type(row)(row.name, self._holder, row.token + 1, row.beat + 1)
-                )
+                taken.append(type(row)(row.name, self._holder, row.token + 1, row.beat + 1))
         return taken
 
     def _share(self, living: int) -> int:
@@ -203,7 +204,7 @@ class Leases:
 
     def _surplus(self, mine: dict[str, LeaseRow], living: int) -> list[str]:
         shares = sorted(name for name in mine if name.startswith("shard:"))
-        return shares[self._share(living):]
+        return shares[self._share(living) :]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """When to look again: after ``requeue_after`` elapsed seconds, or at the next event or resync."""
+    """Look again after ``requeue_after`` elapsed seconds, or at the next event or resync."""
 
     requeue_after: float | None = None
 
@@ -56,11 +56,11 @@ class Loop:
 
     :param fence: the right to act on a key, or None when another control plane has it.
     :param resync_seconds: elapsed seconds between two walks over all keys.
-    :param outcome: told ``(reconciler name, "ok" | "conflict" | "temporary" | "permanent" | "error",
-        elapsed seconds)`` after each step.
+    :param outcome: told ``(reconciler name, kind, elapsed seconds)`` after each step; kind is "ok",
+        "conflict", "temporary", "permanent" or "error".
     """
 
-    def __init__(  # noqa: PLR0913 - the loop is where these meet
+    def __init__(
         self,
         reconciler: Reconciler,
         fence: Callable[[str], Fence | None],
@@ -156,7 +156,7 @@ class Loop:
                 if requeue is not None:
                     self._put(key, self._clock.monotonic() + requeue)
 
-    def _step(self, key: str) -> float | None:
+    def _step(self, key: str) -> float | None:  # noqa: PLR0911 - one answer for each kind of error
         started = self._clock.monotonic()
         kind = "ok"
         try:
@@ -197,7 +197,7 @@ class Loop:
     def _resync(self) -> None:
         while True:
             try:
-                for key in self._reconciler.keys():
+                for key in self._reconciler.keys():  # noqa: SIM118 - not a mapping
                     self.wake(key)
             except Exception:
                 log.exception("%s: cannot list what there is", self._reconciler.name)

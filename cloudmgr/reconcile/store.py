@@ -36,6 +36,8 @@ members = Table(
 
 @dataclass(frozen=True, slots=True)
 class LeaseRow:
+    """One lease as last read."""
+
     name: str
     holder: str
     token: int
@@ -48,7 +50,9 @@ class LeaseStore:
     def ensure(self, tx: Connection, names: Iterable[str]) -> None:
         have = set(tx.execute(select(leases.c.name)).scalars())
         rows = [
-            {"name": name, "holder": "", "token": 0, "beat": 0} for name in names if name not in have
+            {"name": name, "holder": "", "token": 0, "beat": 0}
+            for name in names
+            if name not in have
         ]
         if rows:
             tx.execute(insert(leases), rows)
@@ -68,9 +72,7 @@ class LeaseStore:
         )
         if done.rowcount == 0:
             tx.execute(insert(members).values(id=holder, beat=1))
-        tx.execute(
-            update(leases).where(leases.c.holder == holder).values(beat=leases.c.beat + 1)
-        )
+        tx.execute(update(leases).where(leases.c.holder == holder).values(beat=leases.c.beat + 1))
 
     def take(self, tx: Connection, seen: LeaseRow, holder: str) -> bool:
         """Take the lease unless it has moved since it was ``seen``."""
@@ -97,7 +99,10 @@ class LeaseStore:
         tx.execute(members.delete().where(members.c.id == member))
 
     def holds(self, tx: Connection, name: str, holder: str, token: int) -> bool:
-        """Whether the lease is still held so; in a write, its row stays locked until the end (PostgreSQL)."""
+        """Whether the lease is still held so.
+
+        In a write on PostgreSQL its row stays locked, so that it cannot change hands meanwhile.
+        """
         query = select(case((leases.c.holder == holder, leases.c.token), else_=-1)).where(
             leases.c.name == name
         )

@@ -1,0 +1,265 @@
+"""What would come of a request: checked, decided by policy, priced and placed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from cloudmgr.errors import Conflict, Invalid
+from cloudmgr.hosting.facts import request_facts, with_pool
+from cloudmgr.hosting.requests import RequestKind
+from cloudmgr.hosting.validation import Problem, ask_problems, refuse, window_problems
+from cloudmgr.policy.decision import Decision, Outcome, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sqlalchemy import Connection
+
+    from cloudmgr.clock import Clock
+    from cloudmgr.hosting.environments import Component, Environment, Purpose, System
+    from cloudmgr.hosting.facts import Facts
+    from cloudmgr.hosting.requests import EnvironmentAsk, Estimate, HostingRequest, WindowAsk
+    from cloudmgr.hosting.store import EnvironmentStore, SystemStore
+    from cloudmgr.policy.bundle import PolicyBundle
+    from cloudmgr.pools.pool import Pool, Zone
+
+
+class Asker(Protocol):
+    """Whoever stands at the desk."""
+
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def login(self) -> str: ...
+    @property
+    def roles(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A request before it is decided on."""
+
+    kind: RequestKind
+    system_id: str
+    environment_id: str | None = None
+    ask: EnvironmentAsk | None = None
+    windows: tuple[WindowAsk, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A pool that was considered and the reasons against it; none if it would do."""
+
+    pool_name: str
+    against: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an environment would go, or None, and every pool that was considered."""
+
+    pool_id: str | None
+    considered: tuple[Refusal, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Would it be allowed, what would it cost a month, where would it go."""
+
+    decision: Decision
+    estimate: Estimate
+    location: Location
+
+
+class Means(Protocol):
+    """What the desk needs of the floors above and beside it; the composition root supplies it."""
+
+    def policy(self) -> PolicyBundle:
+        """The bundle in force now."""
+        ...
+
+    def department_code(self, tx: Connection, department_id: str) -> str: ...
+
+    def locate(
+        self,
+        tx: Connection,
+        components: Sequence[Component],
+        accepts: Callable[[Pool], tuple[Reason, ...]],
+        zone: Zone,
+        resized: Environment | None = None,
+    ) -> Location:
+        """Choose a pool of ``zone``.
+
+        With ``resized``, its own pool alone is considered, and what it holds counts as free.
+        """
+        ...
+
+    def estimate(self, components: Sequence[Component], zone: Zone) -> Estimate: ...
+
+    def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
+        """Put the announced peaks of a fulfilled request into the calendar."""
+        ...
+
+    def record(self, tx: Connection, actor: Asker, action: str, request: HostingRequest) -> None:
+        """Append to the audit trail."""
+        ...
+
+    def wake(self, environment_id: str) -> None:
+        """Look at this environment soon."""
+        ...
+
+
+class Assessor:
+    """Looks at drafts. Reads only."""
+
+    def __init__(
+        self,
+        systems: SystemStore,
+        environments: EnvironmentStore,
+        means: Means,
+        clock: Clock,
+        gateway_domain: str,
+    ) -> None:
+        self._systems = systems
+        self._environments = environments
+        self._means = means
+        self._clock = clock
+        self._domain = gateway_domain
+
+    def assess(
+        self, tx: Connection, draft: Draft, asker: Asker
+    ) -> tuple[Assessment, System, Environment | None]:
+        system = self._systems.get(tx, draft.system_id)
+        environment = self._subject(tx, draft, system)
+        name, purpose, components = self._shape(draft, environment)
+        problems: list[Problem] = ask_problems(draft.ask) if draft.ask else []
+        problems += window_problems(draft.windows, components, self._clock.now())
+        if draft.kind is RequestKind.PEAK and not draft.windows:
+            problems.append(("windows", "announce at least one peak window"))
+        if draft.kind is RequestKind.RESIZE and environment and draft.ask:
+            problems += _resize_problems(environment, draft.ask)
+        refuse(problems)
+        estimate = self._means.estimate(components, system.zone)
+        facts = request_facts(
+            kind=draft.kind,
+            reason=draft.reason,
+            department_code=self._means.department_code(tx, system.department_id),
+            roles=asker.roles,
+            system=system,
+            environment_name=name,
+            purpose=purpose,
+            components=components,
+            windows=draft.windows,
+            cost_per_month=estimate.high,
+            now=self._clock.now(),
+        )
+        policy = self._means.policy()
+        decision = policy.admit(facts)
+        location = Location(environment.pool_id if environment else None)
+        if draft.ask is not None:
+            location = self._means.locate(
+                tx, components, accepts(policy, facts), system.zone, environment
+            )
+            if location.pool_id is None and decision.outcome is not Outcome.DENY:
+                decision = _denied_for_want_of_a_pool(decision, location)
+        return Assessment(decision, estimate, location), system, environment
+
+    def _subject(self, tx: Connection, draft: Draft, system: System) -> Environment | None:
+        if draft.kind is RequestKind.NEW:
+            if draft.ask is None:
+                raise Invalid(
+                    "say which environment you need", code="ask-missing", path="environment"
+                )
+            if draft.environment_id is not None:
+                raise Invalid(
+                    "a new environment has no id yet", code="unexpected", path="environment_id"
+                )
+            taken = self._environments.by_host(tx, self.host(system, draft.ask.name))
+            if taken is not None:
+                raise Invalid(
+                    f"{system.code} has an environment {draft.ask.name} already",
+                    code="name-taken",
+                    path="environment.name",
+                    hint="choose another name, or ask to resize that one",
+                )
+            return None
+        if draft.environment_id is None:
+            raise Invalid(
+                f"a request to {draft.kind.value} names an environment",
+                code="environment-missing",
+                path="environment_id",
+            )
+        environment = self._environments.get(tx, draft.environment_id)
+        if environment.system_id != system.id:
+            raise Invalid(
+                "the environment belongs to another system",
+                code="wrong-system",
+                path="environment_id",
+            )
+        if environment.retiring:
+            raise Conflict("the environment is being retired", code="retiring")
+        if (draft.ask is None) == (draft.kind is RequestKind.RESIZE):
+            raise Invalid(
+                "a resize says what the environment is to become; no other request does",
+                code="ask-missing" if draft.ask is None else "unexpected",
+                path="environment",
+            )
+        return environment
+
+    @staticmethod
+    def _shape(
+        draft: Draft, environment: Environment | None
+    ) -> tuple[str, Purpose, tuple[Component, ...]]:
+        if draft.ask is not None:
+            return draft.ask.name, draft.ask.purpose, draft.ask.components
+        assert environment is not None  # noqa: S101 - _subject has seen to it
+        return environment.name, environment.purpose, environment.components
+
+    def host(self, system: System, name: str) -> str:
+        return f"{system.code}-{name}.{system.zone.value}.{self._domain}"
+
+
+def accepts(policy: PolicyBundle, facts: Facts) -> Callable[[Pool], tuple[Reason, ...]]:
+    def reasons(pool: Pool) -> tuple[Reason, ...]:
+        decision = policy.accepts(with_pool(facts, pool))
+        return () if decision.outcome is Outcome.ALLOW else decision.reasons
+
+    return reasons
+
+
+def _denied_for_want_of_a_pool(decision: Decision, location: Location) -> Decision:
+    reasons = tuple(
+        Reason(r.rule, f"资源池 {c.pool_name}：{r.zh}", f"pool {c.pool_name}: {r.en}")
+        for c in location.considered
+        for r in c.against
+    ) or (Reason("no-pool", "该网络域没有资源池", "there is no pool in this zone"),)
+    return replace(
+        decision,
+        outcome=Outcome.DENY,
+        reasons=(*decision.reasons, *reasons),
+        fired=(*decision.fired, *dict.fromkeys(r.rule for r in reasons)),
+        steps=(),
+    )
+
+
+def _resize_problems(environment: Environment, ask: EnvironmentAsk) -> list[Problem]:
+    problems: list[Problem] = []
+    if ask.name != environment.name:
+        problems.append(
+            ("environment.name", f"it is called {environment.name}; a resize keeps that")
+        )
+    if ask.purpose is not environment.purpose:
+        problems.append(("environment.purpose", "a resize keeps the purpose"))
+    kept = {c.name: c for c in ask.components}
+    for old in environment.components:
+        new = kept.get(old.name)
+        if new is not None and new.storage_gib < old.storage_gib:
+            problems.append(
+                (
+                    f"environment.components.{old.name}.storage_gib",
+                    f"storage cannot shrink: it is {old.storage_gib} GiB",
+                )
+            )
+    return problems

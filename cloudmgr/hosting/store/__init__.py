@@ -1,0 +1,7 @@
+"""Systems, environments and hosting requests at rest."""
+
+from cloudmgr.hosting.store.environments import EnvironmentStore
+from cloudmgr.hosting.store.requests import RequestStore
+from cloudmgr.hosting.store.systems import SystemStore
+
+__all__ = ["EnvironmentStore", "RequestStore", "SystemStore"]

@@ -1,0 +1,250 @@
+"""Environments at rest. Every change is a compare-and-set on ``version``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from cloudmgr.db.types import UtcDateTime, metadata
+from cloudmgr.errors import Conflict, NotFound
+from cloudmgr.hosting.environments import (
+    Component,
+    Environment,
+    EnvironmentStatus,
+    Purpose,
+)
+from cloudmgr.hosting.store.rows import only, page
+from cloudmgr.pools.pool import Zone
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection, Row
+
+environments = Table(
+    "environment",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("system_id", String(40), ForeignKey("system.id"), nullable=False, index=True),
+    Column("department_id", String(40), nullable=False, index=True),
+    Column("name", String(40), nullable=False),
+    Column("host", String(253), nullable=False, unique=True),
+    Column("zone", String(20), nullable=False, index=True),
+    Column("pool_id", String(40), nullable=False, index=True),
+    Column("purpose", String(20), nullable=False),
+    Column("scaling_class", String(40), nullable=False),
+    Column("components", JSON, nullable=False),
+    Column("target", JSON, nullable=False),
+    Column("awake", Boolean, nullable=False, index=True),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("retiring", Boolean, nullable=False),
+    Column("status", JSON, nullable=False),
+    UniqueConstraint("system_id", "name"),
+)
+
+_COMPONENTS = TypeAdapter(tuple[Component, ...])
+_STATUS = TypeAdapter(EnvironmentStatus)
+
+
+class EnvironmentStore:
+    """Environments. Every change is a compare-and-set on ``version``."""
+
+    def add(self, tx: Connection, environment: Environment) -> None:
+        """:raises Conflict: ``already-exists`` when the system has one of that name."""
+        tx.execute(insert(environments).values(**_environment_values(environment)))
+
+    def get(self, tx: Connection, environment_id: str) -> Environment:
+        """:raises NotFound: ``no-such-environment``."""
+        row = tx.execute(
+            select(environments).where(environments.c.id == environment_id)
+        ).one_or_none()
+        if row is None:
+            raise NotFound(f"there is no environment {environment_id}", code="no-such-environment")
+        return _environment(row)
+
+    def by_host(self, tx: Connection, host: str) -> Environment | None:
+        row = tx.execute(select(environments).where(environments.c.host == host)).one_or_none()
+        return None if row is None else _environment(row)
+
+    def list(
+        self,
+        tx: Connection,
+        *,
+        zone: Zone | None = None,
+        pool_id: str | None = None,
+        department_id: str | None = None,
+        system_id: str | None = None,
+        awake: bool | None = None,
+        after: str | None = None,
+        limit: int | None = None,
+    ) -> list[Environment]:
+        """By id, after the id ``after``."""
+        query = select(environments).order_by(environments.c.id)
+        query = only(
+            query,
+            (environments.c.zone, zone),
+            (environments.c.pool_id, pool_id),
+            (environments.c.department_id, department_id),
+            (environments.c.system_id, system_id),
+            (environments.c.awake, awake),
+        )
+        return [_environment(row) for row in tx.execute(page(query, environments, after, limit))]
+
+    def ids(self, tx: Connection) -> Sequence[str]:
+        return tx.execute(select(environments.c.id).order_by(environments.c.id)).scalars().all()
+
+    def revision(self, tx: Connection, zone: Zone) -> str:
+        """Changes whenever any environment of ``zone`` does; cheap, and no row is read whole."""
+        count, versions = tx.execute(
+            select(func.count(), func.coalesce(func.sum(environments.c.version), 0)).where(
+                environments.c.zone == zone
+            )
+        ).one()
+        newest = tx.execute(
+            select(func.max(environments.c.id)).where(environments.c.zone == zone)
+        ).scalar_one()
+        return f"{count}.{versions}.{newest}"
+
+    def set_target(
+        self, tx: Connection, environment: Environment, target: Mapping[str, int]
+    ) -> Environment:
+        """What ought to run now; a new generation. :raises Conflict: ``stale-version``."""
+        return self._change(
+            tx,
+            environment,
+            replace(environment, target=dict(target), generation=environment.generation + 1),
+        )
+
+    def set_components(
+        self,
+        tx: Connection,
+        environment: Environment,
+        components: tuple[Component, ...],
+        target: Mapping[str, int],
+        scaling_class: str,
+    ) -> Environment:
+        """What was approved anew; a new generation. :raises Conflict: ``stale-version``."""
+        return self._change(
+            tx,
+            environment,
+            replace(
+                environment,
+                components=components,
+                target=dict(target),
+                scaling_class=scaling_class,
+                generation=environment.generation + 1,
+            ),
+        )
+
+    def set_retiring(self, tx: Connection, environment: Environment) -> Environment:
+        """Let it go; the row follows once its pool holds nothing.
+
+        :raises Conflict: ``stale-version``.
+        """
+        return self._change(
+            tx,
+            environment,
+            replace(
+                environment,
+                retiring=True,
+                target=dict.fromkeys(environment.target, 0),
+                generation=environment.generation + 1,
+            ),
+        )
+
+    def set_status(
+        self, tx: Connection, environment: Environment, status: EnvironmentStatus
+    ) -> Environment:
+        """What was seen; the generation stays. :raises Conflict: ``stale-version``."""
+        return self._change(tx, environment, replace(environment, status=status))
+
+    def delete(self, tx: Connection, environment: Environment) -> None:
+        """:raises Conflict: ``stale-version``."""
+        done = tx.execute(
+            environments.delete().where(
+                environments.c.id == environment.id,
+                environments.c.version == environment.version,
+            )
+        )
+        if done.rowcount != 1:
+            raise _stale(environment)
+
+    def _change(self, tx: Connection, before: Environment, after: Environment) -> Environment:
+        after = replace(after, version=before.version + 1)
+        done = tx.execute(
+            update(environments)
+            .where(environments.c.id == before.id, environments.c.version == before.version)
+            .values(**_environment_values(after))
+        )
+        if done.rowcount != 1:
+            raise _stale(before)
+        return after
+
+
+def _stale(environment: Environment) -> Conflict:
+    return Conflict(
+        f"environment {environment.id} was changed by someone else meanwhile",
+        code="stale-version",
+        hint="read it again and repeat the change",
+    )
+
+
+def _environment(row: Row[Any]) -> Environment:
+    return Environment(
+        id=row.id,
+        system_id=row.system_id,
+        department_id=row.department_id,
+        name=row.name,
+        host=row.host,
+        zone=Zone(row.zone),
+        pool_id=row.pool_id,
+        purpose=Purpose(row.purpose),
+        scaling_class=row.scaling_class,
+        components=_COMPONENTS.validate_python(row.components),
+        target=row.target,
+        created_at=row.created_at,
+        generation=row.generation,
+        version=row.version,
+        retiring=row.retiring,
+        status=_STATUS.validate_python(row.status),
+    )
+
+
+def _environment_values(environment: Environment) -> dict[str, Any]:
+    return {
+        "id": environment.id,
+        "system_id": environment.system_id,
+        "department_id": environment.department_id,
+        "name": environment.name,
+        "host": environment.host,
+        "zone": environment.zone.value,
+        "pool_id": environment.pool_id,
+        "purpose": environment.purpose.value,
+        "scaling_class": environment.scaling_class,
+        "components": _COMPONENTS.dump_python(environment.components, mode="json"),
+        "target": dict(environment.target),
+        "awake": not environment.hibernated,
+        "created_at": environment.created_at,
+        "generation": environment.generation,
+        "version": environment.version,
+        "retiring": environment.retiring,
+        "status": _STATUS.dump_python(environment.status, mode="json"),
+    }

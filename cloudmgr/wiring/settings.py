@@ -1,0 +1,119 @@
+"""Settings from the environment (``CLOUDMGR_…``) or an env file named by ``CLOUDMGR_CONFIG``."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime  # noqa: TC003 - pydantic reads it
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from cloudmgr.clock import AcceleratedClock, Clock, SystemClock
+from cloudmgr.errors import Invalid
+from cloudmgr.pools.pool import Zone
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class PoolSettings(BaseModel):
+    """One pool that this control plane drives; ``settings`` are its driver's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$")]
+    kind: str = "local"
+    zone: Zone
+    protection_level: Annotated[int, Field(ge=1, le=5)] = 3
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class ClockSettings(BaseModel):
+    """Business time that runs ``speed`` times as fast as the machine's: for demonstrations."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: AwareDatetime
+    epoch: AwareDatetime
+    speed: Annotated[float, Field(gt=0, le=100_000)]
+
+    def clock(self) -> Clock:
+        start: datetime = self.start
+        return AcceleratedClock(start, self.epoch, self.speed)
+
+
+def _default_pools() -> tuple[PoolSettings, ...]:
+    return (
+        PoolSettings(name="local-extranet", zone=Zone.EXTRANET, protection_level=3),
+        PoolSettings(name="local-intranet", zone=Zone.INTRANET, protection_level=3),
+    )
+
+
+class Settings(BaseSettings):
+    """All that one control plane must be told; every default is the embedded one."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLOUDMGR_", extra="ignore", frozen=True, env_file_encoding="utf-8"
+    )
+
+    state_dir: Path = Path("state")
+    database_url: str = ""
+    policy_dir: Path | None = None
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    waker_port: Port = 8081
+    gateway_host: str = "127.0.0.1"
+    gateway_ports: dict[Zone, Port] = Field(
+        default_factory=lambda: {Zone.EXTRANET: 8090, Zone.INTRANET: 8091}
+    )
+    gateway_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,180}$")] = "localhost"
+    time_zone: str = "Asia/Shanghai"
+    pools: tuple[PoolSettings, ...] = Field(default_factory=_default_pools)
+    clock: ClockSettings | None = None
+    workers: Annotated[int, Field(ge=1, le=64)] = 4
+    shards: Annotated[int, Field(ge=1, le=256)] = 16
+    lease_ttl: Annotated[float, Field(ge=1, le=60)] = 8.0
+    resync_seconds: Annotated[float, Field(ge=1, le=3600)] = 300.0
+    secure_cookies: bool = False
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in available_timezones():
+            message = f"{value!r} is not an IANA time zone"
+            raise ValueError(message)
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database's address; SQLite in the state directory unless said otherwise."""
+        return self.database_url or f"sqlite:///{(self.state_dir / 'cloudmgr.db').resolve()}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    def make_clock(self) -> Clock:
+        return self.clock.clock() if self.clock else SystemClock()
+
+
+def load(**overrides: Any) -> Settings:
+    """The settings of this process.
+
+    :raises Invalid: ``invalid-settings`` with every wrong variable by its name.
+    """
+    try:
+        return Settings(_env_file=os.environ.get("CLOUDMGR_CONFIG"), **overrides)
+    except ValidationError as error:
+        problems = tuple(
+            (f"CLOUDMGR_{'.'.join(str(part) for part in fault['loc']).upper()}", fault["msg"])
+            for fault in error.errors()
+        )
+        raise Invalid(
+            "; ".join(f"{path}: {message}" for path, message in problems),
+            code="invalid-settings",
+            hint="correct the environment variable and start again",
+            problems=problems,
+        ) from None
