@@ -1,0 +1,1 @@
+"""The rules that the city obeys, as data: who may have what, where, at which price."""

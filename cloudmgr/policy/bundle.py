@@ -1,0 +1,184 @@
+"""All policies as they were at one moment: asked, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cloudmgr.errors import Permanent
+from cloudmgr.policy.decision import ApprovalStep, Decision, Outcome, Reason
+from cloudmgr.policy.facts import flatten
+from cloudmgr.policy.reasons import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from cloudmgr.policy.holidays import Holidays
+    from cloudmgr.policy.prices import PriceList
+    from cloudmgr.policy.rules import Rule
+    from cloudmgr.policy.scaling_class import ScalingClass
+
+
+@dataclass(frozen=True, slots=True)
+class Signatures:
+    """``count`` different persons in ``role``."""
+
+    role: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """When ``rule`` fires, these must sign; with no one named, it says that nobody needs to."""
+
+    rule: Rule
+    require: tuple[Signatures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Otherwise:
+    """Who signs what no approval rule speaks of."""
+
+    id: str
+    zh: str
+    en: str
+    require: tuple[Signatures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingRule:
+    """When ``rule`` fires, the environment is of the class ``scaling_class``."""
+
+    rule: Rule
+    scaling_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBundle:
+    """Admission, approvals, placement, scaling, prices and holidays under one ``digest``.
+
+    :param digest: sha256 (64 hex digits) of the content of all files; comments and layout of the
+        YAML do not count.
+    :param chain: the roles that may have to approve, in the order in which they are asked.
+    """
+
+    digest: str
+    admission: tuple[Rule, ...]
+    approvals: tuple[ApprovalRule, ...]
+    chain: tuple[str, ...]
+    otherwise: Otherwise
+    placement: tuple[Rule, ...]
+    scaling_rules: tuple[ScalingRule, ...]
+    scaling_default: str
+    scaling_classes: Mapping[str, ScalingClass]
+    price_list: PriceList
+    holidays: Holidays
+
+    def admit(self, facts: Mapping[str, object]) -> Decision:
+        """May this be had, and who must agree? A refusal beats an approval beats a permission.
+
+        A rule that cannot be evaluated refuses, and says so.
+
+        :raises Invalid: ``bad-facts``.
+        """
+        flat = flatten(facts)
+        refused = _refusals(self.admission, flat)
+        fired: list[ApprovalRule] = []
+        for approval in self.approvals:
+            try:
+                if approval.rule.when.holds(flat):
+                    fired.append(approval)
+            except Permanent as error:
+                refused.append(_unevaluated(approval.rule, error))
+        if refused:
+            return self._refused(refused)
+        reasons = [_reason(approval.rule, flat) for approval in fired]
+        ids = tuple(reason.rule for reason in reasons)
+        wanted = [
+            (signatures, reason)
+            for approval, reason in zip(fired, reasons, strict=True)
+            for signatures in approval.require
+        ]
+        if not fired:
+            by_default = Reason(self.otherwise.id, self.otherwise.zh, self.otherwise.en)
+            reasons, ids = [by_default], (by_default.rule,)
+            wanted = [(signatures, by_default) for signatures in self.otherwise.require]
+        if not wanted:
+            return Decision(Outcome.ALLOW, tuple(reasons), ids, self.digest)
+        # A permission beside a demand would read as a contradiction.
+        asking = {reason.rule for _, reason in wanted}
+        return Decision(
+            Outcome.NEEDS_APPROVAL,
+            tuple(reason for reason in reasons if reason.rule in asking),
+            ids,
+            self.digest,
+            self._steps(wanted),
+        )
+
+    def accepts(self, facts: Mapping[str, object]) -> Decision:
+        """May ``facts["environment"]`` of ``facts["system"]`` lie on ``facts["pool"]``?
+
+        A rule that cannot be evaluated refuses, and says so.
+
+        :raises Invalid: ``bad-facts``.
+        """
+        refused = _refusals(self.placement, flatten(facts))
+        return self._refused(refused) if refused else Decision(Outcome.ALLOW, (), (), self.digest)
+
+    def scaling_class_for(self, facts: Mapping[str, object]) -> ScalingClass:
+        """The class of the first scaling rule that fires, else the default.
+
+        :raises Invalid: ``bad-facts``.
+        :raises Permanent: ``rule-failed``, since a class chosen by a broken rule would look right.
+        """
+        flat = flatten(facts)
+        for scaling in self.scaling_rules:
+            try:
+                if scaling.rule.when.holds(flat):
+                    return self.scaling_classes[scaling.scaling_class]
+            except Permanent as error:
+                raise Permanent(
+                    f"scaling rule {scaling.rule.id} cannot be evaluated: {error.message}",
+                    code=error.code,
+                    hint="mend the rule in scaling.yaml and reload the policies",
+                ) from error
+        return self.scaling_classes[self.scaling_default]
+
+    def _refused(self, reasons: list[Reason]) -> Decision:
+        ids = tuple(reason.rule for reason in reasons)
+        return Decision(Outcome.DENY, tuple(reasons), ids, self.digest)
+
+    def _steps(self, wanted: list[tuple[Signatures, Reason]]) -> tuple[ApprovalStep, ...]:
+        """One step for each role, with the largest count and the first reason that asks for it."""
+        steps: dict[str, ApprovalStep] = {}
+        for signatures, reason in wanted:
+            step = steps.get(signatures.role)
+            if step is None or signatures.count > step.count:
+                steps[signatures.role] = ApprovalStep(
+                    signatures.role, signatures.count, reason.rule, reason.zh, reason.en
+                )
+        return tuple(steps[role] for role in self.chain if role in steps)
+
+
+def _refusals(rules: Iterable[Rule], flat: Mapping[str, object]) -> list[Reason]:
+    reasons = []
+    for rule in rules:
+        try:
+            if rule.when.holds(flat):
+                reasons.append(_reason(rule, flat))
+        except Permanent as error:
+            reasons.append(_unevaluated(rule, error))
+    return reasons
+
+
+def _reason(rule: Rule, flat: Mapping[str, object]) -> Reason:
+    return Reason(rule.id, render(rule.zh, flat), render(rule.en, flat))
+
+
+def _unevaluated(rule: Rule, error: Permanent) -> Reason:
+    return Reason(
+        rule.id,
+        f"规则 {rule.id} 无法对该申请求值，为稳妥起见予以拒绝，请联系运维人员({error.message})",
+        f"rule {rule.id} cannot be evaluated for this request, so it is refused to be safe; "
+        f"tell an operator ({error.message})",
+    )
