@@ -4,6 +4,22 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cloudmgr.errors import NotFound
+from cloudmgr.pools.capacity import Capacity, Host, Resources
+from cloudmgr.pools.drivers.driver import (
+    Allocation,
+    ObservedReplica,
+    ObservedWorkload,
+    ReplicaState,
+    Workload,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from cloudmgr.errors import CloudmgrError
 
 
 class ManualClock:
@@ -40,3 +56,77 @@ class Unfenced:
 
     def check(self, _tx: object) -> None:
         return None
+
+
+class InstantPool:
+    """A pool whose replicas are Ready at once; ``writes`` are the calls that changed it.
+
+    ``failing`` is raised by every call until it is taken away.
+    """
+
+    kind = "instant"
+
+    def __init__(self, room: Resources | None = None) -> None:
+        room = room or Resources(64_000, 262_144, 10_000)
+        self._capacity = Capacity((Host("one", room),))
+        self.workloads: dict[str, Workload] = {}
+        self.states: dict[str, ReplicaState] = {}
+        self.writes: list[str] = []
+        self.failing: CloudmgrError | None = None
+
+    def start(self, changed: Callable[[str], None]) -> None: ...
+
+    def close(self) -> None: ...
+
+    def capacity(self) -> Capacity:
+        self._may()
+        return self._capacity
+
+    def apply(self, workload: Workload) -> None:
+        self._may()
+        self.writes.append(f"apply {workload.environment_id}")
+        self.workloads[workload.environment_id] = workload
+
+    def remove(self, environment_id: str) -> None:
+        self._may()
+        self.writes.append(f"remove {environment_id}")
+        self.workloads.pop(environment_id, None)
+
+    def observe(self, environment_id: str) -> ObservedWorkload | None:
+        self._may()
+        workload = self.workloads.get(environment_id)
+        if workload is None:
+            return None
+        state = self.states.get(environment_id, ReplicaState.READY)
+        return ObservedWorkload(
+            environment_id,
+            workload.digest,
+            tuple(
+                ObservedReplica(
+                    f"{environment_id}-{c.name}-{slot}",
+                    c.name,
+                    slot,
+                    state,
+                    "127.0.0.1",
+                    20_000 + slot if c.port else None,
+                    datetime(2026, 6, 1, tzinfo=UTC),
+                )
+                for c in workload.components
+                for slot in range(c.replicas)
+            ),
+        )
+
+    def observe_all(self) -> Iterable[ObservedWorkload]:
+        return [seen for key in list(self.workloads) if (seen := self.observe(key))]
+
+    def allocations(self) -> Iterable[Allocation]:
+        return []
+
+    def forget(self, allocation_ids: Iterable[str]) -> None: ...
+
+    def log(self, environment_id: str, component: str, slot: int, lines: int) -> Sequence[str]:
+        raise NotFound(f"no log of {environment_id} {component} {slot} ({lines})")
+
+    def _may(self) -> None:
+        if self.failing is not None:
+            raise self.failing

@@ -214,10 +214,11 @@ def _scaled(
 ) -> Condition:
     generation = environment.generation
     have, running = _count(environment, replicas), _count(environment, up)
+    wanted = {c.name: environment.target.get(c.name, 0) for c in environment.components}
     moving = [
-        f"{c.name} {running[c.name]} of {want} ready"
-        for c in environment.components
-        if not have[c.name] == running[c.name] == (want := environment.target.get(c.name, 0))
+        f"{name} {running[name]} of {want} ready"
+        for name, want in wanted.items()
+        if not have[name] == running[name] == want
     ]
     if moving:
         return Condition("Scaled", Status.FALSE, "Scaling", ", ".join(moving), generation, now)
