@@ -95,11 +95,12 @@ class Money:
 
     def __add__(self, other: Self) -> Self:
         self._same(other)
-        return type(self)(exact_sum([self.amount, other.amount]), self.currency)
+        return type(self)(EXACT.add(self.amount, other.amount), self.currency)
 
     def __sub__(self, other: Self) -> Self:
         self._same(other)
-        return type(self)(exact_sum([self.amount, -other.amount]), self.currency)
+        # Not a sum with the negative: a unary minus rounds to the 28 digits of the ambient context.
+        return type(self)(EXACT.subtract(self.amount, other.amount), self.currency)
 
     def times(self, factor: Decimal) -> Self:
         return type(self)(exact_product(self.amount, factor), self.currency)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cloudmgr.db.engine import Database
 from cloudmgr.db.types import metadata
@@ -18,6 +19,15 @@ from tests.fakes import ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A busy machine is no fault of the code. In CI the examples are the same each time.
+settings.register_profile(
+    "cloudmgr",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("cloudmgr")
 
 
 def free_port() -> int:
