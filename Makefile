@@ -1,0 +1,118 @@
+# What a person types. `make` alone lists it.
+#
+# Everything is installed from requirements/*.txt, where each version is pinned and each file has
+# its hash; nothing else is fetched.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# Lines of a lock file have hashes for every file, and the set is complete: pip resolves nothing.
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# The package itself, in place. hatchling is in the locked set, so nothing is fetched to build it.
+INSTALL_SELF := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-index \
+	--no-build-isolation --editable .
+UV_VERSION := 0.13.9
+ARGS ?=
+WORKERS ?= 2
+
+.PHONY: help
+help:  ## List what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# ------------------------------------------------------------------------------- environment
+# A stamp says which locked set the environment has; a newer lock file, or pyproject.toml (entry
+# points), brings the environment up to date.
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "cloudmgr needs Python 3.11 or later: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) -r requirements/demo.txt
+	$(INSTALL_SELF)
+	touch $@
+
+# The set for developers holds the one for the demo.
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) -r requirements/dev.txt
+	$(INSTALL_SELF)
+	$(BIN)/pip check --disable-pip-version-check
+	touch $(VENV)/.demo $@
+
+.PHONY: venv
+venv: $(VENV)/.dev  ## Set up .venv for working on cloudmgr
+
+# --------------------------------------------------------------------------------------- use
+
+.PHONY: demo
+demo: $(VENV)/.demo  ## The whole job on this machine; ARGS=--headless for a report without pages
+	$(BIN)/cloudmgr demo $(ARGS)
+
+# -------------------------------------------------------------------------------------- check
+
+.PHONY: test
+test: $(VENV)/.dev  ## Run the tests; ARGS="-k invoice" for some of them
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
+# PostgreSQL's package would set up and start a cluster; the tests start their own.
+NO_CLUSTER := /etc/postgresql-common/createcluster.d/cloudmgr-tests.conf
+
+.PHONY: test-deps
+test-deps:  ## Install what the tests use of Debian: PostgreSQL, Chromium, a Chinese font (as root)
+	@have=$$(dpkg-query --show --showformat='$${db:Status-Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null \
+		| grep --count --line-regexp installed || true); \
+	if [ "$$have" = $(words $(DEBIAN_PACKAGES)) ]; then echo "there already: $(DEBIAN_PACKAGES)"; exit; fi; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "install what your system calls $(DEBIAN_PACKAGES)" >&2; exit 1; fi; \
+	if [ "$$(id -u)" != 0 ]; then echo "run as root: sudo make test-deps" >&2; exit 1; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	mkdir -p $(dir $(NO_CLUSTER)); \
+	echo 'create_main_cluster = false' > $(NO_CLUSTER); \
+	trap 'rm -f $(NO_CLUSTER)' EXIT; \
+	apt-get -o Acquire::Retries=3 -qq update; \
+	apt-get -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -qq install --yes --no-install-recommends \
+		$(DEBIAN_PACKAGES) </dev/null
+
+.PHONY: lint
+lint: $(VENV)/.dev  ## Check style, types, the floors of the house, and the policies
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/cloudmgr policy check
+
+.PHONY: format
+format: $(VENV)/.dev  ## Format, and mend what can be mended without thought
+	$(BIN)/ruff check --fix-only
+	$(BIN)/ruff format
+
+# -------------------------------------------------------------------------------------- build
+
+COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header $(ARGS) pyproject.toml
+
+.PHONY: lock
+lock:  ## Pin what pyproject.toml asks for; ARGS=--upgrade for the newest of everything
+	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	$(PYTHON) -m venv "$$scratch"; \
+	"$$scratch/bin/pip" install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	PATH="$$scratch/bin:$$PATH"; \
+	$(COMPILE) -o requirements/runtime.txt; \
+	$(COMPILE) -c requirements/runtime.txt --extra demo --group build -o requirements/demo.txt; \
+	$(COMPILE) -c requirements/demo.txt --extra demo --group dev -o requirements/dev.txt
+
+.PHONY: wheel
+wheel: $(VENV)/.dev  ## Build dist/*.whl
+	rm -rf dist
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+
+.PHONY: clean
+clean:  ## Remove what was made, but not .venv nor any state
+	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find cloudmgr tests -name __pycache__ -type d -prune -exec rm -rf {} +
