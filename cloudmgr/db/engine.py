@@ -19,11 +19,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from cloudmgr.errors import Conflict, Invalid, Temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import URL, Connection, Engine
 
 _UNIQUE_VIOLATION = "23505"  # SQLSTATE, PostgreSQL manual, appendix A
+_AFTERWARDS = "cloudmgr_after_commit"
 _PRIMARY_CODE = 0xFF  # the low byte of an extended SQLite result code
 
 
@@ -90,11 +91,20 @@ class Database:
             if self.dialect == "sqlite":
                 # Taken at once, so that two writers queue up instead of failing half-way.
                 connection.execution_options(cloudmgr_begin="IMMEDIATE")
+            afterwards: list[Callable[[], None]] = []
+            connection.info[_AFTERWARDS] = afterwards
             with connection.begin():
                 yield connection
+        for function in afterwards:
+            function()
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def after_commit(tx: Connection, function: Callable[[], None]) -> None:
+    """Call ``function`` once what ``tx`` writes can be seen by others; never if it is undone."""
+    tx.info[_AFTERWARDS].append(function)
 
 
 def _unsupported(what: str) -> Invalid:

@@ -106,8 +106,8 @@ class Means(Protocol):
         """Append to the audit trail."""
         ...
 
-    def wake(self, environment_id: str) -> None:
-        """Look at this environment soon."""
+    def wake(self, tx: Connection, environment_id: str) -> None:
+        """Look at this environment as soon as ``tx`` is committed."""
         ...
 
 

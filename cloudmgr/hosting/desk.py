@@ -144,7 +144,11 @@ class Desk:
     def _fulfil(self, tx: Connection, request: HostingRequest, asker: Asker) -> HostingRequest:
         system = self._systems.get(tx, request.system_id)
         try:
-            environment = self._carry_out(tx, request, system)
+            # All or nothing, so that what failed half-way leaves only the request and its message.
+            with tx.begin_nested():
+                environment = self._carry_out(tx, request, system)
+                if request.windows:
+                    self._means.announce(tx, request, environment)
         except (Conflict, Invalid) as error:
             after = self._requests.change(
                 tx, request, replace(request, state=RequestState.FAILED, message=error.message)
@@ -161,10 +165,8 @@ class Desk:
                 pool_id=environment.pool_id,
             ),
         )
-        if after.windows:
-            self._means.announce(tx, after, environment)
         self._means.record(tx, asker, "request.fulfil", after)
-        self._means.wake(environment.id)
+        self._means.wake(tx, environment.id)
         return after
 
     def _carry_out(self, tx: Connection, request: HostingRequest, system: System) -> Environment:

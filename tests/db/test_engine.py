@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from cloudmgr.db.engine import Database
+from cloudmgr.db.engine import Database, after_commit
 from cloudmgr.errors import Conflict, Invalid, NotFound, Temporary
 from tests.conftest import free_port
 
@@ -244,3 +244,20 @@ def test_a_database_that_cannot_be_used_is_refused_without_its_password(url: str
         Database(url)
     assert caught.value.code == "unsupported-database"
     assert "secret" not in caught.value.message
+
+
+def test_what_waits_for_a_commit_happens_after_it_and_not_if_it_is_undone(
+    database_url: str,
+) -> None:
+    database = Database(database_url)
+    done: list[str] = []
+    with database.write() as tx:
+        after_commit(tx, lambda: done.append("committed"))
+        assert done == []
+    with pytest.raises(KeyError), database.write() as tx:
+        after_commit(tx, lambda: done.append("undone"))
+        raise KeyError
+    with database.write():
+        pass
+    assert done == ["committed"]
+    database.close()

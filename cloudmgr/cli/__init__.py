@@ -1,0 +1,1 @@
+"""The command line: the same verbs as the API, and what starts a control plane."""

@@ -1,0 +1,191 @@
+"""What the desk, scaling and metering need of other floors, put together from their stores."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+from cloudmgr.billing.cost import estimate
+from cloudmgr.db.engine import after_commit
+from cloudmgr.errors import CloudmgrError
+from cloudmgr.hosting.assessment import Location, Refusal
+from cloudmgr.hosting.requests import Estimate
+from cloudmgr.metering.usage import Owner
+from cloudmgr.planning.placement import PoolView, allocated, choose
+from cloudmgr.policy.decision import Reason
+from cloudmgr.pools.capacity import Capacity
+from cloudmgr.scaling.windows import PeakWindow, checked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from cloudmgr.audit.event import Trail
+    from cloudmgr.clock import Clock
+    from cloudmgr.departments.store import DepartmentStore
+    from cloudmgr.hosting.assessment import Asker
+    from cloudmgr.hosting.environments import Component, Environment
+    from cloudmgr.hosting.requests import HostingRequest
+    from cloudmgr.hosting.store import EnvironmentStore
+    from cloudmgr.policy.bundle import PolicyBundle
+    from cloudmgr.policy.holder import PolicyHolder
+    from cloudmgr.pools.capacity import Resources
+    from cloudmgr.pools.drivers.driver import Driver
+    from cloudmgr.pools.pool import Pool, Zone
+    from cloudmgr.pools.store import PoolStore
+    from cloudmgr.scaling.store import WindowStore
+
+
+class City:
+    """The pools as they stand now, and who has what on them."""
+
+    def __init__(
+        self,
+        pools: PoolStore,
+        environments: EnvironmentStore,
+        drivers: Mapping[str, Driver],
+    ) -> None:
+        self._pools = pools
+        self._environments = environments
+        self._drivers = drivers
+
+    def view(self, tx: Connection, pool: Pool, besides: str | None = None) -> PoolView:
+        """``pool`` with what every environment on it holds, but for the one called ``besides``.
+
+        A pool that does not answer now has nothing to give.
+        """
+        driver = self._drivers.get(pool.id)
+        try:
+            capacity = driver.capacity() if driver else Capacity(())
+        except CloudmgrError:
+            capacity = Capacity(())
+        others = [
+            e for e in self._environments.list(tx, pool_id=pool.id) if e.id != besides
+        ]
+        return PoolView(pool, capacity, allocated(others))
+
+    def views(self, tx: Connection) -> list[PoolView]:
+        return [self.view(tx, pool) for pool in self._pools.list(tx)]
+
+    def free(self, tx: Connection, environment: Environment) -> Resources:
+        """What the environment's pool could still give, above all targets in force.
+
+        The pool is locked until ``tx`` ends, so that two decisions cannot give the same room away.
+        """
+        self._pools.lock(tx, environment.pool_id)
+        return self.view(tx, self._pools.get(tx, environment.pool_id)).free
+
+    def locate(
+        self,
+        tx: Connection,
+        components: Sequence[Component],
+        accepts: Callable[[Pool], tuple[Reason, ...]],
+        zone: Zone,
+        resized: Environment | None = None,
+    ) -> Location:
+        """As :meth:`cloudmgr.hosting.assessment.Means.locate`."""
+        views = [
+            self.view(tx, pool, besides=resized.id if resized else None)
+            for pool in self._pools.list(tx)
+            if (pool.id == resized.pool_id if resized else pool.zone is zone)
+        ]
+        placement = choose(views, components, accepts, Reason)
+        return Location(
+            placement.pool_id,
+            tuple(Refusal(c.pool_name, c.against) for c in placement.considered),
+        )
+
+    # ----------------------------------------------------------------- what metering must know
+
+    def zone_of_pool(self, tx: Connection, pool_id: str) -> str:
+        """:raises NotFound: ``no-such-pool``."""
+        return self._pools.get(tx, pool_id).zone.value
+
+    def owners(self, tx: Connection, environment_ids: Iterable[str]) -> Mapping[str, Owner]:
+        wanted = set(environment_ids)
+        return {
+            e.id: Owner(
+                environment_id=e.id,
+                system_id=e.system_id,
+                department_id=e.department_id,
+                zone=e.zone.value,
+                pool_id=e.pool_id,
+            )
+            for e in self._environments.list(tx)
+            if e.id in wanted
+        }
+
+
+class DeskMeans:
+    """As :class:`cloudmgr.hosting.assessment.Means` asks."""
+
+    def __init__(
+        self,
+        *,
+        policies: PolicyHolder,
+        city: City,
+        departments: DepartmentStore,
+        windows: WindowStore,
+        trail: Trail,
+        clock: Clock,
+        wake: Callable[[str], None],
+    ) -> None:
+        self._policies = policies
+        self._city = city
+        self._departments = departments
+        self._windows = windows
+        self._trail = trail
+        self._clock = clock
+        self._wake = wake
+        self.locate = city.locate
+
+    def policy(self) -> PolicyBundle:
+        return self._policies.current
+
+    def department_code(self, tx: Connection, department_id: str) -> str:
+        return self._departments.get(tx, department_id).code
+
+    def estimate(self, components: Sequence[Component], zone: Zone) -> Estimate:
+        low, high = estimate(
+            components, self._policies.current.price_list, zone.value, self._clock.now()
+        )
+        return Estimate(low.amount, high.amount, low.currency)
+
+    def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
+        now = self._clock.now()
+        for ask in request.windows:
+            self._windows.add(
+                tx,
+                PeakWindow(
+                    id=f"win_{uuid.uuid4().hex[:16]}",
+                    environment_id=environment.id,
+                    component=ask.component,
+                    interval=checked(ask, environment.components, now),
+                    replicas=ask.replicas,
+                    expected_rps=ask.expected_rps,
+                    note=ask.note,
+                    created_by=request.submitted_by,
+                    created_at=now,
+                    request_id=request.id,
+                ),
+            )
+
+    def record(self, tx: Connection, actor: Asker, action: str, request: HostingRequest) -> None:
+        self._trail.record(
+            tx,
+            actor,
+            action,
+            object_kind="request",
+            object_id=request.id,
+            department_id=request.department_id,
+            detail={
+                "kind": request.kind.value,
+                "state": request.state.value,
+                "policy": request.decision.digest,
+                "message": request.message,
+            },
+        )
+
+    def wake(self, tx: Connection, environment_id: str) -> None:
+        after_commit(tx, lambda: self._wake(environment_id))
