@@ -1,0 +1,139 @@
+"""``python -m cloudmgr.cli.demo.load arrivals.csv outcomes.csv``: send what is due, write what it got.
+
+An open model with a tool whose users are closed loops: every Locust user takes the next arrival of
+one shared schedule, sleeps until it is due, sends it, and only then takes another. As long as some
+user is free, a slow answer delays nobody else's request; how late each was sent is recorded. It
+ends by itself when the schedule is done, and on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import signal
+import sys
+import time
+from dataclasses import astuple, fields
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from locust import FastHttpUser, task
+from locust.env import Environment
+from locust.exception import StopUser
+
+from cloudmgr.cli.demo.load.schedule import Arrival, Outcome, read_arrivals
+from cloudmgr.cli.demo.load.visits import Visit, visit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+_PATIENCE = 30.0  # seconds for which a person goes on reloading a waiting page
+_RELOAD = 0.5  # a waiting page that does not say when to reload
+
+
+class Book:
+    """The schedule that all users share, and what came of it so far."""
+
+    def __init__(self, arrivals: Iterator[Arrival], out: TextIO) -> None:
+        self._arrivals = arrivals
+        self._out = out
+        self._rows = csv.writer(out)
+        self._rows.writerow(f.name for f in fields(Outcome))
+        self._numbers = count(1)
+        self._references: dict[str, str] = {}
+        self.closed = False
+
+    def take(self) -> tuple[Arrival, Visit]:
+        """What comes next. :raises StopUser: when nothing does."""
+        arrival = None if self.closed else next(self._arrivals, None)
+        if arrival is None:
+            raise StopUser
+        return arrival, visit(arrival, next(self._numbers), self._references.get(arrival.system, ""))
+
+    def filed(self, system: str, location: str) -> None:
+        """Remember where a filing can be looked up."""
+        self._references[system] = location.rsplit("/", 1)[-1]
+
+    def note(self, outcome: Outcome) -> None:
+        self._rows.writerow(astuple(outcome))
+        self._out.flush()
+
+
+class Visitor(FastHttpUser):
+    """Whoever comes next. Follows no redirect and tries nothing twice: what it got is what counts."""
+
+    host = "http://127.0.0.1"  # Locust wants one; each arrival names its gateway
+    connection_timeout = 10.0
+    network_timeout = 30.0
+    book: Book
+
+    @task
+    def come(self) -> None:
+        """Take an arrival, wait until it is due, and see it through."""
+        arrival, request = self.book.take()
+        gevent.sleep(max(0.0, arrival.due - time.time()))  # noqa: TID251 - Locust's own process
+        sent = time.time()  # noqa: TID251
+        waited = 0
+        while True:
+            response = self._send(arrival, request)
+            done = time.time()  # noqa: TID251
+            reload = _reload(response)
+            if reload is None or done - sent > _PATIENCE:
+                break
+            waited += 1
+            gevent.sleep(reload)
+        if response.status_code == 303:
+            self.book.filed(arrival.system, response.headers["location"])
+        self.book.note(Outcome(
+            arrival.due, sent, done, arrival.system, arrival.act, response.status_code, waited,
+            "" if response.status_code else repr(response.error),
+        ))
+
+    def _send(self, arrival: Arrival, request: Visit) -> Any:
+        with self.client.request(
+            request.method, arrival.gateway + request.path, data=request.body or None,
+            headers=dict(request.headers), name=arrival.system, allow_redirects=False,
+            catch_response=True,
+        ) as response:
+            # 404 and 409 are answers; what counts as a failure is the evaluation's to say.
+            response.success()
+        return response
+
+
+def _reload(response: Any) -> float | None:
+    """Seconds after which a waiting page asks to be loaded again; None for any other answer."""
+    if not response.status_code or "refresh" not in response.headers:
+        return None
+    first = str(response.headers["refresh"]).split(";", 1)[0]
+    return float(first) if first.replace(".", "", 1).isdigit() else _RELOAD
+
+
+def main() -> int:
+    """Run the schedule to its end."""
+    parser = argparse.ArgumentParser(prog="python -m cloudmgr.cli.demo.load")
+    parser.add_argument("arrivals", type=Path)
+    parser.add_argument("outcomes", type=Path)
+    parser.add_argument("--users", type=int, default=150)
+    arguments = parser.parse_args()
+    with arguments.outcomes.open("w", encoding="utf-8", newline="") as out:
+        Visitor.book = book = Book(read_arrivals(arguments.arrivals), out)
+        runner = Environment(user_classes=[Visitor]).create_local_runner()
+
+        def stop(*_: object) -> None:
+            book.closed = True
+            gevent.spawn(runner.quit)
+
+        gevent.signal_handler(signal.SIGTERM, stop)
+        runner.start(arguments.users, spawn_rate=arguments.users)
+        runner.spawning_greenlet.join()
+        while runner.user_count and not book.closed:
+            gevent.sleep(0.1)
+        runner.quit()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
