@@ -124,7 +124,7 @@ def _walk(facts: Mapping[str, object], prefix: str, flat: Flat) -> Iterator[tupl
         elif isinstance(value, Mapping):
             yield from _walk(value, f"{name}.", flat)
         else:
-            yield name, f"it must be a mapping, not {_named(value)}"
+            yield name, f"it must be a mapping, not {describe(value)}"
 
 
 def _fill(kind: Kind, value: object, name: str, flat: Flat) -> Iterator[tuple[str, str]]:
@@ -136,7 +136,7 @@ def _fill(kind: Kind, value: object, name: str, flat: Flat) -> Iterator[tuple[st
             flat[name] = _plain(value)
         return
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        yield name, f"it must be a list, not {_named(value)}"
+        yield name, f"it must be a list, not {describe(value)}"
         return
     if len(value) > kind.most:
         yield name, f"at most {kind.most} entries are possible, not {len(value):,}"
@@ -158,7 +158,7 @@ def _record_problems(
     kind: Records, item: object, path: str, into: dict[str, object]
 ) -> Iterator[tuple[str, str]]:
     if not isinstance(item, Mapping):
-        yield path, f"it must be a mapping, not {_named(item)}"
+        yield path, f"it must be a mapping, not {describe(item)}"
         return
     for field, value in item.items():
         of = kind.fields.get(field)
@@ -175,7 +175,7 @@ def _scalar_problem(kind: Text | Number, value: object) -> str:
 
 def _number_problem(kind: Number, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int):
-        return f"it must be a whole number, not {_named(value)}"
+        return f"it must be a whole number, not {describe(value)}"
     if not kind.low <= value <= kind.high:
         return f"{value:,} is outside {kind.low:,} to {kind.high:,}"
     return ""
@@ -183,7 +183,7 @@ def _number_problem(kind: Number, value: object) -> str:
 
 def _text_problem(kind: Text, value: object) -> str:
     if not isinstance(value, str):
-        return f"it must be text, not {_named(value)}"
+        return f"it must be text, not {describe(value)}"
     if len(value) > _LONGEST:
         return f"it is longer than {_LONGEST:,} letters"
     if any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -207,7 +207,7 @@ def _empty(kind: Kind) -> object:
             return []
 
 
-def _named(value: object) -> str:
+def describe(value: object) -> str:
     """What a value is, in words of YAML and not of Python."""
     names = {
         type(None): "nothing",
