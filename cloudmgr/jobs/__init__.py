@@ -1,0 +1,1 @@
+"""What runs on a schedule. The only folder that knows APScheduler."""

@@ -1,0 +1,280 @@
+"""One look at one environment: from everything known to how many of what ought to run. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from cloudmgr.pools.capacity import Resources
+from cloudmgr.scaling import autoscaler, windows
+from cloudmgr.scaling.autoscaler import Inputs, Verdict
+from cloudmgr.scaling.hibernation import Cause, Rest, Signals, rest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from cloudmgr.hosting.environments import Component, Environment
+    from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.scaling.activity import Activity, ZoneTraffic
+    from cloudmgr.scaling.orders import Order
+    from cloudmgr.scaling.windows import PeakWindow
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingState:
+    """What scaling remembers of an environment from one look to the next.
+
+    ``generation`` of the environment and ``digest`` of the policy are those last decided on: when
+    one of them moves, somebody has to look. ``generation`` 0 means that nobody ever looked.
+    ``floors`` are what windows asked for at the last look, so that a boundary is told apart.
+    """
+
+    environment_id: str
+    generation: int = 0
+    digest: str = ""
+    awake_since: datetime | None = None
+    awake_until: datetime | None = None
+    floors: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything a look takes in.
+
+    :param windows: those of the environment that are not over.
+    :param traffic: the last reading of the zone's gateway; None when it is too old to go by.
+    """
+
+    environment: Environment
+    scaling_class: ScalingClass
+    state: ScalingState
+    windows: tuple[PeakWindow, ...] = ()
+    orders: tuple[Order, ...] = ()
+    activity: Activity | None = None
+    traffic: ZoneTraffic | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What comes of a look.
+
+    :param floors: what windows ask for now, by component; only those that ask.
+    :param void: orders that are over.
+    :param look_at: when the answer may change by time alone; in the past when it only waits for
+        the next reading of the gateway; None for never.
+    """
+
+    verdicts: Mapping[str, Verdict]
+    floors: Mapping[str, int]
+    rest: Rest
+    void: tuple[Order, ...]
+    look_at: datetime | None
+
+    @property
+    def target(self) -> dict[str, int]:
+        return {name: verdict.replicas for name, verdict in self.verdicts.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What has to be written after a look; nothing when :attr:`none`.
+
+    :param target: the new target, or None when it stays.
+    :param told: components whose decision is kept.
+    :param state: what to remember; its generation is right only when the target stays.
+    """
+
+    target: Mapping[str, int] | None
+    told: tuple[str, ...]
+    state: ScalingState
+    none: bool
+
+
+def consequences(
+    scene: Scene, assessment: Assessment, now: datetime, digest: str
+) -> Consequences:
+    """What follows from ``assessment``, made under the policy ``digest``.
+
+    A decision is kept when the target of a component moves, and when a window begins or ceases to
+    ask for it, even if other terms hide that.
+    """
+    environment, before = scene.environment, scene.state
+    after = assessment.target
+    moved = after != dict(environment.target)
+    told = tuple(
+        name for name in after
+        if after[name] != environment.target.get(name, 0)
+        or assessment.floors.get(name, 0) != before.floors.get(name, 0)
+    )
+    up = any(after.values())
+    if not up:
+        awake_since = None
+    elif environment.hibernated:
+        awake_since = now
+    else:
+        awake_since = before.awake_since or environment.created_at
+    until = before.awake_until
+    # It ought to be awake and the pool is full: whoever looks next must look again.
+    thwarted = not up and not assessment.rest.asleep
+    state = ScalingState(
+        environment.id,
+        generation=environment.generation,
+        digest="" if thwarted else digest,
+        awake_since=awake_since,
+        awake_until=until if until is not None and until > now and not assessment.rest.asleep
+        else None,
+        floors=assessment.floors,
+    )
+    none = not moved and not told and not assessment.void and state == before
+    return Consequences(after if moved else None, told, state, none)
+
+
+def window_floors(scene: Scene, now: datetime) -> dict[str, int]:
+    """What windows ask for now, by component, without those that an order to sleep overrules."""
+    lead_time = scene.scaling_class.lead_time
+    counting = _not_overruled(scene, now)
+    floors = {
+        c.name: windows.floor(counting, c.name, now, lead_time)
+        for c in scene.environment.components
+    }
+    return {name: value for name, value in floors.items() if value > 0}
+
+
+def assess(scene: Scene, now: datetime, free: Callable[[], Resources]) -> Assessment:
+    """How many replicas of each component ought to run now, and when to look again.
+
+    :param free: what the pool could still give, over all targets in force; asked only when more is
+        wanted than runs, since the answer is dear.
+    """
+    floors = window_floors(scene, now)
+    resting = rest(_signals(scene, floors, now))
+    orders = [o for o in scene.orders if o.in_force(now)]
+    void = tuple(
+        o for o in scene.orders
+        # Once a window has woken it, an order to sleep is spent: after the window it falls asleep
+        # for want of requests, not in the middle of them.
+        if o not in orders or (o.hibernates and not resting.asleep)
+    )
+    environment = scene.environment
+    if resting.asleep:
+        verdicts = {c.name: _asleep(c, resting, floors) for c in environment.components}
+    else:
+        manual = {o.component: o.replicas for o in orders if not o.hibernates}
+        verdicts = _awake(scene, resting, floors, manual, free)
+    return Assessment(verdicts, floors, resting, void, _look_at(scene, resting, now))
+
+
+def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
+    environment, state = scene.environment, scene.state
+    in_force = [o for o in scene.orders if o.in_force(now)]
+    seen = scene.traffic if environment.web is not None else None
+    idle_since = None
+    if seen is not None:
+        moments = [seen.since, state.awake_since or environment.created_at]
+        if scene.activity is not None and scene.activity.last_request_at is not None:
+            moments.append(scene.activity.last_request_at)
+        idle_since = max(moments)
+    return Signals(
+        now=now,
+        asleep=environment.hibernated and state.generation > 0,
+        floor=max(floors.values(), default=0),
+        ordered=any(o.hibernates for o in in_force),
+        pinned=any(not o.hibernates for o in in_force),
+        awake_until=state.awake_until,
+        idle_after=scene.scaling_class.idle_after,
+        idle_since=idle_since,
+        seen_until=seen.at if seen is not None else None,
+    )
+
+
+def _not_overruled(scene: Scene, now: datetime) -> list[PeakWindow]:
+    """An order to sleep overrules the windows that counted when it was given, and no other."""
+    asleep_at = next((o.at for o in scene.orders if o.hibernates and o.in_force(now)), None)
+    if asleep_at is None:
+        return list(scene.windows)
+    lead_time = scene.scaling_class.lead_time
+    return [
+        w for w in scene.windows
+        if w.created_at > asleep_at or w.interval.start - lead_time > asleep_at
+    ]
+
+
+def _asleep(component: Component, resting: Rest, floors: Mapping[str, int]) -> Verdict:
+    return Verdict(
+        0, zh=f"0：{resting.zh}", en=f"0: {resting.en}",
+        terms={
+            "cause": resting.cause.value, "ceiling": component.max_replicas,
+            **({"window": floors[component.name]} if component.name in floors else {}),
+        },
+    )
+
+
+def _awake(
+    scene: Scene, resting: Rest, floors: Mapping[str, int], manual: Mapping[str, int],
+    free: Callable[[], Resources],
+) -> dict[str, Verdict]:
+    environment = scene.environment
+    web = environment.web
+    # What people reach goes first when the pool is nearly full.
+    components = sorted(environment.components, key=lambda c: c is not web)
+    left: Resources | None = None
+    verdicts: dict[str, Verdict] = {}
+    for c in components:
+        size = Resources(c.cpu_millis, c.memory_mib)
+        inputs = _inputs(scene, c, resting, floors.get(c.name, 0), manual.get(c.name))
+        more = min(autoscaler.wanted(inputs), c.max_replicas) - inputs.current
+        room = 0
+        if more > 0:
+            left = free() if left is None else left
+            room = size.copies_in(left)
+        verdict = autoscaler.decide(replace(inputs, room=room))
+        if left is not None and verdict.replicas > inputs.current:
+            left -= size.times(verdict.replicas - inputs.current)
+        ready = environment.status.ready.get(c.name, 0)
+        terms = {**verdict.terms, "cause": resting.cause.value, "ready": ready}
+        verdicts[c.name] = replace(verdict, terms=terms)
+    return {c.name: verdicts[c.name] for c in environment.components}
+
+
+def _inputs(
+    scene: Scene, component: Component, resting: Rest, floor: int, manual: int | None
+) -> Inputs:
+    scaling_class, traffic = scene.scaling_class, scene.traffic
+    hold = scaling_class.scale_down_after
+    in_flight: float | None = None
+    if traffic is not None:
+        # Until the last reading, not until now: no reading is no proof of quiet.
+        in_flight = scene.activity.peak(traffic.at - hold) if scene.activity else 0.0
+    return Inputs(
+        minimum=component.min_replicas,
+        ceiling=component.max_replicas,
+        current=scene.environment.target.get(component.name, 0),
+        window_floor=floor,
+        room=0,
+        manual=manual,
+        woken=scaling_class.wake_replicas if resting.cause is Cause.WOKEN else 0,
+        measured=component is scene.environment.web,
+        in_flight=in_flight,
+        settled=traffic is not None and traffic.at - traffic.since >= hold,
+        target_in_flight=float(scaling_class.target_in_flight),
+    )
+
+
+def _look_at(scene: Scene, resting: Rest, now: datetime) -> datetime | None:
+    scaling_class = scene.scaling_class
+    moments = [
+        windows.next_boundary(scene.windows, now, scaling_class.lead_time),
+        resting.look_at,
+        *(o.until for o in scene.orders if o.in_force(now)),
+    ]
+    traffic = scene.traffic
+    if traffic is not None and not resting.asleep:
+        hold = scaling_class.scale_down_after
+        if traffic.at - traffic.since < hold:
+            moments.append(traffic.since + hold)
+        recent = scene.activity.recent if scene.activity else ()
+        # The highest goes first: when it is forgotten, less may be enough.
+        moments.append(next((s.at + hold for s in recent if s.at > traffic.at - hold), None))
+    return min((m for m in moments if m is not None), default=None)
+

@@ -1,0 +1,98 @@
+"""Whether an environment sleeps: gives all compute back and keeps its data and address. Pure.
+
+Idleness is proven, not supposed: it counts from the last request to the last time that the gateway
+was *read*, so that a gateway which cannot be asked puts nobody to sleep. Health probes go to a
+service of their own and are not requests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
+
+
+class Cause(StrEnum):
+    """Why it sleeps or does not."""
+
+    WINDOW = "window"
+    ORDER = "order"
+    MANUAL = "manual"
+    WOKEN = "woken"
+    NEVER = "never"
+    ASLEEP = "asleep"
+    UNKNOWN = "unknown"
+    IDLE = "idle"
+    BUSY = "busy"
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What is known of an environment.
+
+    :param asleep: whether it sleeps now.
+    :param floor: the most that any window asks for now, lead included.
+    :param ordered: whether a person's order to sleep is in force.
+    :param pinned: whether a person's order to run a number of replicas is in force.
+    :param awake_until: no sleep before, whatever the traffic.
+    :param idle_after: how long without a request until it may sleep; None for never.
+    :param idle_since: the last request, or later: since when it is awake and watched.
+    :param seen_until: when its gateway was read last; None if requests are not counted here.
+    """
+
+    now: datetime
+    asleep: bool
+    floor: int = 0
+    ordered: bool = False
+    pinned: bool = False
+    awake_until: datetime | None = None
+    idle_after: timedelta | None = None
+    idle_since: datetime | None = None
+    seen_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Asleep or not, why, and when that may change by time alone."""
+
+    asleep: bool
+    cause: Cause
+    zh: str = ""
+    en: str = ""
+    look_at: datetime | None = None
+
+
+def rest(signals: Signals) -> Rest:  # noqa: PLR0911 - one line for each reason, in order of rank
+    """Whether the environment ought to sleep now."""
+    s = signals
+    if s.floor > 0:
+        return Rest(asleep=False, cause=Cause.WINDOW)
+    if s.pinned:
+        return Rest(asleep=False, cause=Cause.MANUAL)
+    if s.ordered:
+        return Rest(asleep=True, cause=Cause.ORDER, zh="按指令休眠", en="hibernated by order")
+    if s.awake_until is not None and s.now < s.awake_until:
+        return Rest(asleep=False, cause=Cause.WOKEN, look_at=s.awake_until)
+    if s.idle_after is None:
+        return Rest(asleep=False, cause=Cause.NEVER)
+    if s.asleep:
+        return Rest(asleep=True, cause=Cause.ASLEEP, zh="休眠中", en="asleep, nothing calls for it")
+    if s.idle_since is None or s.seen_until is None:
+        return Rest(asleep=False, cause=Cause.UNKNOWN)
+    idle = s.seen_until - s.idle_since
+    if idle < s.idle_after:
+        return Rest(asleep=False, cause=Cause.BUSY, look_at=s.idle_since + s.idle_after)
+    return Rest(
+        asleep=True, cause=Cause.IDLE,
+        zh=f"已有 {_minutes(idle)} 分钟没有请求（{_minutes(s.idle_after)} 分钟后休眠）",
+        en=f"no request for {_minutes(idle)} min, idle after {_minutes(s.idle_after)} min",
+    )
+
+
+def _minutes(span: timedelta) -> str:
+    return f"{span.total_seconds() / 60:.3g}" if span.total_seconds() < 6000 else (
+        f"{span.total_seconds() / 60:.0f}"
+    )

@@ -1,0 +1,215 @@
+"""Looks at one environment and carries out what comes of it, within one transaction.
+
+Commands and the reconciler both go through here, so that a person's order, a window and a quiet
+night are weighed by the same rules and explained in the same words.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from cloudmgr.errors import Conflict
+from cloudmgr.pools.capacity import Resources
+from cloudmgr.scaling.assessment import Scene, assess, consequences
+from cloudmgr.scaling.orders import ScalingDecision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+    from datetime import datetime
+
+    from sqlalchemy import Connection
+
+    from cloudmgr.clock import Clock
+    from cloudmgr.hosting.environments import Environment
+    from cloudmgr.hosting.store import EnvironmentStore
+    from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.scaling.activity import ZoneTraffic
+    from cloudmgr.scaling.assessment import Assessment, Consequences, ScalingState
+    from cloudmgr.scaling.store import ScalingStores
+
+# Nothing that was approved is larger.
+_ENDLESS = Resources(10**15, 10**15, 10**15)
+
+log = logging.getLogger(__name__)
+
+
+class Classes(Protocol):
+    """What scaling needs of the policy bundle in force."""
+
+    @property
+    def digest(self) -> str: ...
+    @property
+    def scaling_classes(self) -> Mapping[str, ScalingClass]: ...
+    @property
+    def scaling_default(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The environment afterwards and the decisions that were kept.
+
+    ``changed`` tells that the target moved.
+    """
+
+    environment: Environment
+    decisions: tuple[ScalingDecision, ...] = ()
+    changed: bool = False
+
+
+class Scaler:
+    """Scales environments.
+
+    :param free: what the pool of an environment could give beyond all targets in force, its own
+        included; locks that room until the transaction ends. Asked only within a transaction that
+        writes, when more is wanted than runs.
+    :param moved: told, inside the transaction, of an environment that those who reconcile it ought
+        to look at once it is committed.
+    :param stale_after: elapsed seconds after which a reading of a gateway says nothing any more.
+    """
+
+    def __init__(
+        self,
+        environments: EnvironmentStore,
+        stores: ScalingStores,
+        policy: Callable[[], Classes],
+        free: Callable[[Connection, Environment], Resources],
+        clock: Clock,
+        *,
+        moved: Callable[[Connection, str], None] = lambda _tx, _environment_id: None,
+        stale_after: float = 60.0,
+    ) -> None:
+        self._environments = environments
+        self._stores = stores
+        self._policy = policy
+        self._free = free
+        self._clock = clock
+        self._moved = moved
+        self._stale_after = stale_after
+
+    def look(
+        self, tx: Connection, environment_id: str, now: datetime, *, lock: bool = False
+    ) -> Scene:
+        """Everything known of the environment.
+
+        :param lock: until the transaction ends nobody else scales it; for transactions that write.
+        :raises NotFound: ``no-such-environment``.
+        """
+        # Before the row is read: who waited for the lock must see what its holder wrote.
+        state = (
+            self._locked_state(tx, environment_id) if lock
+            else self._stores.scaling.state(tx, environment_id)
+        )
+        environment = self._environments.get(tx, environment_id)
+        return Scene(
+            environment=environment,
+            scaling_class=self._class_of(environment),
+            state=state,
+            windows=self._stores.windows.ahead(tx, environment_id, now),
+            orders=self._stores.scaling.orders(tx, environment_id),
+            activity=self._stores.activities.get(tx, environment_id),
+            traffic=self._fresh(self._stores.activities.zone(tx, environment.zone.value), now),
+        )
+
+    def assess(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:
+        """How many of what ought to run; the room found for it is held until the commit."""
+        return assess(scene, now, lambda: self._free(tx, scene.environment))
+
+    def foresee(self, scene: Scene, now: datetime) -> Assessment:
+        """As :meth:`assess` if its pool had no end: tells cheaply whether there may be a change."""
+        return assess(scene, now, lambda: _ENDLESS)
+
+    def consequences(self, scene: Scene, assessment: Assessment, now: datetime) -> Consequences:
+        return consequences(scene, assessment, now, self._policy().digest)
+
+    def carry_out(
+        self,
+        tx: Connection,
+        scene: Scene,
+        assessment: Assessment,
+        now: datetime,
+        *,
+        actor: str | None = None,
+        why: str | None = None,
+        tell: Collection[str] = (),
+        look_again: bool = False,
+    ) -> Outcome:
+        """Write target, decisions and state; ``scene`` must have been looked at with the lock.
+
+        :param tell: components whose decision is kept even if nothing moves: a person asked.
+        :param look_again: whether the one who reconciles the environment must look once more, to
+            learn of a moment that was not there before.
+        :raises Conflict: ``stale-version`` when what was approved has changed meanwhile.
+        """
+        found = self.consequences(scene, assessment, now)
+        environment = scene.environment
+        if found.none and not tell and not look_again:
+            return Outcome(environment)
+        if found.target is not None:
+            environment = self._set_target(tx, environment, found.target)
+        told = [name for name in assessment.verdicts if name in found.told or name in tell]
+        decisions = tuple(
+            ScalingDecision(
+                id=f"dec_{uuid.uuid4().hex[:16]}",
+                environment_id=environment.id,
+                component=name,
+                at=now,
+                before=scene.environment.target.get(name, 0),
+                after=assessment.verdicts[name].replicas,
+                zh=assessment.verdicts[name].zh,
+                en=assessment.verdicts[name].en,
+                terms={**assessment.verdicts[name].terms, "class": scene.scaling_class.name},
+                actor=actor,
+                reason=why,
+            )
+            for name in told
+        )
+        self._stores.scaling.record(tx, decisions)
+        for order in assessment.void:
+            self._stores.scaling.drop_order(tx, order.environment_id, order.component)
+        state = replace(
+            found.state, generation=environment.generation,
+            digest="" if look_again else found.state.digest,
+        )
+        self._stores.scaling.put_state(tx, state)
+        if found.target is not None or look_again:
+            self._moved(tx, environment.id)
+        return Outcome(environment, decisions, found.target is not None)
+
+    def _set_target(
+        self, tx: Connection, environment: Environment, target: Mapping[str, int]
+    ) -> Environment:
+        while True:
+            try:
+                return self._environments.set_target(tx, environment, target)
+            except Conflict:
+                # What is seen of an environment is written all the time and is no reason to give
+                # up; what was approved for it is.
+                fresh = self._environments.get(tx, environment.id)
+                if fresh.generation != environment.generation or fresh == environment:
+                    raise
+                environment = fresh
+
+    def _locked_state(self, tx: Connection, environment_id: str) -> ScalingState:
+        self._environments.get(tx, environment_id)
+        return self._stores.scaling.locked_state(tx, environment_id)
+
+    def _class_of(self, environment: Environment) -> ScalingClass:
+        policy = self._policy()
+        found = policy.scaling_classes.get(environment.scaling_class)
+        if found is None:
+            found = policy.scaling_classes[policy.scaling_default]
+            log.warning(
+                "%s is of the scaling class %s, which the policies do not know any more: it is "
+                "scaled as %s", environment.id, environment.scaling_class, found.name,
+            )
+        return found
+
+    def _fresh(self, traffic: ZoneTraffic | None, now: datetime) -> ZoneTraffic | None:
+        if traffic is None:
+            return None
+        # Ahead of now as well: another control plane's clock may be a little ahead of ours.
+        age = abs(self._clock.elapsed(now - traffic.at))
+        return traffic if age <= self._stale_after else None

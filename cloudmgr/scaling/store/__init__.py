@@ -1,0 +1,29 @@
+"""Windows, orders, decisions, activity and what scaling remembers, at rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cloudmgr.scaling.store.activity import ActivityStore
+from cloudmgr.scaling.store.scaling import ScalingStore
+from cloudmgr.scaling.store.windows import WindowStore
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+__all__ = ["ActivityStore", "ScalingStore", "ScalingStores", "WindowStore"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingStores:
+    """The tables of scaling, handed around together since one transaction spans them."""
+
+    scaling: ScalingStore = field(default_factory=ScalingStore)
+    windows: WindowStore = field(default_factory=WindowStore)
+    activities: ActivityStore = field(default_factory=ActivityStore)
+
+    def forget(self, tx: Connection, environment_id: str) -> None:
+        """The environment is going: what was planned and decided for it stays, as history."""
+        self.scaling.forget(tx, environment_id)
+        self.activities.forget(tx, environment_id)
