@@ -1,0 +1,125 @@
+"""The API's document (OpenAPI 3.1): what FastAPI derives, with every error answer and example."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudmgr.api.idempotency import REPLAYED
+from cloudmgr.api.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, Fault, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Json = dict[str, Any]
+
+_METHODS = frozenset({"get", "put", "post", "patch", "delete"})
+_REF = "#/components/schemas/"
+_DESCRIPTIONS = {
+    400: "The body is not JSON.",
+    401: "No token, or one that is not good.",
+    403: "The caller may not do this.",
+    404: "There is no such thing, or not for the caller.",
+    409: "It is not in the state for this, or the Idempotency-Key is in use.",
+    412: "It was changed since the version that If-Match names.",
+    413: "The body is larger than 1 MiB.",
+    415: "The body is not JSON by its content type.",
+    422: "Something in the request is wrong; `errors` says what and where.",
+    428: "If-Match is missing.",
+    500: "Something nobody foresaw; the log knows it by `request_id`.",
+    503: "Not now: try again after `Retry-After`.",
+}
+
+
+def complete(document: Json) -> Json:
+    """Fill in, in place, what is the same for every operation, so that no route need say it."""
+    schemas: Json = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for model in (Fault, Problem):
+        schemas[model.__name__] = model.model_json_schema(
+            ref_template=_REF + "{model}", mode="serialization"
+        )
+        schemas[model.__name__].pop("$defs", None)
+    document["components"]["responses"] = {
+        f"Problem{status}": _problem_response(status) for status in _DESCRIPTIONS
+    }
+    for method, operation in _operations(document):
+        for status in sorted(_failures(method, operation)):
+            operation["responses"][str(status)] = {
+                "$ref": f"#/components/responses/Problem{status}"
+            }
+        _headers(operation)
+    _page_examples(schemas)
+    return document
+
+
+def _operations(document: Json) -> Iterator[tuple[str, Json]]:
+    for path in document.get("paths", {}).values():
+        for method, operation in path.items():
+            if method in _METHODS:
+                yield method, operation
+
+
+def _failures(method: str, operation: Json) -> set[int]:
+    """Which errors an operation can answer, judged by what it takes."""
+    found = {422, 500, 503}
+    if operation.get("security"):
+        found |= {401, 403, 404, 409}
+    if method != "get":
+        found.add(413)
+    if "requestBody" in operation:
+        found |= {400, 415}
+    if "If-Match" in _header_names(operation):
+        found |= {412, 428}
+    return found
+
+
+def _header_names(operation: Json) -> set[str]:
+    return {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
+
+
+def _headers(operation: Json) -> None:
+    """Document what the frame, the ETags and the idempotency add to good answers."""
+    taken = _header_names(operation)
+    if "If-None-Match" in taken:
+        operation["responses"]["304"] = {"description": "It is still what you have."}
+    for status, response in operation["responses"].items():
+        if not status.startswith(("2", "3")):
+            continue
+        headers = response.setdefault("headers", {})
+        headers["X-Request-Id"] = _header("Names this request in the log and the audit trail.")
+        if taken & {"If-None-Match", "If-Match"}:
+            headers["ETag"] = _header("Names this version.")
+        if "Idempotency-Key" in taken:
+            headers[REPLAYED] = _header("`true` if this is the answer to an earlier request.")
+
+
+def _header(description: str) -> Json:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+def _problem_response(status: int) -> Json:
+    response: Json = {
+        "description": _DESCRIPTIONS[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": _REF + "Problem"}}},
+    }
+    if status == 401:
+        response["headers"] = {"WWW-Authenticate": _header("How to authenticate.")}
+    if status == 503:
+        response["headers"] = {
+            "Retry-After": {
+                "description": "After how many seconds to try again.",
+                "schema": {"type": "integer", "examples": [RETRY_AFTER_SECONDS]},
+            }
+        }
+    return response
+
+
+def _page_examples(schemas: Json) -> None:
+    """A page's example is the example of what is on it."""
+    for schema in schemas.values():
+        properties = schema.get("properties", {})
+        if set(properties) != {"items", "next_cursor"}:
+            continue
+        item = schemas[properties["items"]["items"]["$ref"].removeprefix(_REF)]
+        schema["examples"] = [{"items": item["examples"][:1], "next_cursor": None}]
