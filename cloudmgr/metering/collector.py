@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from cloudmgr.errors import CloudmgrError, Conflict, Invalid
+from cloudmgr.errors import CloudmgrError, Conflict, Invalid, NotFound
 from cloudmgr.metering.counting import GatewayPeriod, advance
 from cloudmgr.metering.observation import Note, PoolReading, plan
 
@@ -55,7 +55,8 @@ class Directory(Protocol):
 class SourceReport:
     """What became of one source.
 
-    ``problem`` is why it was not read or written, in words, else empty. ``superseded``: another collector has written a later reading, so this one was thrown away.
+    ``problem`` is why it was not read or written, in words, else empty. ``superseded``: another
+    collector has written a later reading, so this one was thrown away.
     """
 
     source: str
@@ -110,7 +111,7 @@ class Collector:
     def collect(self) -> CollectReport:
         """Read every source once. A source that cannot be read is noted, and the others go on.
 
-        :raises Temporary: ``database-unavailable``: what is not written yet is read again next time.
+        :raises Temporary: ``database-unavailable``: what is not written is read again next time.
         """
         moment = self._clock.now()
         reports = [self._pool(pool_id, driver) for pool_id, driver in list(self._drivers.items())]
@@ -145,7 +146,7 @@ class Collector:
             planned = plan(reading, self._time_zone)
             steps = [self._changes(batch) for batch in _batches(planned.changes)]
             written = self._write(source, moment, planned.notes, steps)
-        except (Conflict, Invalid) as error:
+        except (Conflict, Invalid, NotFound) as error:
             return self._unreadable(source, moment, error.message)
         if not written:
             return SourceReport(name, superseded=True)
@@ -186,7 +187,7 @@ class Collector:
             period = GatewayPeriod(name, reading.epoch, source.read_at, moment)
             changed, lines, notes = self._counted(period, reading, counters, owners)
             written = self._write(source, moment, notes, [self._counts(changed, lines)])
-        except (Conflict, Invalid) as error:
+        except (Conflict, Invalid, NotFound) as error:
             return self._unreadable(source, moment, error.message)
         return SourceReport(name, len(lines) if written else 0, superseded=not written)
 

@@ -121,7 +121,7 @@ class Ledger:
         return (_record(row) for row in rows)
 
     def sums(self, tx: Connection, wanted: UsageFilter, zone: tzinfo) -> tuple[DailySum, ...]:
-        """Exact, by environment, meter and day in ``zone``; a record counts on the day it starts."""
+        """Exact, by environment, meter and day in ``zone``; a record counts where it starts."""
         return daily_sums(self.stream(tx, wanted), zone)
 
     def first_start(self, tx: Connection) -> datetime | None:

@@ -1,0 +1,1 @@
+"""Usage × price = charges; a month of them, closed once, is an account's invoice."""

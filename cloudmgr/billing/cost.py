@@ -1,0 +1,125 @@
+"""What an environment would cost a month, before it exists; what each would cost alone. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from cloudmgr.metering.meters import MEMORY, METERS, REQUESTS, STORAGE, VCPU, MeterKind
+from cloudmgr.money import Money, to_cents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from cloudmgr.billing.prices import Tariff
+    from cloudmgr.hosting.environments import Component
+    from cloudmgr.interval import Interval
+    from cloudmgr.metering.usage import UsageRecord
+
+# The mean month of a year of 365 days, as clouds quote it.
+HOURS_A_MONTH = 730
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Between ``low`` and ``high`` a month, each rounded half up to the cent."""
+
+    low: Money
+    high: Money
+
+
+def estimate(
+    components: Iterable[Component],
+    tariff: Tariff,
+    zone: str,
+    now: datetime,
+    requests_a_month: int = 0,
+) -> Estimate:
+    """The cost of 730 hours at the prices in force ``now``.
+
+    low  = Σ over components: (cores × price + GiB of memory × price) × min_replicas × 730
+           + GiB of storage × price × max(min_replicas, 1) × 730
+    high = the same with max_replicas, + requests_a_month × price / 1000.
+
+    Storage of a slot is kept while the environment sleeps, so one slot of it is always paid.
+
+    :raises Unpriced: when what the components hold has no price.
+    """
+    low = high = Fraction(0)
+    prices: dict[str, Fraction] = {}
+
+    def price(meter: str) -> Fraction:
+        if meter not in prices:
+            prices[meter] = Fraction(tariff.price_at(meter, zone, now).unit_price)
+        return prices[meter]
+
+    for part in components:
+        running = Fraction(0)
+        if part.cpu_millis:
+            running += Fraction(part.cpu_millis, 1000) * price(VCPU.name)
+        if part.memory_mib:
+            running += Fraction(part.memory_mib, 1024) * price(MEMORY.name)
+        kept = part.storage_gib * price(STORAGE.name) if part.storage_gib else Fraction(0)
+        low += running * part.min_replicas + kept * max(part.min_replicas, 1)
+        high += running * part.max_replicas + kept * max(part.max_replicas, 1)
+    low, high = low * HOURS_A_MONTH, high * HOURS_A_MONTH
+    if requests_a_month:
+        high += Fraction(requests_a_month, REQUESTS.priced_per) * price(REQUESTS.name)
+    return Estimate(Money(to_cents(low), tariff.currency), Money(to_cents(high), tariff.currency))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnServers:
+    """What an environment would cost with servers of its own: ``peaks`` by meter, in units held at
+    once (vCPU, GiB), for the whole time.
+    """
+
+    environment_id: str
+    peaks: Mapping[str, Fraction]
+    cost: Fraction
+
+
+def own_servers_cost(
+    records: Iterable[UsageRecord], interval: Interval, tariff: Tariff
+) -> tuple[OwnServers, ...]:
+    """By environment: servers bought for its peak and kept for all of ``interval``.
+
+    For each meter that is held over time (vCPU, memory, storage): the most that was held at once in
+    ``interval``, of all records together, × the seconds of ``interval`` × the price in force, over
+    each price in force. A record's rate is its quantity by its seconds. Requests cost nothing on
+    one's own servers. Replicas that replace each other overlap for a moment, and count as held.
+
+    :raises Unpriced: when a meter has no price over the whole of ``interval``.
+    """
+    steps: dict[tuple[str, str, str], dict[datetime, Fraction]] = {}
+    for record in records:
+        inside = record.interval.intersect(interval)
+        if METERS[record.meter].kind is not MeterKind.RATE or inside is None:
+            continue
+        rate = Fraction(record.quantity) / Fraction(record.interval.seconds)
+        moves = steps.setdefault((record.environment_id, record.meter, record.zone), {})
+        moves[inside.start] = moves.get(inside.start, Fraction(0)) + rate
+        moves[inside.end] = moves.get(inside.end, Fraction(0)) - rate
+    costs: dict[str, Fraction] = {}
+    peaks: dict[str, dict[str, Fraction]] = {}
+    for (environment_id, meter, zone), moves in sorted(steps.items()):
+        peak = _peak(moves)
+        of_meter = peaks.setdefault(environment_id, {})
+        of_meter[meter] = of_meter.get(meter, Fraction(0)) + peak
+        cost = Fraction(0)
+        for piece in interval.split(tariff.cuts(meter, zone, interval)):
+            price = Fraction(tariff.price_at(meter, zone, piece.start).unit_price)
+            cost += peak * Fraction(piece.seconds) * price / METERS[meter].priced_per
+        costs[environment_id] = costs.get(environment_id, Fraction(0)) + cost
+    return tuple(OwnServers(name, peaks[name], costs[name]) for name in sorted(costs))
+
+
+def _peak(moves: Mapping[datetime, Fraction]) -> Fraction:
+    """The most that is held at once; what ends where another begins does not overlap it."""
+    held = most = Fraction(0)
+    for moment in sorted(moves):
+        held += moves[moment]
+        most = max(most, held)
+    return most
