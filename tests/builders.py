@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from cloudmgr.hosting.environments import (
@@ -13,7 +14,15 @@ from cloudmgr.hosting.environments import (
     Purpose,
     System,
 )
+from cloudmgr.interval import Interval
+from cloudmgr.metering.usage import UsageRecord, usage_id
+from cloudmgr.policy.prices import Price, PriceList
+from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.drivers.driver import Allocation
+from cloudmgr.interval import Interval
+from cloudmgr.policy.scaling_class import ScalingClass
 from cloudmgr.pools.pool import Zone
+from cloudmgr.scaling.windows import PeakWindow
 
 CREATED = datetime(2026, 5, 1, tzinfo=UTC)
 
@@ -67,3 +76,84 @@ def an_environment(**changes: Any) -> Environment:
         created_at=CREATED,
     )
     return replace(environment, **changes)
+
+
+def an_allocation(**changes: Any) -> Allocation:
+    """One replica of :func:`an_environment`: half a core and 768 MiB, held since 10:15 UTC."""
+    allocation = Allocation(
+        id="alloc_1",
+        environment_id="env_exam",
+        department_id="dep_exam",
+        system_id="sys_exam",
+        component="web",
+        size=Resources(500, 768),
+        started_at=datetime(2026, 6, 1, 10, 15, tzinfo=UTC),
+    )
+    return replace(allocation, **changes)
+
+
+def a_record(**changes: Any) -> UsageRecord:
+    """One vCPU of :func:`an_environment` for the hour from 10:00 UTC; its id is made to fit."""
+    start = datetime(2026, 6, 1, 10, tzinfo=UTC)
+    record = UsageRecord(
+        id="",
+        source="pool/pool_extranet",
+        resource="alloc_1",
+        environment_id="env_exam",
+        system_id="sys_exam",
+        department_id="dep_exam",
+        zone="extranet",
+        pool_id="pool_extranet",
+        component="web",
+        meter="vcpu",
+        interval=Interval(start, start + timedelta(hours=1)),
+        quantity=Decimal(3600),
+    )
+    record = replace(record, **changes)
+    return replace(
+        record,
+        id=usage_id(record.source, record.resource, record.meter, record.interval.start),
+    )
+
+
+def a_price_list(*prices: Price, currency: str = "CNY") -> PriceList:
+    """Every meter priced since 2020 in all zones, and ``prices`` besides."""
+    since = datetime(2020, 1, 1, tzinfo=UTC)
+    return PriceList(
+        currency,
+        (
+            Price("vcpu", None, since, Decimal("0.12")),
+            Price("memory", None, since, Decimal("0.035")),
+            Price("storage", None, since, Decimal("0.0007")),
+            Price("requests", None, since, Decimal("0.0021")),
+            *prices,
+        ),
+    )
+
+
+def a_scaling_class(**changes: Any) -> ScalingClass:
+    """Ten minutes of lead, asleep after half an hour, four requests in flight for each replica."""
+    scaling_class = ScalingClass(
+        name="standard",
+        lead_time=timedelta(minutes=10),
+        idle_after=timedelta(minutes=30),
+        target_in_flight=Decimal(4),
+        scale_down_after=timedelta(minutes=5),
+    )
+    return replace(scaling_class, **changes)
+
+
+def a_window(start: datetime, end: datetime, **changes: Any) -> PeakWindow:
+    """Six replicas of the web component from ``start`` to ``end``."""
+    window = PeakWindow(
+        id="win_1",
+        environment_id="env_exam",
+        component="web",
+        interval=Interval(start, end),
+        replicas=6,
+        expected_rps=None,
+        note="",
+        created_by="usr_officer",
+        created_at=CREATED,
+    )
+    return replace(window, **changes)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import NotFound
+from cloudmgr.metering.usage import Owner
 from cloudmgr.pools.capacity import Capacity, Host, Resources
 from cloudmgr.pools.drivers.driver import (
     Allocation,
@@ -15,9 +17,10 @@ from cloudmgr.pools.drivers.driver import (
     ReplicaState,
     Workload,
 )
+from cloudmgr.scaling.gateway.metrics import Counters, GatewayReading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cloudmgr.errors import CloudmgrError
 
@@ -130,3 +133,73 @@ class InstantPool:
     def _may(self) -> None:
         if self.failing is not None:
             raise self.failing
+
+
+class LedgerPool(InstantPool):
+    """A pool that holds what a test says in ``held``; ``forgotten`` are the ids it dropped."""
+
+    kind = "ledger"
+
+    def __init__(self, *held: Allocation) -> None:
+        super().__init__()
+        self.held = {allocation.id: allocation for allocation in held}
+        self.forgotten: list[str] = []
+
+    def hold(self, allocation: Allocation) -> None:
+        self.held[allocation.id] = allocation
+
+    def end(self, allocation_id: str, ended_at: datetime) -> None:
+        self.held[allocation_id] = replace(self.held[allocation_id], ended_at=ended_at)
+
+    def allocations(self) -> Iterable[Allocation]:
+        self._may()
+        return list(self.held.values())
+
+    def forget(self, allocation_ids: Iterable[str]) -> None:
+        self._may()
+        for allocation_id in allocation_ids:
+            self.held.pop(allocation_id, None)
+            self.forgotten.append(allocation_id)
+
+
+class CountingGateway:
+    """A gateway whose counters a test moves; ``failing`` is raised until it is taken away."""
+
+    def __init__(self, epoch: str = "1") -> None:
+        self.epoch = epoch
+        self.requests: dict[str, int] = {}
+        self.failing: CloudmgrError | None = None
+
+    def serve(self, environment_id: str, requests: int) -> None:
+        self.requests[environment_id] = self.requests.get(environment_id, 0) + requests
+
+    def restart(self) -> None:
+        self.epoch = f"{self.epoch}+"
+        self.requests = {}
+
+    def read(self) -> GatewayReading:
+        if self.failing is not None:
+            raise self.failing
+        return GatewayReading(
+            self.epoch, {key: Counters(count, count / 100) for key, count in self.requests.items()}
+        )
+
+
+class City:
+    """What the collector asks of pools and environments: every pool is on the extranet, and every
+    environment belongs to the department that ``departments`` says, else to ``dep_exam``.
+    """
+
+    def __init__(self, **departments: str) -> None:
+        self.departments = departments
+        self.unknown: set[str] = set()
+
+    def zone_of_pool(self, _tx: object, _pool_id: str) -> str:
+        return "extranet"
+
+    def owners(self, _tx: object, environment_ids: Iterable[str]) -> Mapping[str, Owner]:
+        return {
+            key: Owner(key, "sys_exam", self.departments.get(key, "dep_exam"), "extranet", "pool_a")
+            for key in environment_ids
+            if key not in self.unknown
+        }
