@@ -1,1 +1,1 @@
-"""A business day of a city in about four minutes: real processes, real traffic, promises checked."""
+"""A city's business day in about four minutes: real processes, real traffic, promises checked."""

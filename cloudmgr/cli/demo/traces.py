@@ -1,4 +1,4 @@
-"""Real demand of one day, and how it becomes requests. Pure; reading needs the standard library alone.
+"""Real demand of one day, and how it becomes requests. Needs the standard library alone.
 
 A *second of the day* is counted from local midnight on the wall clock. What is replayed is one in
 ``per`` of the trace's requests, each kept or dropped at random and independently: for large ``per``

@@ -58,9 +58,18 @@ def main(arguments: list[str]) -> int:
     about = {"service": service.code, "pid": os.getpid(), "port": int(os.environ["PORT"])}
     application = Application(service, records, limits, about)
     config = Config(
-        application, host="127.0.0.1", port=int(os.environ["PORT"]),
-        loop="asyncio", http="h11", ws="none", lifespan="off", interface="asgi3",
-        access_log=False, log_level="warning", timeout_keep_alive=75, timeout_graceful_shutdown=8,
+        application,
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_level="warning",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=8,
     )
     try:
         _Server(config, application).run()

@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from cloudmgr.cli.demo.apps.catalogue import Field, Service
 
 _STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--quiet:#57606a;--line:#d0d7de;--accent:#0b5cad;--bad:#b42318}
-@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--quiet:#9da7b1;--line:#3d444d;--accent:#6cb6ff;--bad:#ff8a80}}
-body{font:16px/1.6 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif;color:var(--ink);
- max-width:42rem;margin:0 auto;padding:0 16px 48px}
-header{border-bottom:1px solid var(--line);padding:16px 0;display:flex;justify-content:space-between;gap:16px}
+:root{color-scheme:light dark;--ink:#1b1f24;--quiet:#57606a;--line:#d0d7de;--accent:#0b5cad;
+ --bad:#b42318}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--quiet:#9da7b1;--line:#3d444d;
+ --accent:#6cb6ff;--bad:#ff8a80}}
+body{font:16px/1.6 system-ui,"Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif;
+ color:var(--ink);max-width:42rem;margin:0 auto;padding:0 16px 48px}
+header{border-bottom:1px solid var(--line);padding:16px 0;display:flex;gap:16px;
+ justify-content:space-between}
 h1{font-size:1.6rem;margin:32px 0 4px}p.lead,small{color:var(--quiet)}a{color:var(--accent)}
 label{display:block;margin:20px 0 4px;font-weight:600}
 input,select,button{font:inherit;padding:8px 12px;border:1px solid var(--line);border-radius:4px;
@@ -53,7 +56,9 @@ def form(
             for name, what in problems.items()
         )
         title = Words("请更正以下内容", "Please mend this").say(english)
-        parts.append(f'<div role="alert" class="bad"><strong>{title}</strong><ul>{items}</ul></div>')
+        parts.append(
+            f'<div role="alert" class="bad"><strong>{title}</strong><ul>{items}</ul></div>'
+        )
     fields = "".join(
         _field(field, english, answers.get(field.name, ""), problems.get(field.name))
         for field in service.fields
@@ -64,7 +69,8 @@ def form(
     )
     parts.append(
         f"<section><h2>{_LOOK_UP.say(english)}</h2>"
-        f'<form method="get" action="/records"><label for="reference">{_REFERENCE.say(english)}</label>'
+        f'<form method="get" action="/records">'
+        f'<label for="reference">{_REFERENCE.say(english)}</label>'
         f'<input id="reference" name="reference" required placeholder="{service.prefix}00000001">'
         f"<button>{Words('查询', 'Look up').say(english)}</button></form></section>"
     )
@@ -75,7 +81,10 @@ def form(
 
 def record(service: Service, english: bool, found: Mapping[str, str]) -> str:
     """One filing, as its owner sees it."""
-    rows = [(_REFERENCE.say(english), found["reference"]), (_FILED_AT.say(english), found["filed_at"])]
+    rows = [
+        (_REFERENCE.say(english), found["reference"]),
+        (_FILED_AT.say(english), found["filed_at"]),
+    ]
     for field in service.fields:
         answer = found.get(field.name, "")
         shown = dict(field.choices).get(answer)
@@ -95,8 +104,10 @@ def notice(service: Service, english: bool, title: Words, text: Words) -> str:
 
 def _field(field: Field, english: bool, answer: str, problem: Words | None) -> str:
     name = field.name
-    note = f'<small class="bad" id="{name}-problem">{escape(problem.say(english))}</small>' if problem else ""
-    described = f' aria-describedby="{name}-problem" aria-invalid="true"' if problem else ""
+    note = described = ""
+    if problem:
+        note = f'<small class="bad" id="{name}-problem">{escape(problem.say(english))}</small>'
+        described = f' aria-describedby="{name}-problem" aria-invalid="true"'
     if field.choices:
         options = "".join(
             f'<option value="{value}"{" selected" if value == answer else ""}>'

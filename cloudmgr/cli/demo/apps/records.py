@@ -1,4 +1,4 @@
-"""What people filed, in SQLite. Replicas of one environment may share a file: SQLite's WAL allows it."""
+"""What people filed, in SQLite. Replicas of an environment may share a file: WAL allows it."""
 
 from __future__ import annotations
 

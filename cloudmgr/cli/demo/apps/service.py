@@ -1,4 +1,4 @@
-"""The application itself, as plain ASGI: no framework, so that it is up in a few tenths of a second."""
+"""The application itself, as plain ASGI: no framework, so that it is up in tenths of a second."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_BODY = 64 * 1024
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json"
+_NO_PAGE = Words("没有这个页面。", "There is no such page.")
 _NO_RECORD = Words("没有该受理编号的记录。", "Nothing was filed under this reference.")
 _FULL = Words("该时段名额已满，请选择其他时段。", "No place is left at this time; choose another.")
 
@@ -81,8 +82,10 @@ class Application:
             answer = _json(200, dict(self._about))
         else:
             body = await _body(receive)
-            answer = _json(413, {"error": "too large"}) if body is None else await self._work(
-                scope, method, path, body
+            answer = (
+                _json(413, {"error": "too large"})
+                if body is None
+                else await self._work(scope, method, path, body)
             )
         await self._send(send, answer)
 
@@ -100,7 +103,9 @@ class Application:
         finally:
             self._slots.release()
 
-    def _answer(self, scope: Scope, method: str, path: str, body: bytes) -> Answer:
+    def _answer(  # noqa: PLR0911 - a table of routes
+        self, scope: Scope, method: str, path: str, body: bytes
+    ) -> Answer:
         query = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         english = _english(scope, query)
         asked = "GET" if method == "HEAD" else method
@@ -173,9 +178,7 @@ class Application:
             return self._absent(english, _NO_RECORD)
         return _page(200, pages.record(self._service, english, found))
 
-    def _absent(
-        self, english: bool, text: Words = Words("没有这个页面。", "There is no such page.")
-    ) -> Answer:
+    def _absent(self, english: bool, text: Words = _NO_PAGE) -> Answer:
         title = Words("未找到", "Not found")
         return _page(404, pages.notice(self._service, english, title, text))
 

@@ -1,4 +1,4 @@
-"""``python -m cloudmgr.cli.demo.load arrivals.csv outcomes.csv``: send what is due, write what it got.
+"""``python -m cloudmgr.cli.demo.load arrivals.csv outcomes.csv``: send what is due, note what came.
 
 An open model with a tool whose users are closed loops: every Locust user takes the next arrival of
 one shared schedule, sleeps until it is due, sends it, and only then takes another. As long as some
@@ -44,26 +44,41 @@ class Book:
         self._rows.writerow(f.name for f in fields(Outcome))
         self._numbers = count(1)
         self._references: dict[str, str] = {}
-        self.closed = False
+        self._on_the_way = 0
+        self._exhausted = False
+        self._stopped = False
+
+    @property
+    def done(self) -> bool:
+        """Whether everybody has come and been answered, or it was stopped."""
+        return self._stopped or (self._exhausted and not self._on_the_way)
+
+    def stop(self) -> None:
+        """Let nobody else come."""
+        self._stopped = True
 
     def take(self) -> tuple[Arrival, Visit]:
         """What comes next. :raises StopUser: when nothing does."""
-        arrival = None if self.closed else next(self._arrivals, None)
+        arrival = None if self._stopped else next(self._arrivals, None)
         if arrival is None:
+            self._exhausted = True
             raise StopUser
-        return arrival, visit(arrival, next(self._numbers), self._references.get(arrival.system, ""))
+        self._on_the_way += 1
+        known = self._references.get(arrival.system, "")
+        return arrival, visit(arrival, next(self._numbers), known)
 
     def filed(self, system: str, location: str) -> None:
         """Remember where a filing can be looked up."""
         self._references[system] = location.rsplit("/", 1)[-1]
 
     def note(self, outcome: Outcome) -> None:
+        self._on_the_way -= 1
         self._rows.writerow(astuple(outcome))
         self._out.flush()
 
 
 class Visitor(FastHttpUser):
-    """Whoever comes next. Follows no redirect and tries nothing twice: what it got is what counts."""
+    """Whoever comes next. Follows no redirect and tries nothing twice: the first answer counts."""
 
     host = "http://127.0.0.1"  # Locust wants one; each arrival names its gateway
     connection_timeout = 10.0
@@ -87,15 +102,27 @@ class Visitor(FastHttpUser):
             gevent.sleep(reload)
         if response.status_code == 303:
             self.book.filed(arrival.system, response.headers["location"])
-        self.book.note(Outcome(
-            arrival.due, sent, done, arrival.system, arrival.act, response.status_code, waited,
-            "" if response.status_code else repr(response.error),
-        ))
+        self.book.note(
+            Outcome(
+                arrival.due,
+                sent,
+                done,
+                arrival.system,
+                arrival.act,
+                response.status_code,
+                waited,
+                "" if response.status_code else repr(response.error),
+            )
+        )
 
     def _send(self, arrival: Arrival, request: Visit) -> Any:
         with self.client.request(
-            request.method, arrival.gateway + request.path, data=request.body or None,
-            headers=dict(request.headers), name=arrival.system, allow_redirects=False,
+            request.method,
+            arrival.gateway + request.path,
+            data=request.body or None,
+            headers=dict(request.headers),
+            name=arrival.system,
+            allow_redirects=False,
             catch_response=True,
         ) as response:
             # 404 and 409 are answers; what counts as a failure is the evaluation's to say.
@@ -116,20 +143,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m cloudmgr.cli.demo.load")
     parser.add_argument("arrivals", type=Path)
     parser.add_argument("outcomes", type=Path)
-    parser.add_argument("--users", type=int, default=150)
+    parser.add_argument("--users", type=int, default=100)
     arguments = parser.parse_args()
     with arguments.outcomes.open("w", encoding="utf-8", newline="") as out:
         Visitor.book = book = Book(read_arrivals(arguments.arrivals), out)
         runner = Environment(user_classes=[Visitor]).create_local_runner()
-
-        def stop(*_: object) -> None:
-            book.closed = True
-            gevent.spawn(runner.quit)
-
-        gevent.signal_handler(signal.SIGTERM, stop)
+        gevent.signal_handler(signal.SIGTERM, book.stop)
         runner.start(arguments.users, spawn_rate=arguments.users)
-        runner.spawning_greenlet.join()
-        while runner.user_count and not book.closed:
+        while not book.done:
             gevent.sleep(0.1)
         runner.quit()
     return 0

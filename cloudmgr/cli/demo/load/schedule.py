@@ -24,7 +24,7 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One request to be sent at ``due`` (seconds since the Unix epoch) to ``host`` through ``gateway``."""
+    """One request, due at ``due`` (seconds since the epoch), to ``host`` through ``gateway``."""
 
     due: float
     system: str
@@ -81,6 +81,12 @@ def read_outcomes(path: Path) -> Iterator[Outcome]:
     with path.open(encoding="utf-8", newline="") as text:
         for row in csv.DictReader(line for line in text if line.endswith("\n")):
             yield Outcome(
-                float(row["due"]), float(row["sent"]), float(row["done"]), row["system"],
-                Act(row["act"]), int(row["status"]), int(row["waited"]), row["error"],
+                float(row["due"]),
+                float(row["sent"]),
+                float(row["done"]),
+                row["system"],
+                Act(row["act"]),
+                int(row["status"]),
+                int(row["waited"]),
+                row["error"],
             )

@@ -29,11 +29,12 @@ class Visit:
 def visit(arrival: Arrival, number: int, reference: str = "") -> Visit:
     """What the visitor with this ``number`` sends.
 
-    :param reference: of something filed before, to be looked up; without one the first page is asked for.
+    :param reference: of something filed before; without one the first page is asked for instead.
     """
     answers = _answers(arrival.system, number)
     person = {
-        "Host": arrival.host, "Accept": "text/html",
+        "Host": arrival.host,
+        "Accept": "text/html",
         "Accept-Language": "en" if number % 5 == 0 else "zh-CN,zh;q=0.9",
     }
     program = {"Host": arrival.host, "Accept": "application/json"}
@@ -42,8 +43,8 @@ def visit(arrival: Arrival, number: int, reference: str = "") -> Visit:
             form = {**person, "Content-Type": "application/x-www-form-urlencoded"}
             return Visit("POST", "/", form, urlencode(answers))
         case Act.FILE:
-            body = json.dumps(answers, ensure_ascii=False)
-            return Visit("POST", "/api/records", {**program, "Content-Type": "application/json"}, body)
+            filing = {**program, "Content-Type": "application/json"}
+            return Visit("POST", "/api/records", filing, json.dumps(answers, ensure_ascii=False))
         case Act.STATUS:
             return Visit("GET", "/api/status", program)
         case Act.LOOK_UP if reference:
@@ -53,6 +54,8 @@ def visit(arrival: Arrival, number: int, reference: str = "") -> Visit:
 
 def _answers(system: str, number: int) -> dict[str, str]:
     return {
-        field.name: field.choices[number % len(field.choices)][0] if field.choices else field.example
+        field.name: field.choices[number % len(field.choices)][0]
+        if field.choices
+        else field.example
         for field in SERVICES[system].fields
     }
