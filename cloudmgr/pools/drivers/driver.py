@@ -1,6 +1,6 @@
-"""What a driver must do. These docstrings are the contract; ``tests/pools/test_driver_contract.py`` holds each driver to it.
+"""What a driver must do: these docstrings are the contract.
 
-A driver is level-triggered: it is told the whole workload that ought to be there and converges on
+``tests/pools/test_driver_contract.py`` holds each driver to it. A driver is level-triggered: it is told the whole workload that ought to be there and converges on
 it by itself, repairing what breaks, until it is told something else. It may be called by several
 threads and by several control planes at once.
 """
@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 class ComponentWorkload:
     """One component, with the number of replicas that ought to run now.
 
-    Exactly one of ``command`` (for pools that run processes) and ``image`` is given. A component
-    with a ``port`` serves HTTP: each replica is told the port to listen on by the environment
-    variable ``PORT`` and is Ready once ``GET health_path`` answers 2xx or 3xx. Without a port a
-    replica is Ready once it runs. A replica that is not Ready ``startup_seconds`` after its start
-    is replaced, with back-off. With ``storage_gib`` each replica slot keeps a directory or volume,
-    named by the environment variable ``DATA_DIR``, over restarts and hibernation.
+    ``name`` is a DNS label. Exactly one of ``command`` (for pools that run processes) and
+    ``image`` is given. A component with a ``port`` serves HTTP: each replica is told the port to
+    listen on by the environment variable ``PORT`` and is Ready once ``GET health_path`` answers 2xx
+    or 3xx. Without a port a replica is Ready once it runs. A replica that is not Ready
+    ``startup_seconds`` after its start is replaced, with back-off. With ``storage_gib`` each replica
+    slot keeps a directory or volume, named by the environment variable ``DATA_DIR``, over restarts
+    and hibernation.
+
+    A replica is told ``variables``, the above, ``CLOUDMGR_REPLICA`` (its
+    :attr:`ObservedReplica.id`), and nothing that the control plane itself keeps in its environment.
+    The names given here win over ``variables``.
     """
 
     name: str
@@ -81,6 +86,8 @@ def _digest(content: object) -> str:
 
 
 class ReplicaState(StrEnum):
+    """What a replica is about. Exactly those that are Ready may get new traffic."""
+
     STARTING = "Starting"  # runs, not yet healthy
     READY = "Ready"  # may get traffic
     UNHEALTHY = "Unhealthy"  # was Ready, fails its checks now
@@ -90,7 +97,12 @@ class ReplicaState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservedReplica:
-    """One replica slot as the pool has it now. ``id`` names this very incarnation, for ever."""
+    """One incarnation of a replica slot as the pool has it now; ``id`` names it for ever.
+
+    A slot may have several at once: one that drains, one that serves, one that is to replace it.
+    ``restarts`` counts how often the slot was started again after a failure; ``message`` is a
+    sentence on why it is not Ready, or on what it went through until it was.
+    """
 
     id: str
     component: str
@@ -108,14 +120,18 @@ class ObservedReplica:
 class ObservedWorkload:
     """What a pool holds for one environment.
 
-    ``digest`` is that of the workload last applied, ``problems`` are sentences a person should read
-    (a limit that cannot be enforced here, a port that is taken, a quota that is full).
+    ``digest`` is that of the workload last applied, whether the pool has got to it or not; empty
+    if that cannot be told. ``problems`` are sentences on what stands in the way of the whole
+    workload (a quota that is full, no room for a replica, nobody who converges the pool); what a
+    single replica suffers from is in its own ``message``. ``limitations`` are sentences on what a
+    person may expect and this pool does not do (a limit that cannot be enforced here): no fault.
     """
 
     environment_id: str
     digest: str
     replicas: tuple[ObservedReplica, ...] = ()
     problems: tuple[str, ...] = ()
+    limitations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +140,8 @@ class Allocation:
 
     ``id`` is unique for ever and deterministic to observe: asking twice gives the same. ``size`` is
     constant over the interval (a resize ends one allocation and starts another). ``ended_at`` is
-    None while it is held.
+    None while it is held, then never before ``started_at`` and never another: where nobody watched
+    it end, it is the moment when that was noticed. It may equal ``started_at``.
     """
 
     id: str
@@ -166,11 +183,18 @@ class Driver(Protocol):
         """Make ``workload`` what ought to be there; returns once that is recorded, not done.
 
         Idempotent. More replicas: new slots are started, lowest free slot first. Fewer: the newest
-        slots are drained, then ended. Another template: each replica is replaced, the new one
-        Ready before the old one drains. Zero replicas keep storage.
+        slots are drained, then ended. Another template: each replica is replaced in its slot, one
+        at a time, the new one Ready before the old one drains; with storage, the old one ends
+        before the new one starts, since two must not write to one directory. A slot's storage is
+        kept over everything but :meth:`remove`: zero replicas, and a component that is left out.
+
+        What fits no host is refused; what finds no room just now is recorded, started as soon as
+        there is some, and a problem until then.
 
         :raises Permanent: ``does-not-fit`` when no host could hold one replica; ``unsupported``
-            when this kind of pool cannot run it (an image on a pool of processes).
+            when this kind of pool cannot run it (an image on a pool of processes);
+            ``invalid-workload`` when none could (a name with a slash). Nothing was changed.
+        :raises Temporary: nothing was changed either.
         """
         ...
 
@@ -182,7 +206,7 @@ class Driver(Protocol):
         ...
 
     def observe(self, environment_id: str) -> ObservedWorkload | None:
-        """What is there now, or None when nothing is left."""
+        """What is there now, or None when nothing is left; so for an id that cannot be one, too."""
         ...
 
     def observe_all(self) -> Iterable[ObservedWorkload]:
@@ -193,12 +217,17 @@ class Driver(Protocol):
         """What is held, and what was held and has not been forgotten yet.
 
         One allocation for each replica's run (CPU and memory, from its start to its end) and one
-        for each storage slot (storage, from its creation to its deletion).
+        for each storage slot (storage, from its creation to its deletion). A replica that drains
+        still holds; one in Backoff does not. What was listed as held is listed as ended, once it
+        has, until it is forgotten.
         """
         ...
 
     def forget(self, allocation_ids: Iterable[str]) -> None:
-        """These ended allocations have been recorded; they need not be kept. Unknown ids are no error."""
+        """These ended allocations have been recorded and need not be kept.
+
+        Unknown ids are no error.
+        """
         ...
 
     def log(self, environment_id: str, component: str, slot: int, lines: int) -> Sequence[str]:
