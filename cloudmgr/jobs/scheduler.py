@@ -95,7 +95,11 @@ class Scheduler:
             )
         first = {"next_run_time": self._machine.now()} if at_once else {}
         self._scheduler.add_job(
-            self._run, _Again(seconds), args=(name, function), id=name, replace_existing=True,
+            self._run,
+            _Again(seconds),
+            args=(name, function),
+            id=name,
+            replace_existing=True,
             **first,
         )
 
@@ -106,7 +110,10 @@ class Scheduler:
         """
         wait = timedelta(seconds=max(self._clock.elapsed(moment - self._clock.now()), 0.0))
         self._scheduler.add_job(
-            self._run, DateTrigger(self._machine.now() + wait), args=(name, function), id=name,
+            self._run,
+            DateTrigger(self._machine.now() + wait),
+            args=(name, function),
+            id=name,
             replace_existing=True,
         )
 
@@ -144,8 +151,11 @@ class Scheduler:
             with self._changed:
                 before = self._counts.get(name, JobCount())
                 self._counts[name] = replace(
-                    before, runs=before.runs + 1, failures=before.failures + bool(error),
-                    seconds=seconds, last_error=error or before.last_error,
+                    before,
+                    runs=before.runs + 1,
+                    failures=before.failures + bool(error),
+                    seconds=seconds,
+                    last_error=error or before.last_error,
                 )
                 self._running -= 1
                 self._changed.notify_all()

@@ -64,8 +64,13 @@ class ZoneTraffic:
 
 
 def follow(
-    before: Activity, requests: int, seconds: float, at: datetime, *,
-    elapsed: float | None, keep: timedelta,
+    before: Activity,
+    requests: int,
+    seconds: float,
+    at: datetime,
+    *,
+    elapsed: float | None,
+    keep: timedelta,
 ) -> Activity:
     """``before`` with a reading of the counters at ``at``; ``before`` itself if nothing moved.
 
@@ -106,4 +111,3 @@ def remember(recent: Sequence[Sample], new: Sample, keep: timedelta) -> tuple[Sa
 
 def _slot(moment: datetime, step: timedelta) -> int:
     return (moment - _EPOCH) // step
-

@@ -91,9 +91,7 @@ class Consequences:
     none: bool
 
 
-def consequences(
-    scene: Scene, assessment: Assessment, now: datetime, digest: str
-) -> Consequences:
+def consequences(scene: Scene, assessment: Assessment, now: datetime, digest: str) -> Consequences:
     """What follows from ``assessment``, made under the policy ``digest``.
 
     A decision is kept when the target of a component moves, and when a window begins or ceases to
@@ -103,7 +101,8 @@ def consequences(
     after = assessment.target
     moved = after != dict(environment.target)
     told = tuple(
-        name for name in after
+        name
+        for name in after
         if after[name] != environment.target.get(name, 0)
         or assessment.floors.get(name, 0) != before.floors.get(name, 0)
     )
@@ -122,7 +121,8 @@ def consequences(
         generation=environment.generation,
         digest="" if thwarted else digest,
         awake_since=awake_since,
-        awake_until=until if until is not None and until > now and not assessment.rest.asleep
+        awake_until=until
+        if until is not None and until > now and not assessment.rest.asleep
         else None,
         floors=assessment.floors,
     )
@@ -151,7 +151,8 @@ def assess(scene: Scene, now: datetime, free: Callable[[], Resources]) -> Assess
     resting = rest(_signals(scene, floors, now))
     orders = [o for o in scene.orders if o.in_force(now)]
     void = tuple(
-        o for o in scene.orders
+        o
+        for o in scene.orders
         # Once a window has woken it, an order to sleep is spent: after the window it falls asleep
         # for want of requests, not in the middle of them.
         if o not in orders or (o.hibernates and not resting.asleep)
@@ -195,23 +196,30 @@ def _not_overruled(scene: Scene, now: datetime) -> list[PeakWindow]:
         return list(scene.windows)
     lead_time = scene.scaling_class.lead_time
     return [
-        w for w in scene.windows
+        w
+        for w in scene.windows
         if w.created_at > asleep_at or w.interval.start - lead_time > asleep_at
     ]
 
 
 def _asleep(component: Component, resting: Rest, floors: Mapping[str, int]) -> Verdict:
     return Verdict(
-        0, zh=f"0：{resting.zh}", en=f"0: {resting.en}",
+        0,
+        zh=f"0：{resting.zh}",
+        en=f"0: {resting.en}",
         terms={
-            "cause": resting.cause.value, "ceiling": component.max_replicas,
+            "cause": resting.cause.value,
+            "ceiling": component.max_replicas,
             **({"window": floors[component.name]} if component.name in floors else {}),
         },
     )
 
 
 def _awake(
-    scene: Scene, resting: Rest, floors: Mapping[str, int], manual: Mapping[str, int],
+    scene: Scene,
+    resting: Rest,
+    floors: Mapping[str, int],
+    manual: Mapping[str, int],
     free: Callable[[], Resources],
 ) -> dict[str, Verdict]:
     environment = scene.environment
@@ -277,4 +285,3 @@ def _look_at(scene: Scene, resting: Rest, now: datetime) -> datetime | None:
         # The highest goes first: when it is forgotten, less may be enough.
         moments.append(next((s.at + hold for s in recent if s.at > traffic.at - hold), None))
     return min((m for m in moments if m is not None), default=None)
-

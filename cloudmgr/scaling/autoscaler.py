@@ -146,14 +146,18 @@ def _asked(inputs: Inputs) -> dict[Term, int]:
 def _shown(asked: Mapping[Term, int], want: int) -> dict[Term, int]:
     """All that was asked for, but for a minimum that decides nothing."""
     return {
-        term: value for term, value in asked.items()
+        term: value
+        for term, value in asked.items()
         if term is not Term.MINIMUM or value == want or len(asked) == 1
     }
 
 
 def _expression(
-    shown: Mapping[Term, int], limit: tuple[Term, int] | None, ceiling: int,
-    words: Mapping[Term, str], comma: str,
+    shown: Mapping[Term, int],
+    limit: tuple[Term, int] | None,
+    ceiling: int,
+    words: Mapping[Term, str],
+    comma: str,
 ) -> str:
     """``max(window 6, reactive 3), ceiling 8``, or ``min(window 6, ceiling 4)`` where it bounds."""
     parts = [f"{words[term]} {value}" for term, value in shown.items()]

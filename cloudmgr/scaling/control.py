@@ -47,8 +47,15 @@ class ScalingControl:
         self._clock = clock
 
     def scale(
-        self, tx: Connection, environment_id: str, component: str, replicas: int, *, actor: str,
-        why: str, until: datetime | None = None,
+        self,
+        tx: Connection,
+        environment_id: str,
+        component: str,
+        replicas: int,
+        *,
+        actor: str,
+        why: str,
+        until: datetime | None = None,
     ) -> Outcome:
         """Run ``replicas`` of ``component`` whatever the traffic, until ``until`` or a release.
 
@@ -91,8 +98,14 @@ class ScalingControl:
         )
 
     def hibernate(
-        self, tx: Connection, environment_id: str, *, actor: str, why: str,
-        until: datetime | None = None, force: bool = False,
+        self,
+        tx: Connection,
+        environment_id: str,
+        *,
+        actor: str,
+        why: str,
+        until: datetime | None = None,
+        force: bool = False,
     ) -> Outcome:
         """Give all compute back now, until a request, the next window, a command or ``until``.
 
@@ -118,15 +131,18 @@ class ScalingControl:
         for old in scene.orders:
             self._scaling.drop_order(tx, environment_id, old.component)
         self._scaling.put_order(tx, order)
-        scene = replace(
-            scene, orders=(order,), state=replace(scene.state, awake_until=None)
-        )
+        scene = replace(scene, orders=(order,), state=replace(scene.state, awake_until=None))
         return self._settle(
             tx, scene, now, actor=actor, why=why, tell=list(scene.environment.target)
         )
 
     def wake(
-        self, tx: Connection, environment_id: str, *, actor: str, why: str,
+        self,
+        tx: Connection,
+        environment_id: str,
+        *,
+        actor: str,
+        why: str,
         until: datetime | None = None,
     ) -> Outcome:
         """Bring it back and keep it for at least the class's ``idle_after``, or until ``until``.
@@ -163,7 +179,8 @@ class ScalingControl:
         first = scene.environment.web or scene.environment.components[0]
         if assessment.target[first.name] == 0:
             raise Temporary(
-                "its pool has no room to wake it now", code="pool-full",
+                "its pool has no room to wake it now",
+                code="pool-full",
                 hint="try again when a peak is over, or ask the operators for room",
             )
         return self._scaler.carry_out(
@@ -171,7 +188,12 @@ class ScalingControl:
         )
 
     def book(
-        self, tx: Connection, environment_id: str, ask: WindowAsk, *, actor: str,
+        self,
+        tx: Connection,
+        environment_id: str,
+        ask: WindowAsk,
+        *,
+        actor: str,
         request_id: str | None = None,
     ) -> PeakWindow:
         """Put a peak into the calendar; if its lead has begun, capacity follows at once.
@@ -187,7 +209,9 @@ class ScalingControl:
         if request_id is not None:
             for known in self._windows.of_request(tx, request_id):
                 if (known.environment_id, known.component, known.interval) == (
-                    environment_id, ask.component, interval
+                    environment_id,
+                    ask.component,
+                    interval,
                 ):
                     return known
         window = PeakWindow(
@@ -208,7 +232,12 @@ class ScalingControl:
         return window
 
     def announce(
-        self, tx: Connection, environment_id: str, asks: Iterable[WindowAsk], *, actor: str,
+        self,
+        tx: Connection,
+        environment_id: str,
+        asks: Iterable[WindowAsk],
+        *,
+        actor: str,
         request_id: str,
     ) -> list[PeakWindow]:
         """Book the peaks of a request that is fulfilled; those that are over by now are left out.
@@ -218,7 +247,8 @@ class ScalingControl:
         now = self._clock.now()
         return [
             self.book(tx, environment_id, ask, actor=actor, request_id=request_id)
-            for ask in asks if ask.ends_at > now
+            for ask in asks
+            if ask.ends_at > now
         ]
 
     def cancel_window(
@@ -236,14 +266,13 @@ class ScalingControl:
         if version is not None and version != window.version:
             raise Conflict(
                 f"window {window_id} is of version {window.version}, not {version}",
-                code="stale-version", hint="read it again and decide anew",
+                code="stale-version",
+                hint="read it again and decide anew",
             )
         if window.cancelled_at is not None:
             return window
         if window.interval.end <= now:
-            raise Conflict(
-                "the window is over: what was, cannot be cancelled", code="window-over"
-            )
+            raise Conflict("the window is over: what was, cannot be cancelled", code="window-over")
         after = self._windows.cancel(tx, window, now)
         try:
             scene = self._scaler.look(tx, window.environment_id, now, lock=True)
@@ -259,7 +288,13 @@ class ScalingControl:
         return scene
 
     def _settle(
-        self, tx: Connection, scene: Scene, now: datetime, *, actor: str, why: str | None,
+        self,
+        tx: Connection,
+        scene: Scene,
+        now: datetime,
+        *,
+        actor: str,
+        why: str | None,
         tell: Iterable[str] = (),
     ) -> Outcome:
         assessment = self._scaler.assess(tx, scene, now)
@@ -273,11 +308,13 @@ def _check_may_sleep(scene: Scene, now: datetime) -> None:
     if floors:
         asked = ", ".join(f"{count} of {name}" for name, count in floors.items())
         raise Conflict(
-            f"a peak window asks for {asked} now", code="inside-a-window",
+            f"a peak window asks for {asked} now",
+            code="inside-a-window",
             hint="cancel the window, or insist with force",
         )
     if scene.scaling_class.idle_after is None:
         raise Conflict(
             f"environments of the class {scene.scaling_class.name} never hibernate",
-            code="never-hibernates", hint="insist with force if it must be",
+            code="never-hibernates",
+            hint="insist with force if it must be",
         )

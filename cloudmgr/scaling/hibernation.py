@@ -86,13 +86,16 @@ def rest(signals: Signals) -> Rest:  # noqa: PLR0911 - one line for each reason,
     if idle < s.idle_after:
         return Rest(asleep=False, cause=Cause.BUSY, look_at=s.idle_since + s.idle_after)
     return Rest(
-        asleep=True, cause=Cause.IDLE,
+        asleep=True,
+        cause=Cause.IDLE,
         zh=f"已有 {_minutes(idle)} 分钟没有请求（{_minutes(s.idle_after)} 分钟后休眠）",
         en=f"no request for {_minutes(idle)} min, idle after {_minutes(s.idle_after)} min",
     )
 
 
 def _minutes(span: timedelta) -> str:
-    return f"{span.total_seconds() / 60:.3g}" if span.total_seconds() < 6000 else (
-        f"{span.total_seconds() / 60:.0f}"
+    return (
+        f"{span.total_seconds() / 60:.3g}"
+        if span.total_seconds() < 6000
+        else (f"{span.total_seconds() / 60:.0f}")
     )

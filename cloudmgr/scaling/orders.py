@@ -70,13 +70,16 @@ def check_reason(why: str) -> str:
     why = why.strip()
     if not why:
         raise Invalid(
-            "say why", code="reason-missing", path="why",
+            "say why",
+            code="reason-missing",
+            path="why",
             hint="whoever reads the history of this environment will want to know",
         )
     if len(why) > LONGEST_REASON:
         raise Invalid(
             f"the reason has {len(why):,} letters; {LONGEST_REASON} at most",
-            code="reason-unfit", path="why",
+            code="reason-unfit",
+            path="why",
         )
     if any(unicodedata.category(letter) == "Cc" for letter in why):
         raise Invalid("the reason is not plain text", code="reason-unfit", path="why")
@@ -91,7 +94,9 @@ def check_until(until: datetime | None, now: datetime) -> None:
         raise Invalid("until has no time zone", code="naive-time", path="until")
     if until <= now:
         raise Invalid(
-            "that moment is over already", code="in-the-past", path="until",
+            "that moment is over already",
+            code="in-the-past",
+            path="until",
             hint="leave it out for an order without an end",
         )
 
@@ -109,8 +114,10 @@ def component_of(environment: Environment, name: str) -> Component:
             return component
     names = ", ".join(c.name for c in environment.components)
     raise NotFound(
-        f"the environment has no component {name[:60]!r}", code="no-such-component",
-        hint=f"it has {names}", path="component",
+        f"the environment has no component {name[:60]!r}",
+        code="no-such-component",
+        hint=f"it has {names}",
+        path="component",
     )
 
 
@@ -120,7 +127,9 @@ def check_replicas(component: Component, replicas: int) -> None:
         return
     raise Invalid(
         f"{replicas:,} replicas are outside 1 to {component.max_replicas}, the approved ceiling",
-        code="outside-ceiling", path="replicas",
-        hint="hibernate the environment to give everything back" if replicas == 0
+        code="outside-ceiling",
+        path="replicas",
+        hint="hibernate the environment to give everything back"
+        if replicas == 0
         else "ask for a resize to raise the ceiling",
     )

@@ -111,9 +111,7 @@ class ScalingReconciler:
     def _find(self, *further: ColumnElement[bool]) -> list[str]:
         now = self._clock.now()
         policy = self._policy()
-        lead = max(
-            (c.lead_time for c in policy.scaling_classes.values()), default=timedelta(0)
-        )
+        lead = max((c.lead_time for c in policy.scaling_classes.values()), default=timedelta(0))
         # As much business time as goes by in the horizon, whatever the speed of the clock.
         pace = self._clock.elapsed(timedelta(seconds=1))
         near = now + lead + timedelta(seconds=self._horizon_seconds / pace)

@@ -99,7 +99,8 @@ class Scaler:
         """
         # Before the row is read: who waited for the lock must see what its holder wrote.
         state = (
-            self._locked_state(tx, environment_id) if lock
+            self._locked_state(tx, environment_id)
+            if lock
             else self._stores.scaling.state(tx, environment_id)
         )
         environment = self._environments.get(tx, environment_id)
@@ -170,7 +171,8 @@ class Scaler:
         for order in assessment.void:
             self._stores.scaling.drop_order(tx, order.environment_id, order.component)
         state = replace(
-            found.state, generation=environment.generation,
+            found.state,
+            generation=environment.generation,
             digest="" if look_again else found.state.digest,
         )
         self._stores.scaling.put_state(tx, state)
@@ -203,7 +205,10 @@ class Scaler:
             found = policy.scaling_classes[policy.scaling_default]
             log.warning(
                 "%s is of the scaling class %s, which the policies do not know any more: it is "
-                "scaled as %s", environment.id, environment.scaling_class, found.name,
+                "scaled as %s",
+                environment.id,
+                environment.scaling_class,
+                found.name,
             )
         return found
 

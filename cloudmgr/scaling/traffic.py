@@ -99,22 +99,24 @@ class TrafficObserver:
             self._activities.put(tx, [a for key, a in changed.items() if key in known])
         changed = {key: a for key, a in changed.items() if key in known or key in new}
         louder = {
-            key for key, a in changed.items()
+            key
+            for key, a in changed.items()
             if _peak(a) > (_peak(known[key]) if key in known else 0.0)
         }
         self._known[zone] = (after.version, known | changed)
         return louder
 
-    def _load(
-        self, tx: Connection, zone: str, before: ZoneTraffic | None
-    ) -> dict[str, Activity]:
+    def _load(self, tx: Connection, zone: str, before: ZoneTraffic | None) -> dict[str, Activity]:
         version, known = self._known.get(zone, (0, {}))
         if before is not None and before.version == version:
             return known
         return self._activities.of_zone(tx, zone)
 
     def _changed(
-        self, known: Mapping[str, Activity], reading: GatewayReading, zone: ZoneTraffic,
+        self,
+        known: Mapping[str, Activity],
+        reading: GatewayReading,
+        zone: ZoneTraffic,
         elapsed: float | None,
     ) -> dict[str, Activity]:
         keep = max(

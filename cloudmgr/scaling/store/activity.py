@@ -62,7 +62,10 @@ class ActivityStore:
     def set_zone(self, tx: Connection, before: ZoneTraffic | None, after: ZoneTraffic) -> bool:
         """Compare-and-set; False when another control plane has taken a reading meanwhile."""
         values = {
-            "epoch": after.epoch, "at": after.at, "since": after.since, "version": after.version
+            "epoch": after.epoch,
+            "at": after.at,
+            "since": after.since,
+            "version": after.version,
         }
         if before is None:
             for_dialect = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
@@ -92,7 +95,7 @@ class ActivityStore:
         wanted = list(environment_ids)
         found: set[str] = set()
         for start in range(0, len(wanted), 500):
-            part = wanted[start:start + 500]
+            part = wanted[start : start + 500]
             query = select(scaling_states.c.environment_id).where(
                 scaling_states.c.environment_id.in_(part)
             )
@@ -118,9 +121,7 @@ class ActivityStore:
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         tx.execute(
-            delete(scaling_activities).where(
-                scaling_activities.c.environment_id == environment_id
-            )
+            delete(scaling_activities).where(scaling_activities.c.environment_id == environment_id)
         )
 
     def reset(self, tx: Connection, zone: str) -> None:
@@ -134,14 +135,19 @@ class ActivityStore:
 
 def _activity(row: Row[Any]) -> Activity:
     return Activity(
-        row.environment_id, row.requests, row.seconds, row.last_request_at,
+        row.environment_id,
+        row.requests,
+        row.seconds,
+        row.last_request_at,
         tuple(Sample(datetime.fromisoformat(at), value) for at, value in row.recent),
     )
 
 
 def _activity_values(activity: Activity) -> dict[str, Any]:
     return {
-        "environment_id": activity.environment_id, "requests": activity.requests,
-        "seconds": activity.seconds, "last_request_at": activity.last_request_at,
+        "environment_id": activity.environment_id,
+        "requests": activity.requests,
+        "seconds": activity.seconds,
+        "last_request_at": activity.last_request_at,
         "recent": [[s.at.isoformat(), s.in_flight] for s in activity.recent],
     }

@@ -60,9 +60,7 @@ class WindowStore:
 
     def get(self, tx: Connection, window_id: str) -> PeakWindow:
         """:raises NotFound: ``no-such-window``."""
-        row = tx.execute(
-            select(peak_windows).where(peak_windows.c.id == window_id)
-        ).one_or_none()
+        row = tx.execute(select(peak_windows).where(peak_windows.c.id == window_id)).one_or_none()
         if row is None:
             raise NotFound(f"there is no peak window {window_id}", code="no-such-window")
         return _window(row)
@@ -126,7 +124,8 @@ class WindowStore:
         )
         if done.rowcount != 1:
             raise Conflict(
-                f"window {window.id} was changed by someone else meanwhile", code="stale-version",
+                f"window {window.id} was changed by someone else meanwhile",
+                code="stale-version",
                 hint="read it again and repeat the change",
             )
         return after
@@ -134,20 +133,34 @@ class WindowStore:
 
 def _window(row: Row[Any]) -> PeakWindow:
     return PeakWindow(
-        id=row.id, environment_id=row.environment_id, component=row.component,
-        interval=Interval(row.starts_at, row.ends_at), replicas=row.replicas,
-        expected_rps=row.expected_rps, note=row.note, created_by=row.created_by,
-        created_at=row.created_at, cancelled_at=row.cancelled_at, request_id=row.request_id,
+        id=row.id,
+        environment_id=row.environment_id,
+        component=row.component,
+        interval=Interval(row.starts_at, row.ends_at),
+        replicas=row.replicas,
+        expected_rps=row.expected_rps,
+        note=row.note,
+        created_by=row.created_by,
+        created_at=row.created_at,
+        cancelled_at=row.cancelled_at,
+        request_id=row.request_id,
         version=row.version,
     )
 
 
 def _window_values(window: PeakWindow) -> dict[str, Any]:
     return {
-        "id": window.id, "environment_id": window.environment_id, "component": window.component,
-        "starts_at": window.interval.start, "ends_at": window.interval.end,
-        "replicas": window.replicas, "expected_rps": window.expected_rps, "note": window.note,
-        "created_by": window.created_by, "created_at": window.created_at,
-        "cancelled_at": window.cancelled_at, "request_id": window.request_id,
+        "id": window.id,
+        "environment_id": window.environment_id,
+        "component": window.component,
+        "starts_at": window.interval.start,
+        "ends_at": window.interval.end,
+        "replicas": window.replicas,
+        "expected_rps": window.expected_rps,
+        "note": window.note,
+        "created_by": window.created_by,
+        "created_at": window.created_at,
+        "cancelled_at": window.cancelled_at,
+        "request_id": window.request_id,
         "version": window.version,
     }
