@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from cloudmgr.departments.department import BillingAccount, Department, DepartmentVersion
 from cloudmgr.hosting.environments import (
     Component,
     Criticality,
@@ -14,13 +15,13 @@ from cloudmgr.hosting.environments import (
     Purpose,
     System,
 )
+from cloudmgr.identity.user import Locale, Principal, Role, Scope, User
 from cloudmgr.interval import Interval
 from cloudmgr.metering.usage import UsageRecord, usage_id
 from cloudmgr.policy.prices import Price, PriceList
+from cloudmgr.policy.scaling_class import ScalingClass
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import Allocation
-from cloudmgr.interval import Interval
-from cloudmgr.policy.scaling_class import ScalingClass
 from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.windows import PeakWindow
 
@@ -157,3 +158,40 @@ def a_window(start: datetime, end: datetime, **changes: Any) -> PeakWindow:
         created_at=CREATED,
     )
     return replace(window, **changes)
+
+
+def an_account(**changes: Any) -> BillingAccount:
+    """The account that pays for :func:`a_department`."""
+    account = BillingAccount("acc_city", "市级财政", "City treasury", "CNY")
+    return replace(account, **changes)
+
+
+def a_version(**changes: Any) -> DepartmentVersion:
+    """What :func:`a_department` is from the beginning."""
+    version = DepartmentVersion(CREATED, "教育考试院", "Examination Authority", "acc_city")
+    return replace(version, **changes)
+
+
+def a_department(**changes: Any) -> Department:
+    """The department of :func:`a_system`, paid for by :func:`an_account`."""
+    department = Department("dep_exam", "exam", CREATED, (a_version(),))
+    return replace(department, **changes)
+
+
+def a_user(**changes: Any) -> User:
+    """An officer of :func:`a_department`."""
+    user = User(
+        id="usr_li", login="li.wei", name="李伟", roles=frozenset({Role.DEPARTMENT_OFFICER}),
+        department_id="dep_exam", locale=Locale.ZH_CN, created_at=CREATED,
+    )
+    return replace(user, **changes)
+
+
+def a_principal(**changes: Any) -> Principal:
+    """:func:`a_user`, signed in to the portal."""
+    principal = Principal(
+        user_id="usr_li", login="li.wei", name="李伟",
+        roles=frozenset({Role.DEPARTMENT_OFFICER}), department_id="dep_exam",
+        scopes=frozenset({Scope.PORTAL}), locale=Locale.ZH_CN,
+    )
+    return replace(principal, **changes)
