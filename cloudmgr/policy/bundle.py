@@ -9,6 +9,7 @@ from cloudmgr.errors import Permanent
 from cloudmgr.policy.decision import ApprovalStep, Decision, Outcome, Reason
 from cloudmgr.policy.facts import flatten
 from cloudmgr.policy.reasons import render
+from cloudmgr.policy.rules import Bound, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -81,18 +82,18 @@ class PolicyBundle:
 
         :raises Invalid: ``bad-facts``.
         """
-        flat = flatten(facts)
-        refused = _refusals(self.admission, flat)
+        bound = Bound(flatten(facts), Scope.REQUEST)
+        refused = _refusals(self.admission, bound)
         fired: list[ApprovalRule] = []
         for approval in self.approvals:
             try:
-                if approval.rule.when.holds(flat):
+                if approval.rule.when.holds(bound):
                     fired.append(approval)
             except Permanent as error:
                 refused.append(_unevaluated(approval.rule, error))
         if refused:
             return self._refused(refused)
-        reasons = [_reason(approval.rule, flat) for approval in fired]
+        reasons = [_reason(approval.rule, bound) for approval in fired]
         ids = tuple(reason.rule for reason in reasons)
         wanted = [
             (signatures, reason)
@@ -100,7 +101,7 @@ class PolicyBundle:
             for signatures in approval.require
         ]
         if not fired:
-            by_default = Reason(self.otherwise.id, self.otherwise.zh, self.otherwise.en)
+            by_default = _reason(self.otherwise, bound)
             reasons, ids = [by_default], (by_default.rule,)
             wanted = [(signatures, by_default) for signatures in self.otherwise.require]
         if not wanted:
@@ -122,7 +123,7 @@ class PolicyBundle:
 
         :raises Invalid: ``bad-facts``.
         """
-        refused = _refusals(self.placement, flatten(facts))
+        refused = _refusals(self.placement, Bound(flatten(facts), Scope.PLACEMENT))
         return self._refused(refused) if refused else Decision(Outcome.ALLOW, (), (), self.digest)
 
     def scaling_class_for(self, facts: Mapping[str, object]) -> ScalingClass:
@@ -131,10 +132,10 @@ class PolicyBundle:
         :raises Invalid: ``bad-facts``.
         :raises Permanent: ``rule-failed``, since a class chosen by a broken rule would look right.
         """
-        flat = flatten(facts)
+        bound = Bound(flatten(facts), Scope.SCALING)
         for scaling in self.scaling_rules:
             try:
-                if scaling.rule.when.holds(flat):
+                if scaling.rule.when.holds(bound):
                     return self.scaling_classes[scaling.scaling_class]
             except Permanent as error:
                 raise Permanent(
@@ -160,19 +161,19 @@ class PolicyBundle:
         return tuple(steps[role] for role in self.chain if role in steps)
 
 
-def _refusals(rules: Iterable[Rule], flat: Mapping[str, object]) -> list[Reason]:
+def _refusals(rules: Iterable[Rule], bound: Bound) -> list[Reason]:
     reasons = []
     for rule in rules:
         try:
-            if rule.when.holds(flat):
-                reasons.append(_reason(rule, flat))
+            if rule.when.holds(bound):
+                reasons.append(_reason(rule, bound))
         except Permanent as error:
             reasons.append(_unevaluated(rule, error))
     return reasons
 
 
-def _reason(rule: Rule, flat: Mapping[str, object]) -> Reason:
-    return Reason(rule.id, render(rule.zh, flat), render(rule.en, flat))
+def _reason(rule: Rule | Otherwise, bound: Bound) -> Reason:
+    return Reason(rule.id, render(rule.zh, bound.facts), render(rule.en, bound.facts))
 
 
 def _unevaluated(rule: Rule, error: Permanent) -> Reason:

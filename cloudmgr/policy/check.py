@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.errors import Invalid, Permanent
 from cloudmgr.policy.facts import flatten
 from cloudmgr.policy.loading import inspect, read_source
+from cloudmgr.policy.rules import Bound
 from cloudmgr.policy.schema import PlacementScenario, RequestScenario
 
 if TYPE_CHECKING:
@@ -82,7 +83,8 @@ def _try(trial: Trial) -> Iterator[Problem]:
     for index, case in enumerate(trial.cases):
         path = (*trial.path, "cases", index)
         try:
-            fires = trial.rule.when.holds(_facts(case.facts, trial.rule.when.scope))
+            scope = trial.rule.when.scope
+            fires = trial.rule.when.holds(Bound(_facts(case.facts, scope), scope))
         except Invalid as error:
             for inner, sentence in error.problems:
                 yield trial.document.problem((*path, "facts", *_parts(inner)), sentence)

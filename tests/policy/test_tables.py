@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloudmgr.errors import Invalid
+from cloudmgr.policy.prices import Price, PriceList
+
+if TYPE_CHECKING:
+    from cloudmgr.policy.bundle import PolicyBundle
+    from tests.policy.conftest import Policies
+
+JULY = datetime(2026, 6, 30, 16, tzinfo=UTC)  # midnight in Shanghai
+
+
+def test_prices_start_at_midnight_of_the_city_and_keep_every_digit(bundle: PolicyBundle) -> None:
+    prices = bundle.price_list
+    assert prices.currency == "CNY"
+    assert {p.meter for p in prices.prices} == {"vcpu", "memory", "storage", "requests"}
+    assert Price("memory", None, JULY, Decimal("0.0410")) in prices.prices
+    assert {p.zone for p in prices.prices if p.meter == "vcpu"} == {"intranet", "extranet"}
+    assert min(p.valid_from for p in prices.prices) == datetime(2025, 12, 31, 16, tzinfo=UTC)
+
+
+def test_a_price_may_start_at_an_instant(policies: Policies) -> None:
+    policies.edit("prices.yaml", "valid_from: 2026-07-01", "valid_from: 2026-07-01T08:00:00+08:00")
+    assert not policies.findings()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ('"0.0450"', "0.0450", "generations[0].rates[2].unit_price: 0.0450 is not a plain whole"),
+        ('"0.0450"', "1", "unit_price: it must be quoted text such as '0.35', not a number"),
+        ('"0.0450"', '"-0.01"', "unit_price: -0.01 is negative"),
+        ('"0.0450"', '"4,50"', "'4,50' is not an amount"),
+        ('"0.0450"', '"1e3"', "'1e3' is not an amount"),
+        ('"0.0450"', '"0.0000000000000000001"', "at most 9 digits before and 18 after the point"),
+        (
+            "{meter: memory,",
+            "{meter: ram,",
+            "'ram' is none of 'vcpu', 'memory', 'storage' or 'reque",
+        ),
+        ("{meter: memory,", "{meter: storage,", "storage has two prices from the same instant"),
+        ("{meter: memory,", "{meter: storage,", "memory has no price in the first generation"),
+        ("{meter: memory,", "{meter: memory, zone: extranet,", "memory in intranet has no price"),
+        (
+            "{meter: memory,",
+            "{meter: memory, zone: extranet,",
+            "with a zone here and without one th",
+        ),
+        ('zone: intranet, unit_price: "0.1380"', "unit_price: '1'", "vcpu is priced with a zone"),
+        (
+            "valid_from: 2026-07-01",
+            "valid_from: 2025-07-01",
+            "later than that of the generation bef",
+        ),
+        (
+            "valid_from: 2026-07-01",
+            "valid_from: 2026-01-01",
+            "later than that of the generation bef",
+        ),
+        ("valid_from: 2026-07-01", "valid_from: 2026-02-30", "'2026-02-30' is neither a day"),
+        (
+            "valid_from: 2026-07-01",
+            "valid_from: 2026-07-01T00:00:00",
+            "nor an instant with an offset",
+        ),
+        ("valid_from: 2026-07-01", "valid_from: 20260701", "valid_from: it must be text"),
+        ("valid_from: 2026-07-01", "valid_from: 0001-01-01", "is neither a day"),
+        ("Asia/Shanghai", "Asia/Shangai", "time_zone: there is no time zone 'Asia/Shangai'"),
+        ("Asia/Shanghai", "../../etc/passwd", "there is no time zone"),
+        ("currency: CNY", "currency: RMB¥", "currency: 'RMB¥' is not of the form"),
+    ],
+)
+def test_a_price_list_that_cannot_be_billed_is_refused(
+    policies: Policies, old: str, new: str, finding: str
+) -> None:
+    policies.edit("prices.yaml", old, new)
+    findings = policies.findings()
+    assert finding in findings
+    assert all(line.startswith("prices.yaml:") for line in findings.splitlines())
+
+
+def test_a_quoted_price_is_complained_of_once(policies: Policies) -> None:
+    policies.edit("prices.yaml", '"0.0450"', "0.0450")
+    assert len(policies.findings().splitlines()) == 1
+
+
+def test_two_prices_from_the_same_instant_are_no_price_list() -> None:
+    price = Price("vcpu", None, JULY, Decimal(1))
+    with pytest.raises(Invalid, match="vcpu has two prices") as caught:
+        PriceList("CNY", (price, Price("vcpu", None, JULY, Decimal(2))))
+    assert caught.value.code == "duplicate-price"
+
+
+@pytest.mark.parametrize("amount", ["-1", "NaN", "Infinity"])
+def test_a_price_is_a_finite_amount(amount: str) -> None:
+    with pytest.raises(Invalid, match="a price cannot be"):
+        Price("vcpu", None, JULY, Decimal(amount))
+
+
+def test_a_price_needs_a_time_zone() -> None:
+    with pytest.raises(Invalid, match="time zone"):
+        Price("vcpu", None, JULY.replace(tzinfo=None), Decimal(1))
+
+
+@pytest.mark.parametrize(
+    ("day", "works"),
+    [
+        (date(2026, 2, 14), True),  # a Saturday that is worked for the Spring Festival
+        (date(2026, 2, 16), False),  # a Monday within it
+        (date(2026, 2, 28), True),
+        (date(2026, 5, 4), False),
+        (date(2026, 5, 9), True),
+        (date(2026, 9, 20), True),
+        (date(2026, 10, 7), False),
+        (date(2026, 10, 8), True),
+        (date(2026, 6, 6), False),
+        (date(2026, 6, 8), True),
+    ],
+)
+def test_offices_work_as_the_state_council_has_it(
+    bundle: PolicyBundle, day: date, *, works: bool
+) -> None:
+    assert bundle.holidays.is_workday(day) is works
+
+
+def test_2026_has_248_working_days(bundle: PolicyBundle) -> None:
+    days = [date(2026, 1, 1) + timedelta(n) for n in range(365)]
+    # 261 weekdays, of which 19 are off, and 6 weekend days that are worked.
+    assert sum(bundle.holidays.is_workday(day) for day in days) == 248
+
+
+def test_a_year_without_a_table_is_said_to_be_unknown(bundle: PolicyBundle) -> None:
+    assert bundle.holidays.covers(2026)
+    assert not bundle.holidays.covers(2027)
+    assert bundle.holidays.is_workday(date(2027, 10, 1))  # a Friday: weekends are all it knows
+
+
+def test_a_holiday_has_a_name_in_both_languages(bundle: PolicyBundle) -> None:
+    holiday = bundle.holidays.holiday_on(date(2026, 10, 3))
+    assert holiday is not None
+    assert (holiday.zh, holiday.en) == ("国庆节", "National Day")
+    assert bundle.holidays.holiday_on(date(2026, 10, 10)) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        ("last: 2026-05-05", "last: 2026-04-30", "last: it ends before it begins"),
+        ("last: 2026-05-05", "last: 2026-06-30", "last: a holiday of more than a month"),
+        ("last: 2026-05-05", "last: 2026-05-32", "'2026-05-32' is not a day such as"),
+        ("first: 2026-09-25", "first: 2025-09-25", "does not belong to the table of 2026"),
+        ("working: [2026-05-09]", "working: [2026-05-08]", "2026-05-08 is no weekend day"),
+        ("working: [2026-05-09]", "working: [2026-09-26]", "2026-09-26 is a holiday and a working"),
+        ("first: 2026-10-01", "first: 2026-09-27", "years[1].holidays[6]: it overlaps another"),
+        ("year: 2025", "year: 2026", "years[1].year: 2026 stands here twice"),
+        ("en: National Day,", "en: ,", "en: it must be text, not nothing"),
+    ],
+)
+def test_a_holiday_table_that_contradicts_itself_is_refused(
+    policies: Policies, old: str, new: str, finding: str
+) -> None:
+    policies.edit("holidays.yaml", old, new)
+    assert finding in policies.findings()
