@@ -17,6 +17,7 @@ from uvicorn import Config, Server
 from cloudmgr.cli.demo.apps.catalogue import SERVICES
 from cloudmgr.cli.demo.apps.records import Records
 from cloudmgr.cli.demo.apps.service import Application, Limits
+from cloudmgr.clock import SystemClock
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -38,9 +39,10 @@ class _Server(Server):
             return
         self._application.leaving = True
         loop = asyncio.get_running_loop()
-        loop.call_soon_threadsafe(
-            loop.call_later, _LEAVING_SECONDS, super().handle_exit, sig, frame
-        )
+        loop.call_soon_threadsafe(loop.call_later, _LEAVING_SECONDS, self._end)
+
+    def _end(self) -> None:
+        self.should_exit = True
 
 
 def main(arguments: list[str]) -> int:
@@ -71,9 +73,13 @@ def main(arguments: list[str]) -> int:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=8,
     )
+    # Who ran when, by the applications' own account: what the city meters is held against it.
+    clock = SystemClock()
+    records.begin(os.getpid(), clock.now().timestamp())
     try:
-        _Server(config, application).run()
+        asyncio.run(_Server(config, application).serve())
     finally:
+        records.end(os.getpid(), clock.now().timestamp())
         records.close()
     return 0
 

@@ -20,6 +20,11 @@ CREATE TABLE IF NOT EXISTS record (
     answers TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS record_limited ON record (limited);
+CREATE TABLE IF NOT EXISTS replica (
+    pid INTEGER NOT NULL,
+    started_at REAL NOT NULL,
+    ended_at REAL
+);
 """
 
 
@@ -41,6 +46,16 @@ class Records:
 
     def close(self) -> None:
         self._rows.close()
+
+    def begin(self, pid: int, at: float) -> None:
+        """Note that a replica runs, since ``at`` (seconds since the epoch)."""
+        self._rows.execute("INSERT INTO replica (pid, started_at) VALUES (?, ?)", (pid, at))
+
+    def end(self, pid: int, at: float) -> None:
+        """Note that it ends. One that is killed leaves no such note."""
+        self._rows.execute(
+            "UPDATE replica SET ended_at = ? WHERE pid = ? AND ended_at IS NULL", (at, pid)
+        )
 
     def add(self, answers: Mapping[str, str]) -> str | None:
         """Keep ``answers``; the reference to look them up by, or None when no place is left."""

@@ -41,12 +41,16 @@ class Book:
         self._arrivals = arrivals
         self._out = out
         self._rows = csv.writer(out)
-        self._rows.writerow(f.name for f in fields(Outcome))
         self._numbers = count(1)
         self._references: dict[str, str] = {}
         self._on_the_way = 0
         self._exhausted = False
         self._stopped = False
+
+    def open(self) -> None:
+        """Write the head of the file: from now on :meth:`stop` is heard."""
+        self._rows.writerow(f.name for f in fields(Outcome))
+        self._out.flush()
 
     @property
     def done(self) -> bool:
@@ -147,8 +151,9 @@ def main() -> int:
     arguments = parser.parse_args()
     with arguments.outcomes.open("w", encoding="utf-8", newline="") as out:
         Visitor.book = book = Book(read_arrivals(arguments.arrivals), out)
-        runner = Environment(user_classes=[Visitor]).create_local_runner()
         gevent.signal_handler(signal.SIGTERM, book.stop)
+        book.open()
+        runner = Environment(user_classes=[Visitor]).create_local_runner()
         runner.start(arguments.users, spawn_rate=arguments.users)
         while not book.done:
             gevent.sleep(0.1)
