@@ -89,26 +89,29 @@ def _twice(document: Document, path: Path, generation: GenerationText) -> Iterat
 
 
 def _gaps(document: Document, file: PricesFile) -> Iterator[Problem]:
-    """Usage that would have no price, or two that both seem to apply."""
-    by_meter: dict[str, bool] = {}
+    """Usage that would have no price, and prices that would not hold where one thinks they do.
+
+    A price for a zone beats one for every zone, from the moment it begins, for ever.
+    """
+    own: set[tuple[str, str]] = set()
     for number, generation in enumerate(file.generations):
+        here = {(rate.meter, rate.zone) for rate in generation.rates}
         for index, rate in enumerate(generation.rates):
-            zoned = rate.zone is not None
-            if by_meter.setdefault(rate.meter, zoned) != zoned:
-                yield document.problem(
-                    ("generations", number, "rates", index),
-                    f"{rate.meter} is priced with a zone here and without one there: which of the "
-                    "two holds would be anybody's guess",
-                )
+            for zone in ZONES if rate.zone is None else ():
+                if (rate.meter, zone) in own and (rate.meter, zone) not in here:
+                    yield document.problem(
+                        ("generations", number, "rates", index),
+                        f"{rate.meter} in {zone} has a price of its own, which this one would not "
+                        f"change: state one for {zone} too",
+                    )
+        own |= {(meter, zone) for meter, zone in here if zone is not None}
     first = {(rate.meter, rate.zone) for rate in file.generations[0].rates}
     for meter in METERS:
-        wanted = [(meter, zone) for zone in ZONES] if by_meter.get(meter) else [(meter, None)]
-        for key in wanted:
-            if key not in first:
-                where = f" in {key[1]}" if key[1] else ""
+        for zone in ZONES:
+            if (meter, zone) not in first and (meter, None) not in first:
                 yield document.problem(
                     ("generations", 0, "rates"),
-                    f"{meter}{where} has no price in the first generation: its usage could not "
+                    f"{meter} in {zone} has no price in the first generation: its usage could not "
                     "be billed",
                 )
 

@@ -25,6 +25,25 @@ def test_prices_start_at_midnight_of_the_city_and_keep_every_digit(bundle: Polic
     assert min(p.valid_from for p in prices.prices) == datetime(2025, 12, 31, 16, tzinfo=UTC)
 
 
+def test_a_general_price_may_later_differ_by_zone(policies: Policies) -> None:
+    policies.edit(
+        "prices.yaml",
+        '{meter: memory, unit_price: "0.0410"}',
+        '{meter: memory, zone: extranet, unit_price: "0.0410"}',
+    )
+    assert not policies.findings()
+
+
+def test_a_general_price_that_leaves_a_zone_as_it_was_is_refused(policies: Policies) -> None:
+    policies.edit(
+        "prices.yaml",
+        '{meter: vcpu, zone: intranet, unit_price: "0.1260"}',
+        '{meter: vcpu, unit_price: "0.1260"}',
+    )
+    (finding,) = policies.findings().splitlines()
+    assert "generations[1].rates[0]: vcpu in intranet has a price of its own" in finding
+
+
 def test_a_price_may_start_at_an_instant(policies: Policies) -> None:
     policies.edit("prices.yaml", "valid_from: 2026-07-01", "valid_from: 2026-07-01T08:00:00+08:00")
     assert not policies.findings()
@@ -45,14 +64,12 @@ def test_a_price_may_start_at_an_instant(policies: Policies) -> None:
             "'ram' is none of 'vcpu', 'memory', 'storage' or 'reque",
         ),
         ("{meter: memory,", "{meter: storage,", "storage has two prices from the same instant"),
-        ("{meter: memory,", "{meter: storage,", "memory has no price in the first generation"),
-        ("{meter: memory,", "{meter: memory, zone: extranet,", "memory in intranet has no price"),
         (
             "{meter: memory,",
-            "{meter: memory, zone: extranet,",
-            "with a zone here and without one th",
+            "{meter: storage,",
+            "memory in intranet has no price in the first gener",
         ),
-        ('zone: intranet, unit_price: "0.1380"', "unit_price: '1'", "vcpu is priced with a zone"),
+        ("{meter: memory,", "{meter: memory, zone: extranet,", "memory in intranet has no price"),
         (
             "valid_from: 2026-07-01",
             "valid_from: 2025-07-01",
