@@ -3,21 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CollectorRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy import Connection
 
     from cloudmgr.api.store import IdempotencyStore
     from cloudmgr.audit.event import Trail
     from cloudmgr.audit.store import AuditStore
+    from cloudmgr.billing.books import Books
+    from cloudmgr.billing.closing import Closing
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
     from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
+    from cloudmgr.hosting.desk import Desk
+    from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
     from cloudmgr.identity.authentication import Authenticator
     from cloudmgr.identity.store import TokenStore, UserStore
+    from cloudmgr.metering.store import MeteringStores
+    from cloudmgr.planning.placement import PoolView
+    from cloudmgr.policy.holder import PolicyHolder
+    from cloudmgr.pools.drivers.driver import Driver
+    from cloudmgr.pools.pool import Pool
+    from cloudmgr.pools.store import PoolStore
+    from cloudmgr.scaling.control import ScalingControl
+    from cloudmgr.scaling.store import ActivityStore, ScalingStore, WindowStore
+
+
+class City(Protocol):
+    """The pools as they stand now."""
+
+    def view(self, tx: Connection, pool: Pool) -> PoolView:
+        """``pool`` with its capacity and what is held of it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,5 +61,21 @@ class Services:
     audit: AuditStore
     trail: Trail
     idempotency: IdempotencyStore
+    systems: SystemStore
+    environments: EnvironmentStore
+    requests: RequestStore
+    pools: PoolStore
+    desk: Desk
+    scaling: ScalingControl
+    scaling_store: ScalingStore
+    windows: WindowStore
+    activities: ActivityStore
+    city: City
+    drivers: Mapping[str, Driver]
+    policies: PolicyHolder
+    metering: MeteringStores
+    books: Books
+    closing: Closing
+    time_zone: ZoneInfo
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)

@@ -51,7 +51,8 @@ class Remote:
         secret = token or os.environ.get("CLOUDMGR_TOKEN") or ""
         if not secret:
             raise Invalid(
-                "no token was given", code="no-token",
+                "no token was given",
+                code="no-token",
                 hint="set CLOUDMGR_TOKEN to a token made in the portal or with `cloudmgr init`",
             )
         self._client = httpx.Client(
@@ -101,12 +102,11 @@ class Remote:
     ) -> httpx.Response:
         query = {name: value for name, value in parameters.items() if value is not None}
         try:
-            response = self._client.request(
-                method, path, params=query, json=body, headers=headers
-            )
+            response = self._client.request(method, path, params=query, json=body, headers=headers)
         except httpx.TransportError as error:
             raise Temporary(
-                f"{self._client.base_url} does not answer: {error}", code="unreachable",
+                f"{self._client.base_url} does not answer: {error}",
+                code="unreachable",
                 hint="see that the control plane runs and that CLOUDMGR_URL is its address",
             ) from None
         if response.is_error:

@@ -47,7 +47,8 @@ def upgrade(database: Database) -> None:
         if database.dialect == "postgresql":
             tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         current = MigrationContext.configure(tx).get_current_revision()
-        known = {s.revision for s in ScriptDirectory.from_config(configuration(tx)).walk_revisions()}
+        scripts = ScriptDirectory.from_config(configuration(tx))
+        known = {script.revision for script in scripts.walk_revisions()}
         if current is not None and current not in known:
             raise Permanent(
                 f"the database has revision {current}, which this version does not know",

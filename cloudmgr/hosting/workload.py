@@ -248,3 +248,29 @@ def _count(environment: Environment, replicas: Iterable[ObservedReplica]) -> dic
 
 def _condition(environment: Environment, kind: str) -> Condition | None:
     return next((c for c in environment.status.conditions if c.type == kind), None)
+
+
+def word(environment: Environment) -> str:
+    """How it is, in one word: what a list shows first.
+
+    ``retiring``, ``refused``, ``hibernated``, ``starting``, ``scaling``, ``degraded`` or ``ready``.
+    """
+
+    def said(kind: str) -> Status:
+        condition = _condition(environment, kind)
+        if condition is None or condition.observed_generation < environment.generation:
+            return Status.UNKNOWN
+        return condition.status
+
+    if environment.retiring:
+        return "retiring"
+    if said("Applied") is Status.FALSE:
+        return "refused"
+    if environment.hibernated:
+        return "hibernated"
+    if said("Available") is not Status.TRUE:
+        # A change of scale leaves what ran before: only what serves nobody is starting.
+        return "scaling" if environment.status.endpoints else "starting"
+    if said("Scaled") is not Status.TRUE:
+        return "scaling"
+    return "degraded" if said("Healthy") is Status.FALSE else "ready"

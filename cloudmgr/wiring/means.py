@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING
 
 from cloudmgr.billing.cost import estimate
-from cloudmgr.db.engine import after_commit
+from cloudmgr.billing.prices import Tariff
 from cloudmgr.errors import CloudmgrError
 from cloudmgr.hosting.assessment import Location, Refusal
 from cloudmgr.hosting.requests import Estimate
@@ -14,7 +13,6 @@ from cloudmgr.metering.usage import Owner
 from cloudmgr.planning.placement import PoolView, allocated, choose
 from cloudmgr.policy.decision import Reason
 from cloudmgr.pools.capacity import Capacity
-from cloudmgr.scaling.windows import PeakWindow, checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.pools.pool import Pool, Zone
     from cloudmgr.pools.store import PoolStore
-    from cloudmgr.scaling.store import WindowStore
+    from cloudmgr.scaling.control import ScalingControl
 
 
 class City:
@@ -60,9 +58,7 @@ class City:
             capacity = driver.capacity() if driver else Capacity(())
         except CloudmgrError:
             capacity = Capacity(())
-        others = [
-            e for e in self._environments.list(tx, pool_id=pool.id) if e.id != besides
-        ]
+        others = [e for e in self._environments.list(tx, pool_id=pool.id) if e.id != besides]
         return PoolView(pool, capacity, allocated(others))
 
     def views(self, tx: Connection) -> list[PoolView]:
@@ -126,18 +122,18 @@ class DeskMeans:
         policies: PolicyHolder,
         city: City,
         departments: DepartmentStore,
-        windows: WindowStore,
+        scaling: ScalingControl,
         trail: Trail,
         clock: Clock,
-        wake: Callable[[str], None],
+        wake: Callable[[Connection, str], None],
     ) -> None:
         self._policies = policies
         self._city = city
         self._departments = departments
-        self._windows = windows
+        self._scaling = scaling
         self._trail = trail
         self._clock = clock
-        self._wake = wake
+        self.wake = wake
         self.locate = city.locate
 
     def policy(self) -> PolicyBundle:
@@ -147,29 +143,18 @@ class DeskMeans:
         return self._departments.get(tx, department_id).code
 
     def estimate(self, components: Sequence[Component], zone: Zone) -> Estimate:
-        low, high = estimate(
-            components, self._policies.current.price_list, zone.value, self._clock.now()
-        )
-        return Estimate(low.amount, high.amount, low.currency)
+        tariff = Tariff(self._policies.current.price_list)
+        found = estimate(components, tariff, zone.value, self._clock.now())
+        return Estimate(found.low.amount, found.high.amount, found.low.currency)
 
     def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
-        now = self._clock.now()
-        for ask in request.windows:
-            self._windows.add(
-                tx,
-                PeakWindow(
-                    id=f"win_{uuid.uuid4().hex[:16]}",
-                    environment_id=environment.id,
-                    component=ask.component,
-                    interval=checked(ask, environment.components, now),
-                    replicas=ask.replicas,
-                    expected_rps=ask.expected_rps,
-                    note=ask.note,
-                    created_by=request.submitted_by,
-                    created_at=now,
-                    request_id=request.id,
-                ),
-            )
+        self._scaling.announce(
+            tx,
+            environment.id,
+            request.windows,
+            actor=request.submitted_by,
+            request_id=request.id,
+        )
 
     def record(self, tx: Connection, actor: Asker, action: str, request: HostingRequest) -> None:
         self._trail.record(
@@ -186,6 +171,3 @@ class DeskMeans:
                 "message": request.message,
             },
         )
-
-    def wake(self, tx: Connection, environment_id: str) -> None:
-        after_commit(tx, lambda: self._wake(environment_id))

@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Port = 8080
     waker_port: Port = 8081
+    waker_urls: tuple[str, ...] = ()
     gateway_host: str = "127.0.0.1"
     gateway_ports: dict[Zone, Port] = Field(
         default_factory=lambda: {Zone.EXTRANET: 8090, Zone.INTRANET: 8091}
@@ -90,6 +91,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's address; SQLite in the state directory unless said otherwise."""
         return self.database_url or f"sqlite:///{(self.state_dir / 'cloudmgr.db').resolve()}"
+
+    @property
+    def wakers(self) -> tuple[str, ...]:
+        """The wakers of all control planes, as gateways reach them; this one's unless said."""
+        return self.waker_urls or (f"http://{self.host}:{self.waker_port}",)
 
     @property
     def zone(self) -> ZoneInfo:

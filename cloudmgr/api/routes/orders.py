@@ -1,0 +1,198 @@
+"""What may be ordered of an environment: scale, release, hibernate, wake."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter
+from pydantic import ConfigDict, Field, StrictBool
+from starlette.responses import Response
+
+from cloudmgr.api.etag import Answer, IfMatch, etag, expect
+from cloudmgr.api.gate import Access, Caller
+from cloudmgr.api.idempotency import Once
+from cloudmgr.api.routes.environments import EnvironmentView
+from cloudmgr.api.values import Code, Entry, Moment, Reason
+from cloudmgr.identity.access import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Connection
+
+    from cloudmgr.scaling.scaler import Outcome
+
+router = APIRouter(prefix="/api/v1/environments", tags=["environments"])
+
+
+class ScaleEntry(Entry):
+    """Hold a component at so many replicas until a moment, or until it is released."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"component": "web", "replicas": 4, "reason": "现场活动，人数多于预期"}]
+        }
+    )
+
+    component: Code
+    replicas: Annotated[int, Field(strict=True, ge=0, le=1000)]
+    until: Moment | None = None
+    reason: Reason
+
+
+class ReleaseEntry(Entry):
+    """Let windows and traffic decide again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"component": "web", "reason": "活动结束"}]}
+    )
+
+    component: Code
+    reason: Reason
+
+
+class HibernateEntry(Entry):
+    """Give all compute back; data, address and configuration stay."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "系统停用至明年"}]})
+
+    until: Moment | None = None
+    force: StrictBool = Field(default=False, description="Even inside a peak window.")
+    reason: Reason
+
+
+class WakeEntry(Entry):
+    """Bring it back now, and keep it at least until a moment."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "领导演示"}]})
+
+    until: Moment | None = None
+    reason: Reason
+
+
+@router.post("/{environment_id}/scale", response_model=EnvironmentView, summary="Scale by hand")
+def scale_environment(
+    caller: Annotated[Caller, Access(Action.ENVIRONMENT_SCALE)],
+    environment_id: str,
+    body: ScaleEntry,
+    repeatable: Once,
+    if_match: IfMatch = None,
+) -> Response:
+    """Within the approved ceiling; a peak window may ask for more. `If-Match` may be left out."""
+    return _order(
+        caller,
+        environment_id,
+        repeatable,
+        if_match,
+        lambda tx: caller.services.scaling.scale(
+            tx,
+            environment_id,
+            body.component,
+            body.replicas,
+            actor=caller.principal.user_id,
+            why=body.reason,
+            until=body.until,
+        ),
+    )
+
+
+@router.post(
+    "/{environment_id}/release", response_model=EnvironmentView, summary="Scale by itself again"
+)
+def release_environment(
+    caller: Annotated[Caller, Access(Action.ENVIRONMENT_SCALE)],
+    environment_id: str,
+    body: ReleaseEntry,
+    repeatable: Once,
+    if_match: IfMatch = None,
+) -> Response:
+    """Takes a scaling by hand back. `If-Match` may be left out."""
+    return _order(
+        caller,
+        environment_id,
+        repeatable,
+        if_match,
+        lambda tx: caller.services.scaling.release(
+            tx,
+            environment_id,
+            body.component,
+            actor=caller.principal.user_id,
+            why=body.reason,
+        ),
+    )
+
+
+@router.post("/{environment_id}/hibernate", response_model=EnvironmentView, summary="Hibernate")
+def hibernate_environment(
+    caller: Annotated[Caller, Access(Action.ENVIRONMENT_HIBERNATE)],
+    environment_id: str,
+    body: HibernateEntry,
+    repeatable: Once,
+    if_match: IfMatch = None,
+) -> Response:
+    """It wakes on the first request or for the next window. `If-Match` may be left out."""
+    return _order(
+        caller,
+        environment_id,
+        repeatable,
+        if_match,
+        lambda tx: caller.services.scaling.hibernate(
+            tx,
+            environment_id,
+            actor=caller.principal.user_id,
+            why=body.reason,
+            until=body.until,
+            force=body.force,
+        ),
+    )
+
+
+@router.post("/{environment_id}/wake", response_model=EnvironmentView, summary="Wake")
+def wake_environment(
+    caller: Annotated[Caller, Access(Action.ENVIRONMENT_WAKE)],
+    environment_id: str,
+    body: WakeEntry,
+    repeatable: Once,
+    if_match: IfMatch = None,
+) -> Response:
+    """Waking one that is awake is a success. `If-Match` may be left out."""
+    return _order(
+        caller,
+        environment_id,
+        repeatable,
+        if_match,
+        lambda tx: caller.services.scaling.wake(
+            tx,
+            environment_id,
+            actor=caller.principal.user_id,
+            why=body.reason,
+            until=body.until,
+        ),
+    )
+
+
+def _order(
+    caller: Caller,
+    environment_id: str,
+    repeatable: Once,
+    if_match: str | None,
+    give: Callable[[Connection], Outcome],
+) -> Response:
+    def work(tx: Connection) -> Answer:
+        environment = caller.services.environments.get(tx, environment_id)
+        caller.require(environment.department_id)
+        if if_match is not None:
+            expect(if_match, etag(environment.version))
+        outcome = give(tx)
+        after = outcome.environment
+        caller.record(
+            tx,
+            caller.action,
+            object_kind="environment",
+            object_id=environment_id,
+            department_id=environment.department_id,
+            detail={"before": dict(environment.target), "after": dict(after.target)},
+        )
+        return Answer(200, EnvironmentView.of(after), {"ETag": etag(after.version)})
+
+    return repeatable.once(caller, work)

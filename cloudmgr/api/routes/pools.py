@@ -1,0 +1,83 @@
+"""Pools: what there is, what is held, what is left."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter
+from pydantic import ConfigDict
+
+from cloudmgr.api.gate import Access, Caller
+from cloudmgr.api.pages import Page, Paged
+from cloudmgr.api.values import View
+from cloudmgr.identity.access import Action
+from cloudmgr.planning.placement import PoolView as Standing
+from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.pool import Zone
+
+router = APIRouter(prefix="/api/v1/pools", tags=["pools"])
+
+_KNOWN: dict[str, Any] = {
+    "id": "pool_local-extranet",
+    "name": "local-extranet",
+    "kind": "local",
+    "zone": "extranet",
+    "protection_level": 3,
+    "allocatable": {"cpu_millis": 8000, "memory_mib": 16384, "storage_gib": 100},
+    "allocated": {"cpu_millis": 1500, "memory_mib": 1024, "storage_gib": 8},
+    "free": {"cpu_millis": 6500, "memory_mib": 15360, "storage_gib": 92},
+}
+
+
+class PoolView(View):
+    """One pool; CPU in thousandths of a core, memory in MiB, storage in GiB."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_KNOWN]})
+
+    id: str
+    name: str
+    kind: str
+    zone: Zone
+    protection_level: int
+    allocatable: Resources
+    allocated: Resources
+    free: Resources
+
+    @classmethod
+    def of(cls, standing: Standing) -> Self:
+        pool = standing.pool
+        return cls(
+            id=pool.id,
+            name=pool.name,
+            kind=pool.kind,
+            zone=pool.zone,
+            protection_level=pool.protection_level,
+            allocatable=standing.capacity.allocatable,
+            allocated=standing.allocated,
+            free=standing.free,
+        )
+
+
+@router.get("", response_model=Page[PoolView], summary="List pools")
+def list_pools(
+    caller: Annotated[Caller, Access(Action.POOL_READ)], paging: Paged
+) -> Page[PoolView]:
+    """By name, each with what is held of it by the targets in force."""
+    services = caller.services
+    after = paging.after("pools") or ""
+    caller.confine()
+    with services.database.read() as tx:
+        found = [
+            services.city.view(tx, pool) for pool in services.pools.list(tx) if pool.name > after
+        ][: paging.fetch]
+    return paging.page("pools", found, lambda v: v.pool.name, PoolView.of)
+
+
+@router.get("/{pool_id}", response_model=PoolView, summary="Get a pool")
+def get_pool(caller: Annotated[Caller, Access(Action.POOL_READ)], pool_id: str) -> PoolView:
+    """With what is held of it now."""
+    services = caller.services
+    with services.database.read() as tx:
+        pool = services.pools.get(tx, pool_id)
+        caller.require(None)
+        return PoolView.of(services.city.view(tx, pool))

@@ -1,0 +1,233 @@
+"""``cloudmgr env`` and ``cloudmgr window``: see, scale, hibernate, wake, and the peaks ahead."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cloudmgr.cli.options import Machine, Reason, connect
+from cloudmgr.cli.remote import Remote
+from cloudmgr.cli.show import Column, Json, err, facts, out, rows
+from cloudmgr.clock import SystemClock
+from cloudmgr.errors import Temporary
+
+app = typer.Typer(help="Hosted environments.", no_args_is_help=True)
+windows = typer.Typer(help="Announced peaks.", no_args_is_help=True)
+
+Wait = Annotated[
+    int, typer.Option("--wait", help="Wait up to so many seconds until it is Ready.", min=0)
+]
+
+
+def _replicas(environment: Json) -> str:
+    return ", ".join(
+        f"{name} {environment['status']['ready'].get(name, 0)}/{count}"
+        for name, count in environment["target"].items()
+    )
+
+
+_COLUMNS: list[Column] = [
+    ("environment", lambda e: e["id"]),
+    ("host", lambda e: e["host"]),
+    ("state", lambda e: e["state"]),
+    ("ready/wanted", _replicas),
+    ("pool", lambda e: e["pool_id"]),
+    ("class", lambda e: e["scaling_class"]),
+]
+_FACTS: list[Column] = [
+    *_COLUMNS,
+    ("ready", lambda e: f"{e['ready']['status']} {e['ready']['reason']} {e['ready']['message']}"),
+    (
+        "conditions",
+        lambda e: "\n".join(
+            f"{c['type']}: {c['status']} {c['reason']} {c['message']}".strip()
+            for c in e["status"]["conditions"]
+        ),
+    ),
+]
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    zone: Annotated[str | None, typer.Option(help="intranet or extranet.")] = None,
+    machine: Machine = False,
+) -> None:
+    """All environments that you may see."""
+    rows(
+        connect(context).all("/environments", zone=zone),
+        _COLUMNS,
+        machine=machine,
+        empty="No environment yet. Ask for one with `cloudmgr request submit -f FILE`.",
+    )
+
+
+@app.command("show")
+def show(context: typer.Context, environment: str, machine: Machine = False) -> None:
+    """One environment with its conditions."""
+    facts(connect(context).get(f"/environments/{environment}"), _FACTS, machine=machine)
+
+
+@app.command("scale")
+def scale(
+    context: typer.Context,
+    environment: str,
+    replicas: Annotated[int, typer.Argument(min=0, max=1000)],
+    reason: Reason,
+    component: Annotated[str, typer.Option(help="Which component.")] = "web",
+    until: Annotated[
+        str | None, typer.Option(help="Until when (ISO 8601); until taken back if left out.")
+    ] = None,
+    wait: Wait = 0,
+    machine: Machine = False,
+) -> None:
+    """Hold a component at so many replicas."""
+    remote = connect(context)
+    body: Json = {"component": component, "replicas": replicas, "reason": reason}
+    if until is not None:
+        body["until"] = until
+    remote.post(f"/environments/{environment}/scale", body)
+    _settle(remote, environment, wait, machine)
+
+
+@app.command("hibernate")
+def hibernate(
+    context: typer.Context,
+    environment: str,
+    reason: Reason,
+    force: Annotated[bool, typer.Option("--force", help="Even inside a peak window.")] = False,
+    machine: Machine = False,
+) -> None:
+    """Give all compute back; data, address and configuration stay."""
+    remote = connect(context)
+    remote.post(f"/environments/{environment}/hibernate", {"reason": reason, "force": force})
+    _settle(remote, environment, 0, machine)
+
+
+@app.command("wake")
+def wake(
+    context: typer.Context,
+    environment: str,
+    reason: Reason = "woken by hand",
+    wait: Wait = 0,
+    machine: Machine = False,
+) -> None:
+    """Bring a hibernated environment back now."""
+    remote = connect(context)
+    remote.post(f"/environments/{environment}/wake", {"reason": reason})
+    _settle(remote, environment, wait, machine)
+
+
+@app.command("decisions")
+def decisions(
+    context: typer.Context,
+    environment: str,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    machine: Machine = False,
+) -> None:
+    """What scaling decided, and why, the newest first."""
+    page = connect(context).get(f"/environments/{environment}/decisions", limit=limit)
+    rows(
+        page["items"],
+        [
+            ("at", lambda d: d["at"]),
+            ("component", lambda d: d["component"]),
+            ("from", lambda d: d["before"]),
+            ("to", lambda d: d["after"]),
+            ("why", lambda d: d["en"]),
+            ("who", lambda d: d["actor"]),
+        ],
+        machine=machine,
+        empty="Nothing was decided yet.",
+    )
+
+
+@app.command("log")
+def log(
+    context: typer.Context,
+    environment: str,
+    component: Annotated[str, typer.Option()] = "web",
+    slot: Annotated[int, typer.Option(min=0)] = 0,
+    lines: Annotated[int, typer.Option(min=1, max=5000)] = 100,
+) -> None:
+    """The last lines that a replica wrote."""
+    answer = connect(context).get(
+        f"/environments/{environment}/log", component=component, slot=slot, lines=lines
+    )
+    for line in answer["lines"]:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+@windows.command("list")
+def list_windows(
+    context: typer.Context,
+    environment: Annotated[str | None, typer.Option()] = None,
+    machine: Machine = False,
+) -> None:
+    """Announced peaks, the next one first."""
+    rows(
+        connect(context).all("/windows", environment_id=environment),
+        [
+            ("window", lambda w: w["id"]),
+            ("environment", lambda w: w["environment_id"]),
+            ("component", lambda w: w["component"]),
+            ("from", lambda w: w["starts_at"]),
+            ("to", lambda w: w["ends_at"]),
+            ("replicas", lambda w: w["replicas"]),
+            ("note", lambda w: w["note"]),
+        ],
+        machine=machine,
+        empty="No peak is announced. Announce one with a request of the kind peak.",
+    )
+
+
+@windows.command("cancel")
+def cancel_window(context: typer.Context, window: str, reason: Reason) -> None:
+    """Take an announced peak back."""
+    connect(context).post(f"/windows/{window}/cancel", {"reason": reason})
+    out.print(f"cancelled: {window}")
+
+
+def _settle(remote: Remote, environment: str, wait: int, machine: bool) -> None:
+    """Show the environment, after waiting for it with a progress display if that is wished.
+
+    :raises Temporary: ``not-ready-yet``, the order stands.
+    """
+    seen = remote.get(f"/environments/{environment}")
+    if wait:
+        seen = _awaited(remote, environment, wait, seen)
+    facts(seen, _FACTS, machine=machine)
+
+
+def _awaited(remote: Remote, environment: str, wait: int, seen: Json) -> Json:
+    clock = SystemClock()
+    end = clock.monotonic() + wait
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+    ) as progress:
+        bar = progress.add_task("ready replicas", total=None)
+        while True:
+            seen = remote.get(f"/environments/{environment}")
+            progress.update(
+                bar,
+                total=sum(seen["target"].values()),
+                completed=sum(seen["status"]["ready"].values()),
+            )
+            scaled = [c for c in seen["status"]["conditions"] if c["type"] == "Scaled"]
+            current = seen["status"]["observed_generation"] == seen["generation"]
+            if current and scaled and scaled[0]["status"] == "True":
+                return seen
+            if clock.monotonic() > end:
+                raise Temporary(
+                    f"not all replicas are ready after {wait} seconds: {seen['ready']['message']}",
+                    code="not-ready-yet",
+                    hint="the order stands; look again with `cloudmgr env show`",
+                )
+            clock.sleep(0.2)

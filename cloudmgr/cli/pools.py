@@ -1,0 +1,37 @@
+"""``cloudmgr pool``: what there is, what is held, what is left."""
+
+from __future__ import annotations
+
+import typer
+
+from cloudmgr.cli.options import Machine, connect
+from cloudmgr.cli.show import Json, rows
+
+app = typer.Typer(help="Pools of capacity.", no_args_is_help=True)
+
+
+def _amount(pool: Json, which: str) -> str:
+    amount = pool[which]
+    return (
+        f"{amount['cpu_millis'] / 1000:g} cores, {amount['memory_mib'] / 1024:g} GiB, "
+        f"{amount['storage_gib']} GiB disk"
+    )
+
+
+@app.command("list")
+def list_(context: typer.Context, machine: Machine = False) -> None:
+    """All pools with their room."""
+    rows(
+        connect(context).all("/pools"),
+        [
+            ("pool", lambda p: p["name"]),
+            ("kind", lambda p: p["kind"]),
+            ("zone", lambda p: p["zone"]),
+            ("level", lambda p: p["protection_level"]),
+            ("allocatable", lambda p: _amount(p, "allocatable")),
+            ("allocated", lambda p: _amount(p, "allocated")),
+            ("free", lambda p: _amount(p, "free")),
+        ],
+        machine=machine,
+        empty="No pool is configured: set CLOUDMGR_POOLS.",
+    )

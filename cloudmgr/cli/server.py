@@ -1,0 +1,143 @@
+"""``cloudmgr serve``, ``init`` and ``db``: what runs where the control plane runs."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import uuid
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from cloudmgr.api.app import create_app
+from cloudmgr.cli.show import err, out
+from cloudmgr.clock import SystemClock
+from cloudmgr.db.engine import Database
+from cloudmgr.db.migrate import head, upgrade
+from cloudmgr.errors import Conflict, Permanent
+from cloudmgr.identity.authentication import Authenticator
+from cloudmgr.identity.user import Locale, Role, Scope, User
+from cloudmgr.scaling.waker.app import waker
+from cloudmgr.wiring.control_plane import ControlPlane
+from cloudmgr.wiring.settings import load
+from cloudmgr.wiring.stores import Stores
+
+database = typer.Typer(help="The database's tables.", no_args_is_help=True)
+
+_GRACE = 10
+
+
+def serve(
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+) -> None:
+    """Run a control plane until it is told to stop; what it hosts goes on."""
+    logging.basicConfig(
+        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for chatty in ("alembic", "httpx"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    settings = load()
+    plane = ControlPlane(settings)
+    api = _server(create_app(plane.services), settings.host, settings.port, log_level)
+    held = _server(
+        waker(plane.sleepers, plane.clock), settings.host, settings.waker_port, log_level
+    )
+    # Bound before anything begins: a port that is taken must not leave half a control plane.
+    sockets = {server: _bound(server) for server in (api, held)}
+    plane.start()
+    thread = threading.Thread(target=held.run, args=([sockets[held]],), name="waker", daemon=True)
+    thread.start()
+    err.print(f"cloudmgr: http://{settings.host}:{settings.port}", markup=False)
+    try:
+        api.run([sockets[api]])
+    finally:
+        held.should_exit = True
+        thread.join(timeout=_GRACE)
+        plane.stop()
+
+
+def init(
+    admin_login: Annotated[str, typer.Option(help="The first administrator's name.")] = "admin",
+    password: Annotated[
+        str | None,
+        typer.Option(help="Their password for the pages; made up and printed if left out."),
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How long the token lives.")] = 90,
+) -> None:
+    """Make the tables and the first administrator; print a token and a password, once."""
+    settings = load()
+    plane = ControlPlane(settings)
+    plane.prepare()
+    stores = Stores()
+    clock = SystemClock()
+    authenticator = Authenticator(stores.users, stores.tokens, clock)
+    word = password or secrets.token_urlsafe(12)
+    with plane.database.write() as tx:
+        if stores.users.list(tx, limit=1):
+            raise Conflict(
+                "there are users already: the first administrator was made before",
+                code="already-initialised",
+                hint="sign in as an administrator and make further users there",
+            )
+        user = User(
+            id=f"usr_{uuid.uuid4().hex[:16]}",
+            login=admin_login,
+            name=admin_login,
+            roles=frozenset({Role.ADMINISTRATOR}),
+            department_id=None,
+            locale=Locale.ZH_CN,
+            created_at=clock.now(),
+        )
+        stores.users.create(tx, user, authenticator.hashed(word))
+        _token, secret = authenticator.issue(
+            tx,
+            user,
+            "init",
+            frozenset({Scope.READ, Scope.WRITE, Scope.BILLING, Scope.ADMIN}),
+            timedelta(days=days),
+        )
+    plane.database.close()
+    out.print(f"login: {admin_login}", markup=False)
+    if password is None:
+        out.print(f"password: {word}", markup=False)
+    out.print(f"token: {secret}", markup=False, soft_wrap=True)
+
+
+@database.command("upgrade")
+def upgrade_tables() -> None:
+    """Bring the tables to what this version needs; safe to repeat."""
+    settings = load()
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    opened = Database(settings.database)
+    upgrade(opened)
+    opened.close()
+    out.print(f"the tables are at {head()}", markup=False)
+
+
+def _server(app: object, host: str, port: int, log_level: str) -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type] # ASGI has one shape and many types
+            host=host,
+            port=port,
+            log_level="warning" if log_level == "info" else log_level,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+    )
+
+
+def _bound(server: uvicorn.Server) -> object:
+    try:
+        return server.config.bind_socket()
+    except SystemExit:
+        raise Permanent(
+            f"port {server.config.port} of {server.config.host} cannot be listened on",
+            code="port-taken",
+            hint="end what listens there, or set CLOUDMGR_PORT and CLOUDMGR_WAKER_PORT",
+        ) from None

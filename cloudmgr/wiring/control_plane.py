@@ -1,0 +1,379 @@
+"""One control plane, put together: everything that runs in one process beside the HTTP servers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import uuid
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry
+
+from cloudmgr.api.services import Services
+from cloudmgr.audit.event import Trail
+from cloudmgr.billing.books import Books
+from cloudmgr.billing.closing import Closing
+from cloudmgr.clock import SystemClock
+from cloudmgr.db.engine import Database, after_commit
+from cloudmgr.db.migrate import upgrade
+from cloudmgr.errors import CloudmgrError
+from cloudmgr.hosting.assessment import Assessor
+from cloudmgr.hosting.desk import Desk
+from cloudmgr.hosting.reconciler import EnvironmentReconciler
+from cloudmgr.identity.authentication import Authenticator
+from cloudmgr.jobs.scheduler import Scheduler
+from cloudmgr.metering.collector import Collector
+from cloudmgr.policy.default import packaged_policies
+from cloudmgr.policy.holder import PolicyHolder
+from cloudmgr.pools.pool import Pool, Zone
+from cloudmgr.reconcile.leases import Leases
+from cloudmgr.reconcile.loop import Loop
+from cloudmgr.scaling.control import ScalingControl
+from cloudmgr.scaling.gateway.reconciler import GatewayReconciler
+from cloudmgr.scaling.gateway.traefik import Gateway
+from cloudmgr.scaling.reconciler import ScalingReconciler
+from cloudmgr.scaling.scaler import Scaler
+from cloudmgr.scaling.traffic import TrafficObserver
+from cloudmgr.wiring.drivers import make_driver
+from cloudmgr.wiring.labels import Labels
+from cloudmgr.wiring.means import City, DeskMeans
+from cloudmgr.wiring.metrics import Metrics
+from cloudmgr.wiring.sleepers import StoredSleepers
+from cloudmgr.wiring.stores import Stores
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from cloudmgr.hosting.environments import Environment
+    from cloudmgr.policy.bundle import PolicyBundle
+    from cloudmgr.pools.drivers.driver import Driver
+    from cloudmgr.scaling.gateway.metrics import GatewayReading
+    from cloudmgr.wiring.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_COLLECTOR = "collector"
+# Elapsed seconds between readings of a gateway whose environments all sleep.
+_RARELY = 15.0
+
+
+class ControlPlane:
+    """Everything of one process; :meth:`start` and :meth:`stop` it once.
+
+    What it hosts goes on when it stops.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """:raises Invalid: for settings or policies that are wrong."""
+        self.settings = settings
+        self.clock = settings.make_clock()
+        self.stores = Stores()
+        self.database = Database(settings.database)
+        self.policies = PolicyHolder(settings.policy_dir or packaged_policies())
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.drivers: dict[str, Driver] = {}
+        self.gateways = {
+            zone: Gateway(
+                zone,
+                settings.state_dir / "gateway" / zone.value,
+                port,
+                self.clock,
+                host=settings.gateway_host,
+            )
+            for zone, port in settings.gateway_ports.items()
+        }
+        self.city = City(self.stores.pools, self.stores.environments, self.drivers)
+        self._scaling_part()
+        self._loops()
+        self._desk_part()
+        self._billing_part()
+        self.scheduler = Scheduler(self.clock)
+        self._read_at = dict.fromkeys(self.gateways, -_RARELY)
+
+    # ------------------------------------------------------------------------------ the parts
+
+    def _scaling_part(self) -> None:
+        stores = self.stores
+        self.scaler = Scaler(
+            stores.environments,
+            stores.scaling,
+            self._policy,
+            self.city.free,
+            self.clock,
+            moved=self._moved,
+        )
+        self.scaling = ScalingControl(self.scaler, stores.scaling, self.clock)
+        self.traffic = TrafficObserver(
+            self.database, stores.scaling.activities, self._policy, self.clock
+        )
+        self.scaling_reconciler = ScalingReconciler(
+            self.database, stores.scaling, self.scaler, self._policy, self.clock
+        )
+
+    def _loops(self) -> None:
+        settings, stores = self.settings, self.stores
+        self.leases = Leases(
+            self.database,
+            stores.leases,
+            SystemClock(),
+            f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
+            shards=settings.shards,
+            singles=[_COLLECTOR, *(_gateway_lease(zone) for zone in self.gateways)],
+            ttl=settings.lease_ttl,
+            gained=self._gained,
+        )
+        environments = EnvironmentReconciler(
+            self.database, stores.environments, self.drivers, self.clock, self._seen
+        )
+        gateways = GatewayReconciler(
+            self.database,
+            stores.environments,
+            self.gateways,
+            lambda: settings.wakers,
+            SystemClock(),
+        )
+        machine = SystemClock()
+        self.environment_loop = Loop(
+            environments,
+            self.leases.fence,
+            machine,
+            workers=settings.workers,
+            resync_seconds=settings.resync_seconds,
+            outcome=self.metrics.step,
+        )
+        self.scaling_loop = Loop(
+            self.scaling_reconciler,
+            self.leases.fence,
+            machine,
+            workers=2,
+            resync_seconds=60,
+            outcome=self.metrics.step,
+        )
+        self.gateway_loop = Loop(
+            gateways,
+            lambda zone: self.leases.single(_gateway_lease(zone)),
+            machine,
+            workers=len(self.gateways) or 1,
+            resync_seconds=5,
+            outcome=self.metrics.step,
+        )
+
+    def _desk_part(self) -> None:
+        stores = self.stores
+        self.trail = Trail(stores.audit, self.clock)
+        means = DeskMeans(
+            policies=self.policies,
+            city=self.city,
+            departments=stores.departments,
+            scaling=self.scaling,
+            trail=self.trail,
+            clock=self.clock,
+            wake=self._moved,
+        )
+        assessor = Assessor(
+            stores.systems,
+            stores.environments,
+            means,
+            self.clock,
+            self.settings.gateway_domain,
+        )
+        self.desk = Desk(
+            systems=stores.systems,
+            environments=stores.environments,
+            requests=stores.requests,
+            assessor=assessor,
+            means=means,
+            clock=self.clock,
+        )
+        self.sleepers = StoredSleepers(self.database, stores, self.scaling, self.clock)
+
+    def _billing_part(self) -> None:
+        stores, settings = self.stores, self.settings
+        self.collector = Collector(
+            self.database,
+            stores.metering,
+            self.city,
+            self.clock,
+            settings.zone,
+            drivers=self.drivers,
+            gateways={zone.value: gateway.read for zone, gateway in self.gateways.items()},
+        )
+        labels = Labels(stores, self.clock)
+        self.books = Books(
+            self.database,
+            stores.billing,
+            stores.metering,
+            prices=lambda: self.policies.current.price_list,
+            accounts=labels.accounts,
+            labels=labels,
+            zone=settings.zone,
+            clock=self.clock,
+        )
+        self.closing = Closing(self.books, self.collector.collect)
+
+    @property
+    def services(self) -> Services:
+        """What the HTTP faces work with."""
+        stores = self.stores
+        # People's sessions and tokens live by the machine's clock, however fast business runs.
+        authenticator = Authenticator(stores.users, stores.tokens, SystemClock())
+        return Services(
+            database=self.database,
+            clock=self.clock,
+            departments=stores.departments,
+            billing_accounts=stores.accounts,
+            users=stores.users,
+            tokens=stores.tokens,
+            authenticator=authenticator,
+            audit=stores.audit,
+            trail=self.trail,
+            idempotency=stores.idempotency,
+            systems=stores.systems,
+            environments=stores.environments,
+            requests=stores.requests,
+            pools=stores.pools,
+            desk=self.desk,
+            scaling=self.scaling,
+            scaling_store=stores.scaling.scaling,
+            windows=stores.scaling.windows,
+            activities=stores.scaling.activities,
+            city=self.city,
+            drivers=self.drivers,
+            policies=self.policies,
+            metering=stores.metering,
+            books=self.books,
+            closing=self.closing,
+            time_zone=self.settings.zone,
+            registry=self.registry,
+        )
+
+    # -------------------------------------------------------------------------------- life
+
+    def prepare(self) -> None:
+        """Make the state directory, the tables and the configured pools."""
+        self.settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        upgrade(self.database)
+        with self.database.write() as tx:
+            for configured in self.settings.pools:
+                self.stores.pools.put(
+                    tx,
+                    Pool(
+                        f"pool_{configured.name}",
+                        configured.name,
+                        configured.kind,
+                        configured.zone,
+                        configured.protection_level,
+                        configured.settings,
+                    ),
+                )
+
+    def start(self) -> None:
+        """Begin to work.
+
+        :raises CloudmgrError: when a part cannot begin; nothing runs then.
+        """
+        self.prepare()
+        names = {configured.name for configured in self.settings.pools}
+        with self.database.read() as tx:
+            pools = [pool for pool in self.stores.pools.list(tx) if pool.name in names]
+        for pool in pools:
+            directory = self.settings.state_dir / "pools" / pool.name
+            self.drivers[pool.id] = make_driver(pool, directory, self.clock)
+        for driver in self.drivers.values():
+            driver.start(self.environment_loop.wake)
+        self.leases.start()
+        for loop in self._all_loops:
+            loop.start()
+        self._schedule()
+        self.scheduler.start()
+
+    def stop(self) -> None:
+        """Stop working; what is hosted, and the gateways, go on."""
+        self.scheduler.stop()
+        for loop in self._all_loops:
+            loop.stop()
+        for driver in self.drivers.values():
+            driver.close()
+        try:
+            self.leases.stop()
+        except CloudmgrError as error:
+            log.warning("the leases could not be given back: %s", error)
+        self.database.close()
+
+    @property
+    def _all_loops(self) -> tuple[Loop, ...]:
+        return self.environment_loop, self.scaling_loop, self.gateway_loop
+
+    def _schedule(self) -> None:
+        every = self.scheduler.every
+        every(1.0, "traffic", self._observe_traffic)
+        every(2.0, "due", self._look_at_due)
+        every(10.0, "collect", self._collect)
+        every(5.0, "policy", self.policies.reload, at_once=False)
+
+    # -------------------------------------------------------------------------------- jobs
+
+    def _observe_traffic(self) -> None:
+        readings: dict[Zone, GatewayReading] = {}
+        moment = SystemClock().monotonic()
+        for zone, gateway in self.gateways.items():
+            if self.leases.single(_gateway_lease(zone)) is None:
+                continue
+            if moment - self._read_at[zone] < _RARELY and not self._any_awake(zone):
+                continue
+            try:
+                readings[zone] = gateway.read()
+            except CloudmgrError as error:
+                log.info("the gateway of %s cannot be read now: %s", zone, error)
+                continue
+            self._read_at[zone] = moment
+        if readings:
+            for environment_id in self.traffic.observe(readings):
+                self.scaling_loop.wake(environment_id)
+
+    def _any_awake(self, zone: Zone) -> bool:
+        with self.database.read() as tx:
+            return bool(self.stores.environments.list(tx, zone=zone, awake=True, limit=1))
+
+    def _look_at_due(self) -> None:
+        for environment_id in self.scaling_reconciler.due():
+            self.scaling_loop.wake(environment_id)
+
+    def _collect(self) -> None:
+        if self.leases.single(_COLLECTOR) is None:
+            return
+        for problem in self.collector.collect().problems:
+            log.warning("usage: %s", problem)
+
+    # ------------------------------------------------------------------------------ signals
+
+    def _policy(self) -> PolicyBundle:
+        return self.policies.current
+
+    def _moved(self, tx: Connection, environment_id: str) -> None:
+        def look() -> None:
+            self.environment_loop.wake(environment_id)
+            self.scaling_loop.wake(environment_id)
+
+        after_commit(tx, look)
+
+    def _seen(self, environment: Environment) -> None:
+        self.gateway_loop.wake(environment.zone.value)
+
+    def _gained(self, name: str) -> None:
+        """Look at all that is in a shard that came to us: its last holder left who knows what."""
+        if name.startswith("gateway:"):
+            self.gateway_loop.wake(name.removeprefix("gateway:"))
+        elif name.startswith("shard:"):
+            with self.database.read() as tx:
+                keys = self.stores.environments.ids(tx)
+            for key in keys:
+                if self.leases.shard_of(key) == name:
+                    self.environment_loop.wake(key)
+                    self.scaling_loop.wake(key)
+
+
+def _gateway_lease(zone: object) -> str:
+    return f"gateway:{zone}"

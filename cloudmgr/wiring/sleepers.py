@@ -1,0 +1,50 @@
+"""The environments as the waker sees them."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from cloudmgr.errors import NotFound
+from cloudmgr.scaling.waker.sleepers import Sleeper, endpoints_of, sleeper_of
+
+if TYPE_CHECKING:
+    from cloudmgr.clock import Clock
+    from cloudmgr.db.engine import Database
+    from cloudmgr.scaling.control import ScalingControl
+    from cloudmgr.wiring.stores import Stores
+
+_WAKER = "waker"
+
+
+class StoredSleepers:
+    """As :class:`cloudmgr.scaling.waker.sleepers.Sleepers`, from the database."""
+
+    def __init__(
+        self, database: Database, stores: Stores, scaling: ScalingControl, clock: Clock
+    ) -> None:
+        self._database = database
+        self._stores = stores
+        self._scaling = scaling
+        self._clock = clock
+
+    def find(self, host: str) -> Sleeper | None:
+        with self._database.read() as tx:
+            environment = self._stores.environments.by_host(tx, host)
+            if environment is None:
+                return None
+            system = self._stores.systems.get(tx, environment.system_id)
+        return sleeper_of(environment, system, self._clock)
+
+    def wake(self, environment_id: str, why: str) -> None:
+        with self._database.write() as tx:
+            self._scaling.wake(tx, environment_id, actor=_WAKER, why=why)
+
+    def endpoint(self, environment_id: str) -> tuple[str, int] | None:
+        with self._database.read() as tx:
+            try:
+                environment = self._stores.environments.get(tx, environment_id)
+            except NotFound:
+                return None
+        ready = endpoints_of(environment)
+        return random.choice(ready) if ready else None  # noqa: S311 - spreads load, hides nothing

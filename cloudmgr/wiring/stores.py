@@ -1,0 +1,36 @@
+"""Every store of the program, made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cloudmgr.api.store import IdempotencyStore
+from cloudmgr.audit.store import AuditStore
+from cloudmgr.billing.store import BillingStore
+from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
+from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
+from cloudmgr.identity.store import TokenStore, UserStore
+from cloudmgr.metering.store import MeteringStores
+from cloudmgr.pools.store import PoolStore
+from cloudmgr.reconcile.store import LeaseStore
+from cloudmgr.scaling.store import ScalingStores
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """They hold no state: one of each is enough for a process."""
+
+    departments: DepartmentStore = field(default_factory=DepartmentStore)
+    accounts: BillingAccountStore = field(default_factory=BillingAccountStore)
+    users: UserStore = field(default_factory=UserStore)
+    tokens: TokenStore = field(default_factory=TokenStore)
+    audit: AuditStore = field(default_factory=AuditStore)
+    idempotency: IdempotencyStore = field(default_factory=IdempotencyStore)
+    pools: PoolStore = field(default_factory=PoolStore)
+    systems: SystemStore = field(default_factory=SystemStore)
+    environments: EnvironmentStore = field(default_factory=EnvironmentStore)
+    requests: RequestStore = field(default_factory=RequestStore)
+    scaling: ScalingStores = field(default_factory=ScalingStores)
+    metering: MeteringStores = field(default_factory=MeteringStores)
+    billing: BillingStore = field(default_factory=BillingStore)
+    leases: LeaseStore = field(default_factory=LeaseStore)
