@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -340,3 +341,29 @@ def test_a_long_outage_is_caught_up_in_several_transactions(sqlite: Database) ->
         source = office.stores.sources.get(tx, "pool/a")
     assert source is not None
     assert source.version == 3
+
+
+def test_many_collectors_at_once_write_everything_once(database: Database) -> None:
+    office = Office(
+        database,
+        *(
+            an_allocation(
+                id=f"a{n}", started_at=TEN, ended_at=TEN + timedelta(minutes=70), size=ONE_CORE
+            )
+            for n in range(5)
+        ),
+        an_allocation(id="open", started_at=TEN, size=ONE_CORE),
+    )
+    collectors = [office.another() for _ in range(4)]
+    for minute in (5, 62, 75, 122):
+        office.clock.set(TEN + timedelta(minutes=minute))
+        office.gateway.serve("env_exam", 100)
+        with ThreadPoolExecutor(len(collectors)) as threads:
+            reports = list(threads.map(Collector.collect, collectors))
+        assert not any(report.problems for report in reports)
+        assert any(not report.sources[0].superseded for report in reports)
+
+    assert office.used("vcpu") == 5 * 70 * 60 + 2 * 3600
+    office.at(180)
+    assert office.used("requests") == 400
+    assert office.notes() == []
