@@ -169,7 +169,7 @@ class _ZoneRoutes:
 
 
 def route_of(environment: Environment) -> Route | None:
-    """How the gateway leads to ``environment``; None if it retires, is no web system, or cannot be."""
+    """How the gateway leads to ``environment``; None if it retires or has nothing to lead to."""
     web = environment.web
     if web is None or environment.retiring:
         return None

@@ -1,0 +1,98 @@
+"""What the waker must know of environments, and what it may ask for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from cloudmgr.hosting.workload import word
+
+if TYPE_CHECKING:
+    from cloudmgr.clock import Clock
+    from cloudmgr.hosting.environments import Environment, System
+
+
+class State(StrEnum):
+    """What callers are told in the header ``cloudmgr-state``."""
+
+    HIBERNATED = "hibernated"
+    STARTING = "starting"
+    SERVING = "serving"
+    UNAVAILABLE = "unavailable"  # it ought to serve, and does not come up
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeper:
+    """One environment as whoever calls it may know it.
+
+    :param startup_seconds: how long a replica may take from its start to Ready, elapsed seconds.
+    """
+
+    environment_id: str
+    name_zh: str
+    name_en: str
+    health_path: str
+    startup_seconds: int
+    state: State
+
+
+class Sleepers(Protocol):
+    """The environments behind the gateways. Each method may block; it is called on a thread."""
+
+    def find(self, host: str) -> Sleeper | None:
+        """The environment that is reached as ``host`` (lower case, no port), as it is now."""
+        ...
+
+    def wake(self, environment_id: str, why: str) -> None:
+        """Order it to be woken; returns once that is ordered: :meth:`find` then says so.
+
+        Success if it is awake. ``why`` is plain text of at most 200 letters.
+
+        :raises CloudmgrError: if it cannot be now; callers are told its sentence.
+        """
+        ...
+
+    def endpoint(self, environment_id: str) -> tuple[str, int] | None:
+        """Where a Ready replica listens, any one; None if there is none."""
+        ...
+
+
+def sleeper_of(environment: Environment, system: System, clock: Clock) -> Sleeper | None:
+    """What the waker is to know of ``environment``; None if it must not be reached any more."""
+    web = environment.web
+    if web is None or environment.retiring:
+        return None
+    return Sleeper(
+        environment_id=environment.id,
+        name_zh=system.name_zh,
+        name_en=system.name_en,
+        health_path=web.health_path,
+        startup_seconds=web.startup_seconds,
+        state=_state(environment, web.startup_seconds, clock),
+    )
+
+
+def endpoints_of(environment: Environment) -> tuple[tuple[str, int], ...]:
+    """Where the Ready replicas of its web component listen; none once it was told to sleep."""
+    web = environment.web
+    if web is None or environment.retiring or environment.hibernated:
+        return ()
+    return tuple(
+        (e.address, e.port) for e in environment.status.endpoints if e.component == web.name
+    )
+
+
+def _state(environment: Environment, startup_seconds: int, clock: Clock) -> State:
+    if environment.hibernated:
+        return State.HIBERNATED
+    if endpoints_of(environment):
+        return State.SERVING
+    if word(environment) == "refused":
+        return State.UNAVAILABLE
+    down = next((c for c in environment.status.conditions if c.type == "Available"), None)
+    # A condition that is older than the order to wake says nothing of it yet.
+    if down is None or down.observed_generation < environment.generation:
+        return State.STARTING
+    for_seconds = clock.elapsed(clock.now() - down.since)
+    return State.UNAVAILABLE if for_seconds > startup_seconds else State.STARTING
