@@ -109,6 +109,8 @@ class Scheduler:
         Only a hint: it is forgotten with this process. An earlier job of that name goes.
         """
         wait = timedelta(seconds=max(self._clock.elapsed(moment - self._clock.now()), 0.0))
+        # A microsecond lost in rounding may be a second of business time: rather late than early.
+        wait += timedelta(milliseconds=1)
         self._scheduler.add_job(
             self._run,
             DateTrigger(self._machine.now() + wait),

@@ -36,12 +36,12 @@ _ZH = {
     Term.MANUAL: "人工指定",
     Term.WOKEN: "唤醒",
     Term.REACTIVE: "实时负载",
-    Term.HELD: "流量未知，保持",
+    Term.HELD: "保持（流量未知）",
     Term.MINIMUM: "最低",
     Term.CEILING: "上限",
     Term.ROOM: "资源池可容",
 }
-_EN = {term: term.value for term in Term} | {Term.HELD: "traffic unknown, held"}
+_EN = {term: term.value for term in Term} | {Term.HELD: "held (traffic unknown)"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,8 +132,10 @@ class TrafficObserver:
             if requests < 0 or seconds < 0 or not math.isfinite(seconds):
                 log.warning("the gateway of %s counts nonsense: %s %s", zone.zone, key, counters)
                 continue
+            # Seen for the first time: since when it has been counted so far is not known.
+            span = elapsed if before is not None else None
             before = before or Activity(key)
-            after = follow(before, requests, seconds, zone.at, elapsed=elapsed, keep=keep)
+            after = follow(before, requests, seconds, zone.at, elapsed=span, keep=keep)
             if after is not before:
                 changed[key] = after
         return changed

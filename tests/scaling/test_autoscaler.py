@@ -58,7 +58,7 @@ def test_the_largest_of_what_is_asked_for_wins_and_says_so_in_both_languages() -
         (replace(INPUTS, window_floor=0, measured=False), "1 = minimum 1, ceiling 8"),
         (
             replace(INPUTS, window_floor=0, in_flight=None, settled=False),
-            "3 = traffic unknown, held 3, ceiling 8",
+            "3 = held (traffic unknown) 3, ceiling 8",
         ),
         (
             replace(INPUTS, in_flight=100.0),

@@ -58,7 +58,7 @@ def book(rig: Rig, ask: WindowAsk = ASK, request_id: str | None = None) -> str:
 
 
 def cancel(rig: Rig, window_id: str, version: int | None = None) -> None:
-    with rig.database.write() as tx:
+    with ordering(rig) as tx:
         rig.control.cancel_window(tx, window_id, version=version, **WHO)
 
 

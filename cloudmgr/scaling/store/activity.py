@@ -69,16 +69,20 @@ class ActivityStore:
         }
         if before is None:
             for_dialect = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
-            done = tx.execute(
-                for_dialect(zone_traffic).values(zone=after.zone, **values).on_conflict_do_nothing()
+            # Told by what comes back: the number of rows inserted is not known on every driver.
+            first = (
+                for_dialect(zone_traffic)
+                .values(zone=after.zone, **values)
+                .on_conflict_do_nothing()
+                .returning(zone_traffic.c.zone)
             )
-        else:
-            done = tx.execute(
-                update(zone_traffic)
-                .where(zone_traffic.c.zone == before.zone, zone_traffic.c.version == before.version)
-                .values(**values)
-            )
-        return done.rowcount == 1
+            return tx.execute(first).one_or_none() is not None
+        changed = (
+            update(zone_traffic)
+            .where(zone_traffic.c.zone == before.zone, zone_traffic.c.version == before.version)
+            .values(**values)
+        )
+        return tx.execute(changed).rowcount == 1
 
     def get(self, tx: Connection, environment_id: str) -> Activity | None:
         row = tx.execute(
