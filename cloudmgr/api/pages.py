@@ -82,6 +82,15 @@ class Paging:
             next_cursor=_encoded(kind, key(shown[-1])) if more else None,
         )
 
+    def given(
+        self, kind: str, rows: Sequence[Row], key: str | None, view: Callable[[Row], T]
+    ) -> Page[T]:
+        """The page of a store that makes its own pages; ``key`` is where its next one begins."""
+        return Page(
+            items=[view(row) for row in rows],
+            next_cursor=None if key is None else _encoded(kind, key),
+        )
+
     def _key(self, kind: str) -> object:
         if self.cursor is None:
             return None

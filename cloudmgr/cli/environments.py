@@ -228,6 +228,6 @@ def _awaited(remote: Remote, environment: str, wait: int, seen: Json) -> Json:
                 raise Temporary(
                     f"not all replicas are ready after {wait} seconds: {seen['ready']['message']}",
                     code="not-ready-yet",
-                    hint="the order stands; look again with `cloudmgr env show`",
+                    hint="the order stands; see `cloudmgr env show`",
                 )
             clock.sleep(0.2)

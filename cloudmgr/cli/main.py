@@ -9,7 +9,6 @@ import typer
 
 from cloudmgr import __version__
 from cloudmgr.cli import billing, environments, people, policy, pools, requests, server
-from cloudmgr.cli.demo.command import demo
 from cloudmgr.cli.show import err
 from cloudmgr.errors import (
     CloudmgrError,
@@ -30,6 +29,19 @@ EXIT_CODES = (
     (Unauthenticated, 5),
     (Temporary, 75),  # EX_TEMPFAIL of sysexits.h
 )
+
+_BY_STATUS = {
+    400: 2,
+    401: 5,
+    403: 5,
+    404: 3,
+    409: 4,
+    412: 4,
+    413: 2,
+    422: 2,
+    428: 2,
+    503: 75,
+}
 
 app = typer.Typer(
     name="cloudmgr",
@@ -78,7 +90,6 @@ app.add_typer(environments.windows, name="window")
 app.add_typer(pools.app, name="pool")
 app.add_typer(billing.app, name="billing")
 app.add_typer(billing.usage, name="usage")
-app.command("demo")(demo)
 
 
 def main() -> None:
@@ -96,19 +107,7 @@ def exit_code(error: CloudmgrError) -> int:
     """The exit status that stands for ``error``."""
     status = getattr(error, "status", None)
     if status is not None:
-        by_status = {
-            404: 3,
-            409: 4,
-            412: 4,
-            428: 2,
-            422: 2,
-            400: 2,
-            413: 2,
-            401: 5,
-            403: 5,
-            503: 75,
-        }
-        return by_status.get(status, 1)
+        return _BY_STATUS.get(status, 1)
     return next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1)
 
 

@@ -77,8 +77,9 @@ class Remote:
     def post(self, path: str, body: Json | None = None, *, etag: str = "") -> Any:
         return self.call("POST", path, body=body or {}, etag=etag).body
 
-    def text(self, path: str) -> str:
-        return self._send("GET", path, {}, None, {}).text
+    def raw(self, path: str) -> bytes:
+        """A file, as it comes."""
+        return self._send("GET", path, {}, None, {}).content
 
     def call(
         self,

@@ -14,6 +14,11 @@ from cloudmgr.errors import Invalid
 
 app = typer.Typer(help="Requests for environments, sizes, peaks.", no_args_is_help=True)
 
+
+def _waits(request: Json) -> str:
+    return ", ".join(f"{p['count']} × {p['role']}" for p in request["pending"])
+
+
 _COLUMNS: list[Column] = [
     ("request", lambda r: r["id"]),
     ("kind", lambda r: r["kind"]),
@@ -21,12 +26,8 @@ _COLUMNS: list[Column] = [
     ("system", lambda r: r["system_id"]),
     ("environment", lambda r: r["environment_id"]),
     ("by", lambda r: r["submitted_by_login"]),
-    ("waits for", lambda r: _waits(r)),
+    ("waits for", _waits),
 ]
-
-
-def _waits(request: Json) -> str:
-    return ", ".join(f"{p['count']} × {p['role']}" for p in request["pending"])
 
 
 def _reasons(request: Json) -> str:
@@ -48,7 +49,11 @@ def _cost(estimate: Json | None) -> str | None:
     return f"{estimate['low']} to {estimate['high']} {estimate['currency']}"
 
 
-def _draft(file: Path) -> Json:
+def read_document(file: Path) -> Json:
+    """A YAML or JSON document that holds one thing.
+
+    :raises Invalid: ``unreadable-file``, ``not-yaml``, ``not-a-request``.
+    """
     try:
         content: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -76,9 +81,9 @@ def submit(
     """Ask for what FILE says."""
     remote = connect(context)
     if not dry_run:
-        facts(remote.post("/requests", _draft(file)), _FACTS, machine=machine)
+        facts(remote.post("/requests", read_document(file)), _FACTS, machine=machine)
         return
-    assessment = remote.post("/requests/dry-run", _draft(file))
+    assessment = remote.post("/requests/dry-run", read_document(file))
     if machine:
         as_json(assessment)
         return

@@ -308,9 +308,9 @@ class ControlPlane:
 
     def _schedule(self) -> None:
         every = self.scheduler.every
-        every(1.0, "traffic", self._observe_traffic)
+        every(1.0, "traffic", self._observe_traffic, at_once=False)
         every(2.0, "due", self._look_at_due)
-        every(10.0, "collect", self._collect)
+        every(10.0, "collect", self._collect, at_once=False)
         every(5.0, "policy", self.policies.reload, at_once=False)
 
     # -------------------------------------------------------------------------------- jobs

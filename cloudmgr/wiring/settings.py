@@ -45,9 +45,15 @@ class ClockSettings(BaseModel):
 
 
 def _default_pools() -> tuple[PoolSettings, ...]:
-    return (
-        PoolSettings(name="local-extranet", zone=Zone.EXTRANET, protection_level=3),
-        PoolSettings(name="local-intranet", zone=Zone.INTRANET, protection_level=3),
+    """One pool in each zone, each with half of this machine.
+
+    Processors are promised four times over: small systems are rarely busy together, and windows
+    and the reactive rule ask for room before they are.
+    """
+    half = {"cpu_millis": (os.cpu_count() or 2) * 500, "cpu_overcommit": 4.0}
+    return tuple(
+        PoolSettings(name=f"local-{zone.value}", zone=zone, protection_level=3, settings=half)
+        for zone in Zone
     )
 
 

@@ -58,10 +58,45 @@ after ``caller.require``; the store's compare-and-set then holds it to that vers
 
 from __future__ import annotations
 
-from cloudmgr.api.routes import accounts, audit, departments, me, plane, users
+from cloudmgr.api.routes import (
+    accounts,
+    audit,
+    departments,
+    environments,
+    invoices,
+    me,
+    orders,
+    periods,
+    plane,
+    policy,
+    pools,
+    requests,
+    systems,
+    usage,
+    users,
+    windows,
+)
 
-ALL = (
-    plane.router, departments.router, accounts.router, users.router, me.router, audit.router,
+ALL = tuple(
+    module.router
+    for module in (
+        plane,
+        departments,
+        accounts,
+        users,
+        me,
+        systems,
+        requests,
+        environments,
+        orders,
+        windows,
+        pools,
+        policy,
+        usage,
+        periods,
+        invoices,
+        audit,
+    )
 )
 
 TAGS = [
@@ -69,6 +104,14 @@ TAGS = [
     {"name": "billing accounts", "description": "Who stands behind them."},
     {"name": "users", "description": "People and their roles."},
     {"name": "me", "description": "Whoever asks, and the tokens of one's own."},
+    {"name": "systems", "description": "What departments run."},
+    {"name": "requests", "description": "What departments ask for, and what was decided."},
+    {"name": "environments", "description": "What is hosted, and what may be ordered of it."},
+    {"name": "windows", "description": "Announced peaks."},
+    {"name": "pools", "description": "Capacity: what there is, what is held, what is left."},
+    {"name": "policy", "description": "The rules that decide."},
+    {"name": "usage", "description": "What was used, as observed."},
+    {"name": "billing", "description": "Months, charges, invoices."},
     {"name": "audit", "description": "Who did what."},
     {"name": "control plane", "description": "Whether it lives, and how it does."},
 ]

@@ -1,0 +1,166 @@
+"""``cloudmgr billing`` and ``cloudmgr usage``: what a month costs, closing it, invoices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloudmgr.cli.options import Machine, connect
+from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows
+
+app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
+usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
+
+_LINES: list[Column] = [
+    ("#", lambda line: line["number"]),
+    ("environment", lambda line: f"{line['environment_zh']} {line['environment_en']}"),
+    ("meter", lambda line: line["meter_en"]),
+    ("quantity", lambda line: line["displayed_quantity"]),
+    ("unit", lambda line: line["unit_en"]),
+    ("price", lambda line: line["unit_price"]),
+    ("amount", lambda line: line["amount"]),
+]
+
+
+@app.command("periods")
+def periods(context: typer.Context, machine: Machine = False) -> None:
+    """Months with usage."""
+    rows(
+        connect(context).all("/billing/periods"),
+        [
+            ("month", lambda p: p["month"]),
+            ("state", lambda p: p["state"]),
+            ("closed at", lambda p: p["closed_at"]),
+            ("by", lambda p: p["closed_by"]),
+        ],
+        machine=machine,
+        empty="No month yet.",
+    )
+
+
+@app.command("check")
+def check(context: typer.Context, month: str, machine: Machine = False) -> None:
+    """Whether MONTH (YYYY-MM) can be closed; exit 1 if not."""
+    found = connect(context).get(f"/billing/periods/{month}")
+    if machine:
+        as_json(found)
+    for item in found["checks"]:
+        if not machine:
+            out.print(f"{'done' if item['ok'] else 'open'}  {item['code']}", markup=False)
+            for problem in item["problems"]:
+                out.print(f"      {problem}", markup=False)
+    if not all(item["ok"] for item in found["checks"]):
+        raise typer.Exit(1)
+
+
+@app.command("preview")
+def preview(context: typer.Context, month: str, machine: Machine = False) -> None:
+    """What MONTH costs so far."""
+    found = connect(context).get(f"/billing/periods/{month}/preview")
+    if machine:
+        as_json(found)
+        return
+    for bill in found["invoices"]:
+        _print(bill)
+    for sentence in (*found["unpriced"], *found["notes"]):
+        out.print(sentence, markup=False)
+
+
+@app.command("close")
+def close(
+    context: typer.Context,
+    month: str,
+    accept_gaps: Annotated[
+        bool, typer.Option("--accept-gaps", help="Though not all usage is collected.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    machine: Machine = False,
+) -> None:
+    """Close MONTH, once and for ever."""
+    if not yes:
+        typer.confirm(f"Close {month}? It cannot be changed after", abort=True)
+    facts(
+        connect(context).post(f"/billing/periods/{month}/close", {"accept_gaps": accept_gaps}),
+        [
+            ("month", lambda p: p["month"]),
+            ("state", lambda p: p["state"]),
+            ("digest", lambda p: p["digest"]),
+        ],
+        machine=machine,
+    )
+
+
+@app.command("invoices")
+def invoices(
+    context: typer.Context,
+    month: Annotated[str | None, typer.Option()] = None,
+    machine: Machine = False,
+) -> None:
+    """Invoices of closed months."""
+    rows(
+        connect(context).all("/billing/invoices", month=month),
+        [
+            ("invoice", lambda i: i["id"]),
+            ("number", lambda i: i["number"]),
+            ("account", lambda i: f"{i['account_zh']} {i['account_en']}"),
+            ("total", lambda i: f"{i['total']} {i['currency']}"),
+        ],
+        machine=machine,
+        empty="No invoice yet: they are made when a month is closed.",
+    )
+
+
+@app.command("invoice")
+def invoice(
+    context: typer.Context,
+    invoice: str,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write it as CSV to this file.")] = None,
+    machine: Machine = False,
+) -> None:
+    """One invoice, line by line."""
+    remote = connect(context)
+    if csv is not None:
+        # The bytes as they come: the mark at the beginning tells spreadsheets that it is UTF-8.
+        csv.write_bytes(remote.raw(f"/billing/invoices/{invoice}/csv"))
+        out.print(f"written: {csv}", markup=False)
+        return
+    bill = remote.get(f"/billing/invoices/{invoice}")
+    if machine:
+        as_json(bill)
+    else:
+        _print(bill)
+
+
+@usage.command("list")
+def list_usage(
+    context: typer.Context,
+    starts_at: Annotated[str, typer.Option("--from", help="ISO 8601 with a zone.")],
+    ends_at: Annotated[str, typer.Option("--to", help="ISO 8601 with a zone.")],
+    environment: Annotated[str | None, typer.Option()] = None,
+    machine: Machine = False,
+) -> None:
+    """Usage records in the order of time."""
+    rows(
+        connect(context).all(
+            "/usage", starts_at=starts_at, ends_at=ends_at, environment_id=environment
+        ),
+        [
+            ("from", lambda u: u["starts_at"]),
+            ("to", lambda u: u["ends_at"]),
+            ("environment", lambda u: u["environment_id"]),
+            ("meter", lambda u: u["meter"]),
+            ("quantity", lambda u: u["quantity"]),
+        ],
+        machine=machine,
+        empty="No usage then.",
+    )
+
+
+def _print(bill: Json) -> None:
+    title = f"{bill['number'] or bill['month']}  {bill['account_zh']} {bill['account_en']}"
+    out.print(title, markup=False)
+    rows(bill["lines"], _LINES, machine=False, empty="nothing")
+    out.print(f"rounding {bill['rounding']}", markup=False)
+    out.print(f"total {bill['total']} {bill['currency']}\n", markup=False)
