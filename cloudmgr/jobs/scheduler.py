@@ -127,6 +127,10 @@ class Scheduler:
         with self._changed:
             self._stopping = True
         if self._scheduler.running:
+            # APScheduler's own thread fails if it is stopped in the middle of a round. None begins
+            # while it is paused, and listing the jobs waits for the one that has begun.
+            self._scheduler.pause()
+            self._scheduler.get_jobs()
             # Not wait=True: it would hold the lock that a job needs to call `at`.
             self._scheduler.shutdown(wait=False)
         with self._changed:
