@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 20.0
 _LOCK_SECONDS = 60.0
+_RELEASE_SECONDS = 1.0
 
 
 class Gateway:
@@ -236,9 +237,9 @@ class Gateway:
 
     def _start(self) -> None:
         binary = find_binary(self._binary)
-        self._settings.check_free(self.host, self.port)
+        self._await_free(self.host, self.port)
         admin_port = self._admin_port or free_port(self._admin_in_force())
-        self._settings.check_free("127.0.0.1", admin_port)
+        self._await_free("127.0.0.1", admin_port)
         self._replace(self._static, self._settings.content(admin_port))
         (self._directory / "start.log").unlink(missing_ok=True)
         # Not our environment: it holds the address of the database.
@@ -265,6 +266,22 @@ class Gateway:
             code="gateway-not-started",
             hint=f"see the logs in {self._directory}",
         )
+
+    def _await_free(self, host: str, port: int) -> None:
+        """One that was killed keeps its port until the last of its threads is gone.
+
+        :raises Permanent: ``port-taken`` or ``port-forbidden``.
+        """
+        deadline = self._clock.monotonic() + _RELEASE_SECONDS
+        while True:
+            try:
+                self._settings.check_free(host, port)
+            except Permanent as error:
+                if error.code != "port-taken" or self._clock.monotonic() > deadline:
+                    raise
+                self._clock.sleep(0.02)
+            else:
+                return
 
     def _answers(self, admin_port: int) -> bool:
         """Whether it works by the routes that lie there, or at all if there are none yet."""

@@ -66,7 +66,7 @@ class _Side(asyncio.Protocol):
 
 
 class Tunnel(_Side):
-    """The client's end. uvicorn makes one for each upgrade and hands it connection and handshake."""
+    """The client's end; uvicorn makes one for each upgrade and hands it the handshake."""
 
     def __init__(self, waker: Waker, server_state: Any) -> None:
         super().__init__()

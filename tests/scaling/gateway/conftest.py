@@ -1,0 +1,59 @@
+"""One real Traefik for all tests of a module; each test publishes what it needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from cloudmgr.clock import SystemClock
+from cloudmgr.pools.pool import Zone
+from cloudmgr.scaling.gateway.routes import Route, document
+from cloudmgr.scaling.gateway.traefik import Gateway
+from tests.conftest import free_port
+from tests.scaling.serving import Replica, Server, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOST = "exam.extranet.localhost"
+_CLIENT = httpx.Client(
+    trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0)
+)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    directory = tmp_path_factory.mktemp("gateway")
+    gateway = Gateway(Zone.EXTRANET, directory, free_port(), SystemClock())
+    gateway.ensure()
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@pytest.fixture(scope="module")
+def waker_server() -> Iterator[Server]:
+    """Stands where the waker stands."""
+    with serving(Replica("waker")) as server:
+        yield server
+
+
+def route(*ports: int, environment_id: str = "env_exam", host: str = HOST) -> Route:
+    return Route(environment_id, host, "/healthz", tuple(("127.0.0.1", port) for port in ports))
+
+
+def lead(gateway: Gateway, waker: Server | str, *routes: Route) -> str:
+    """Publish and wait until it is so."""
+    url = waker if isinstance(waker, str) else waker.url
+    digest = gateway.publish(document(routes, (url,)))
+    gateway.wait(digest)
+    return digest
+
+
+def ask(gateway: Gateway, path: str = "/", host: str = HOST, **options: Any) -> httpx.Response:
+    method = options.pop("method", "GET")
+    headers = {"host": host, **options.pop("headers", {})}
+    return _CLIENT.request(method, gateway.url + path, headers=headers, **options)
