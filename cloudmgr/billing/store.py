@@ -208,7 +208,11 @@ class BillingStore:
         if department_id is not None:
             query = query.where(c.department_id == department_id)
         rows = tx.execute(query, execution_options={"yield_per": _BATCH})
-        return (_charge(row) for row in rows)
+        try:
+            for row in rows:
+                yield _charge(row)
+        finally:
+            rows.close()
 
     def charged(self) -> Select[Any]:
         """Selects the ids of all usage that was ever charged."""

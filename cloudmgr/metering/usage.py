@@ -74,8 +74,11 @@ class UsageRecord:
                 code="negative-quantity",
                 path="quantity",
             )
-        # A count's shortest cell is an hour or more, so a burst is not taken for a fault.
-        most = Fraction(meter.absurd_rate) * Fraction(self.interval.seconds)
+        seconds = Fraction(self.interval.seconds)
+        if meter.kind is MeterKind.COUNT:
+            # Events come in bursts, and may all have come in the last instant of an hour.
+            seconds = max(seconds, Fraction(3600))
+        most = Fraction(meter.absurd_rate) * seconds
         if Fraction(self.quantity) > most:
             raise Invalid(
                 f"{self.quantity} {meter.unit} in {self.interval.seconds} s cannot be",

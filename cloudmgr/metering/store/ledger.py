@@ -118,7 +118,11 @@ class Ledger:
         if without is not None:
             query = query.where(usage_records.c.id.not_in(without))
         rows = tx.execute(query, execution_options={"yield_per": _PAGE})
-        return (_record(row) for row in rows)
+        try:
+            for row in rows:
+                yield _record(row)
+        finally:
+            rows.close()
 
     def sums(self, tx: Connection, wanted: UsageFilter, zone: tzinfo) -> tuple[DailySum, ...]:
         """Exact, by environment, meter and day in ``zone``; a record counts where it starts."""
