@@ -44,11 +44,13 @@ def complete(document: Json) -> Json:
         f"Problem{status}": _problem_response(status) for status in _DESCRIPTIONS
     }
     for method, operation in _operations(document):
+        _plain_parameters(operation)
         for status in sorted(_failures(method, operation)):
             operation["responses"][str(status)] = {
                 "$ref": f"#/components/responses/Problem{status}"
             }
         _headers(operation)
+    _restore_nulls(schemas)
     _page_examples(schemas)
     return document
 
@@ -76,6 +78,16 @@ def _failures(method: str, operation: Json) -> set[int]:
 
 def _header_names(operation: Json) -> set[str]:
     return {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
+
+
+def _plain_parameters(operation: Json) -> None:
+    """A header or query parameter can be left out; it cannot be null."""
+    for parameter in operation.get("parameters", ()):
+        schema = parameter["schema"]
+        choices = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+        if len(choices) == 1:
+            del schema["anyOf"]
+            schema.update(choices[0])
 
 
 def _headers(operation: Json) -> None:
@@ -115,6 +127,29 @@ def _problem_response(status: int) -> Json:
     return response
 
 
+def _restore_nulls(schemas: Json) -> None:
+    """FastAPI drops nulls from the whole document, examples included; put them back there."""
+    for schema in schemas.values():
+        for example in schema.get("examples", ()):
+            _fill(schemas, schema, example)
+
+
+def _fill(schemas: Json, schema: Json, example: Any) -> None:
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].removeprefix(_REF)]
+    for part in schema.get("anyOf", ()):
+        _fill(schemas, part, example)
+    if isinstance(example, list):
+        for one in example:
+            _fill(schemas, schema.get("items", {}), one)
+    if isinstance(example, dict):
+        for name, inner in schema.get("properties", {}).items():
+            if name in example:
+                _fill(schemas, inner, example[name])
+            elif name in schema.get("required", ()):
+                example[name] = None
+
+
 def _page_examples(schemas: Json) -> None:
     """A page's example is the example of what is on it."""
     for schema in schemas.values():
@@ -122,4 +157,4 @@ def _page_examples(schemas: Json) -> None:
         if set(properties) != {"items", "next_cursor"}:
             continue
         item = schemas[properties["items"]["items"]["$ref"].removeprefix(_REF)]
-        schema["examples"] = [{"items": item["examples"][:1], "next_cursor": None}]
+        schema["examples"] = [{"items": item.get("examples", [])[:1], "next_cursor": None}]

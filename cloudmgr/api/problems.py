@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -23,7 +24,7 @@ from cloudmgr.errors import (
     Unauthenticated,
     Unpriced,
 )
-from cloudmgr.identity.access import Reach, reach
+from cloudmgr.identity.access import Action, Reach, reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +146,10 @@ def install(app: FastAPI, render: Renderer | None = None) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
-        return answer(request, _from_http(request, error), dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(request)
+        return answer(request, _from_http(request, error), headers)
 
     app.add_exception_handler(CloudmgrError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -179,9 +183,12 @@ def _from_error(request: Request, error: CloudmgrError) -> Problem:
 
 
 def _hides(request: Request) -> bool:
-    """Whether the caller sees one department alone, so that what is missing must not be told."""
+    """Whether there is something that the caller does not see, so that it must not be told of."""
     caller = getattr(request.state, "caller", None)
-    return caller is not None and reach(caller.principal, caller.action) is not Reach.ALL
+    if caller is None:
+        return False
+    one_sees_ones_own = caller.action in {Action.SELF_READ, Action.SELF_WRITE}
+    return one_sees_ones_own or reach(caller.principal, caller.action) is not Reach.ALL
 
 
 def _from_validation(request: Request, error: RequestValidationError) -> Problem:
@@ -239,6 +246,16 @@ def _from_http(request: Request, error: HTTPException) -> Problem:
         status, code, detail.get(status, _plain(error.detail)), hint=hint,
         request_id=_request_id(request),
     )
+
+
+def _allowed(request: Request) -> str:
+    """Every method of this path; each is a route of its own, and the router names but one."""
+    path = request.scope["path"]
+    methods: set[str] = set()
+    for context in iter_route_contexts(request.app.routes):
+        if isinstance(context.original_route, APIRoute) and context.path_regex.match(path):
+            methods |= context.methods or set()
+    return ", ".join(sorted(methods))
 
 
 def _plain(detail: Any) -> str:

@@ -154,6 +154,13 @@ Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 """A number of things, from 0 to a million."""
 
 
+def distinct(values: object) -> object:
+    """``BeforeValidator(distinct)`` of a set: what is in it twice was not meant."""
+    if isinstance(values, list) and any(values.count(value) > 1 for value in values[:100]):
+        raise PydanticCustomError("repeated", "must not hold anything twice")
+    return values
+
+
 def example(**fields: Any) -> ConfigDict:
     """``model_config`` of a schema, with an example of it for the API's document."""
     return ConfigDict(json_schema_extra={"examples": [fields]})

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from cloudmgr.api.etag import Answer
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.routes.users import UserView, user_view
-from cloudmgr.api.values import Entry, Name, Password, View, example
+from cloudmgr.api.values import Entry, Name, Password, View, distinct, example
 from cloudmgr.errors import Forbidden, NotFound, Unauthenticated
 from cloudmgr.identity.access import Action
 from cloudmgr.identity.user import ApiToken, Scope
@@ -61,8 +61,8 @@ class NewToken(Entry):
     model_config = example(name="nightly report", scopes=["read"], days=90)
 
     name: Name
-    scopes: frozenset[TokenScope] = Field(
-        min_length=1, json_schema_extra={"uniqueItems": True},
+    scopes: Annotated[frozenset[TokenScope], BeforeValidator(distinct)] = Field(
+        min_length=1, max_length=len(Scope),
         description=(
             "`read`: look; `write`: ask, approve, scale; `billing`: accounts, closing a month; "
             "`admin`: departments, users, pools, policy; `metrics`: the control plane's metrics. "

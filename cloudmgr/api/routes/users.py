@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 from starlette.responses import Response
 
 from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
-from cloudmgr.api.values import Entry, Id, Login, Name, Password, View, example
+from cloudmgr.api.values import Entry, Id, Login, Name, Password, View, distinct, example
 from cloudmgr.errors import Forbidden, Invalid, NotFound
 from cloudmgr.identity.access import Action
 from cloudmgr.identity.user import Locale, Role, User
@@ -32,7 +32,7 @@ _GIVEN: dict[str, Any] = {
     "department_id": "dep_0123456789abcdef", "locale": "zh-CN",
 }
 Roles = Annotated[
-    frozenset[Role], Field(min_length=1, json_schema_extra={"uniqueItems": True}),
+    frozenset[Role], BeforeValidator(distinct), Field(min_length=1, max_length=len(Role)),
 ]
 
 
