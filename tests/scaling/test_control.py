@@ -202,7 +202,7 @@ def test_a_woken_environment_stays_for_the_idle_time_of_its_class(rig: Rig) -> N
     hibernate(rig)
     rig.go_on(HOUR)
     wake(rig)
-    rig.go_on(29 * MINUTE)
+    rig.go_on(29 * MINUTE, step=60)
     assert rig.target() == 1
     rig.go_on(2 * MINUTE)
     assert rig.target() == 0
@@ -211,9 +211,9 @@ def test_a_woken_environment_stays_for_the_idle_time_of_its_class(rig: Rig) -> N
 def test_waking_one_that_is_awake_keeps_it_from_falling_asleep(rig: Rig) -> None:
     rig.read()
     rig.look()
-    rig.go_on(25 * MINUTE)
+    rig.go_on(25 * MINUTE, step=60)
     wake(rig)
-    rig.go_on(25 * MINUTE)
+    rig.go_on(25 * MINUTE, step=60)
     assert rig.target() == 1
     rig.go_on(6 * MINUTE)
     assert rig.target() == 0
@@ -222,7 +222,7 @@ def test_waking_one_that_is_awake_keeps_it_from_falling_asleep(rig: Rig) -> None
 def test_a_wake_may_ask_for_longer(rig: Rig) -> None:
     rig.read()
     wake(rig, until=NOW + 5 * HOUR)
-    rig.go_on(5 * HOUR - MINUTE, step=60)
+    rig.go_on(5 * HOUR - MINUTE, step=600)
     assert rig.target() == 1
     rig.go_on(2 * MINUTE)
     assert rig.target() == 0
@@ -238,7 +238,7 @@ def test_a_class_may_start_several_replicas_on_waking(rig: Rig) -> None:
     hibernate(rig)
     wake(rig)
     assert rig.decisions()[-1].en == "3 = max(reactive 0, woken 3), ceiling 8"
-    rig.go_on(29 * MINUTE)
+    rig.go_on(29 * MINUTE, step=60)
     assert rig.target() == 3
 
 
@@ -267,7 +267,7 @@ def test_after_the_window_that_woke_it_an_earlier_order_to_sleep_is_spent(rig: R
     rig.read()
     hibernate(rig)
     book(rig)
-    rig.go_on(2 * HOUR - 1 * MINUTE, step=60)
+    rig.go_on(2 * HOUR - 1 * MINUTE, step=120)
     assert rig.target() == 6
     rig.go_on(5 * MINUTE, in_flight=1)
     assert rig.target() == 1

@@ -190,7 +190,7 @@ def test_a_constant_load_makes_no_more_than_one_decision(
 ) -> None:
     rig = Rig(sqlite).host()
     rig.read()
-    rig.go_on(40 * MINUTE, in_flight=in_flight, step=20)
+    rig.go_on(20 * MINUTE, in_flight=in_flight, step=20)
     assert rig.target() == -(-in_flight // 4)
     assert len(rig.decisions()) <= 1
 
@@ -256,13 +256,13 @@ def test_after_a_restart_of_the_gateway_what_runs_is_held_until_it_has_been_watc
 
 def test_a_class_that_never_hibernates_stays_up(sqlite: Database) -> None:
     rig = Rig(sqlite).host(an_environment(scaling_class="steady"))
-    rig.go_on(3 * HOUR, step=60)
+    rig.go_on(3 * HOUR, step=300)
     assert rig.target() == 1
 
 
 def test_an_environment_without_a_web_component_is_never_idle(sqlite: Database) -> None:
     rig = Rig(sqlite).host(an_environment(components=(a_component(port=None),)))
-    rig.go_on(3 * HOUR, step=60)
+    rig.go_on(3 * HOUR, step=300)
     assert rig.target() == 1
 
 
