@@ -7,10 +7,10 @@ stand to the business day.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from cloudmgr.cli.demo.load.schedule import Act
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,8 +63,18 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One decision on a system, at the machine's time: from so many replicas to so many."""
+
+    at: float
+    system: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
-    """A system slept; a request at ``asked`` was answered ``seconds`` later."""
+    """A system slept; a request sent at ``asked`` was answered ``seconds`` after it was due."""
 
     system: str
     asked: float
@@ -84,35 +94,38 @@ def percentile(values: Iterable[float], share: float) -> float | None:
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
 
 
-def asleep_seconds(samples: Sequence[Sample], span: Span) -> float:
-    """Machine seconds of ``span`` for which one system slept; a sample holds until the next."""
-    total = 0.0
-    for one, following in pairwise(samples):
-        if one.asleep:
-            total += max(0.0, min(following.at, span.end) - max(one.at, span.start))
-    return total
+def sleeps(changes: Iterable[Change], span: Span) -> list[Span]:
+    """When one system slept within ``span``; it is taken to be awake before the first change."""
+    found: list[Span] = []
+    since: float | None = None
+    for change in sorted(changes, key=lambda c: c.at):
+        if change.after == 0 and since is None:
+            since = change.at
+        elif change.after > 0 and since is not None:
+            found.append(Span(since, change.at, span.speed))
+            since = None
+    if since is not None:
+        found.append(Span(since, span.end, span.speed))
+    within = (Span(max(s.start, span.start), min(s.end, span.end), s.speed) for s in found)
+    return [s for s in within if s.start < s.end]
 
 
-def wakes(outcomes: Iterable[Outcome], samples: Sequence[Sample]) -> list[Wake]:
-    """The first request of each sleep of one system, and how long it took.
+def wakes(outcomes: Iterable[Outcome], changes: Iterable[Change]) -> list[Wake]:
+    """Each time that a request woke one system: the request that waited longest for it.
 
-    The first request after a sample that shows the system asleep (target 0, no replica held) and
-    before the next that shows it so.
-
-    :param samples: of this system, in order of time.
+    A request that was sent before the system was woken and answered after has waited for that. A
+    system that was woken by a window or by a person had nobody waiting.
     """
-    times = [sample.at for sample in samples]
+    visits = sorted(outcomes, key=lambda o: o.sent)
     found: list[Wake] = []
-    last = -1.0
-    for outcome in sorted(outcomes, key=lambda o: o.sent):
-        index = bisect_right(times, outcome.sent) - 1
-        if index < 0 or not samples[index].asleep or samples[index].held:
+    for change in changes:
+        if change.before > 0 or change.after == 0:
             continue
-        # Requests that came while the first was still being answered waited for the same wake.
-        if outcome.sent >= last:
-            person = outcome.act.value in {"page", "form", "look-up"}
-            found.append(Wake(outcome.system, outcome.sent, outcome.latency, person))
-        last = max(last, outcome.done)
+        waited = [o for o in visits if o.sent <= change.at <= o.done]
+        if waited:
+            longest = max(waited, key=lambda o: o.latency)
+            person = longest.act in {Act.PAGE, Act.FORM, Act.LOOK_UP}
+            found.append(Wake(longest.system, longest.sent, longest.latency, person))
     return found
 
 

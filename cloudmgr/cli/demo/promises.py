@@ -32,6 +32,7 @@ class Killed:
 
     system: str
     at: float
+    pid: int = 0
 
 
 def no_failure(outcomes: Sequence[Outcome], killed: Iterable[Killed]) -> Promise:
@@ -126,3 +127,52 @@ def on_schedule(outcomes: Sequence[Outcome]) -> Promise:
     if late is None:
         return Promise(sentence, kept=False, evidence="nobody came")
     return Promise(sentence, kept=late < 0.05, evidence=f"99 % within {late * 1000:.1f} ms")
+
+
+def served_on(outcomes: Iterable[Outcome], began: float, ended: float) -> Promise:
+    """While the control plane was gone, what ran went on serving.
+
+    :param began: when it was killed; ``ended``: when another one answered.
+    """
+    meanwhile = [o for o in outcomes if began <= o.sent < ended]
+    failed = sum(o.failed for o in meanwhile)
+    return Promise(
+        "Replicas go on serving while the control plane is gone (kill -9 in the peak)",
+        kept=bool(meanwhile) and not failed,
+        evidence=f"{ended - began:.1f} s without one, {len(meanwhile)} requests, {failed} failed",
+    )
+
+
+def went_on(changed: Iterable[float], ended: float, disturbed: Sequence[Wake]) -> Promise:
+    """After a restart the control plane goes on deciding.
+
+    :param changed: when decisions were made.
+    :param disturbed: wakes that fell into the outage; how long they took is told, not promised.
+    """
+    after = sorted(at - ended for at in changed if at > ended)
+    evidence = f"{len(after)} decisions since"
+    if after:
+        evidence += f", the first after {after[0]:.1f} s"
+    if disturbed:
+        slowest = max(wake.seconds for wake in disturbed)
+        evidence += f"; {len(disturbed)} wakes fell into it, the slowest took {slowest:.1f} s"
+    return Promise("The plan goes on after the restart", kept=bool(after), evidence=evidence)
+
+
+def replaced(kill: Killed, started: Iterable[float], samples: Iterable[Sample]) -> Promise:
+    """A replica that was killed is replaced.
+
+    :param started: when replicas of that system began, by their own account.
+    :param samples: of that system: as many are Ready again as before.
+    """
+    seen = sorted(samples, key=lambda s: s.at)
+    before = next((s.ready for s in reversed(seen) if s.at <= kill.at), 0)
+    began = min((at for at in started if at > kill.at), default=None)
+    sentence = "A replica that is killed (kill -9) is replaced"
+    if began is None:
+        return Promise(sentence, kept=False, evidence="no other was started")
+    again = next((s.at for s in seen if s.at > began and s.ready >= before), None)
+    evidence = f"another one ran {began - kill.at:.2f} s later"
+    if again is not None:
+        evidence += f", {before} were Ready after {again - kill.at:.2f} s"
+    return Promise(sentence, kept=again is not None, evidence=evidence)

@@ -1,0 +1,188 @@
+"""The invoices worked out a second time, from usage and the price list alone. Pure.
+
+Nothing here calls the code that is being checked: rows come from the API as text, prices from the
+policy's file, sums are fractions, so every digit counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from cloudmgr.cli.demo.promises import Promise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    Json = Mapping[str, Any]
+
+_PRICED_PER = {"vcpu": 3600, "memory": 3600, "storage": 3600, "requests": 1000}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """What a unit of a meter costs from a moment on; no zone means any."""
+
+    meter: str
+    zone: str | None
+    since: datetime
+    price: Fraction
+
+
+def rates(prices: Json) -> list[Rate]:
+    """The price list, as ``policies/prices.yaml`` has it."""
+    zone = ZoneInfo(str(prices["time_zone"]))
+    found = []
+    for generation in prices["generations"]:
+        begins = generation["valid_from"]
+        day = begins if isinstance(begins, date) else date.fromisoformat(str(begins))
+        since = datetime.combine(day, time(), zone).astimezone(UTC)
+        found += [
+            Rate(rate["meter"], rate.get("zone"), since, Fraction(rate["unit_price"]))
+            for rate in generation["rates"]
+        ]
+    return found
+
+
+def price(known: Iterable[Rate], meter: str, zone: str, at: datetime) -> Fraction:
+    """What a unit of ``meter`` costs in ``zone`` at ``at``: the latest, one for the zone first.
+
+    :raises ValueError: if nothing says.
+    """
+    fitting = [r for r in known if r.meter == meter and r.zone in {zone, None} and r.since <= at]
+    if not fitting:
+        message = f"{meter} has no price in {zone} at {at}"
+        raise ValueError(message)
+    own = [r for r in fitting if r.zone == zone] or fitting
+    return max(own, key=lambda r: r.since).price
+
+
+def cost(row: Json, known: Iterable[Rate]) -> Fraction:
+    """What one row of the usage ledger costs, exactly."""
+    at = datetime.fromisoformat(row["starts_at"])
+    unit = price(known, row["meter"], row["zone"], at)
+    return Fraction(row["quantity"]) * unit / _PRICED_PER[row["meter"]]
+
+
+def cents(value: Fraction) -> Decimal:
+    """``value``, which is not negative, rounded half up to the cent."""
+    return Decimal((value * 100 + Fraction(1, 2)).__floor__()).scaleb(-2)
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    """The rows of a CSV file that the API wrote."""
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
+
+
+def charged(usage: Sequence[Json], charges: Sequence[Json], known: Sequence[Rate]) -> Promise:
+    """Every row of the ledger is charged once: usage × price, to the last digit."""
+    due = {row["id"]: cost(row, known) for row in usage}
+    asked: defaultdict[str, Fraction] = defaultdict(Fraction)
+    for charge in charges:
+        asked[charge["usage_id"]] += (
+            Fraction(charge["quantity"])
+            * Fraction(charge["unit_price"])
+            / int(charge["priced_per"])
+        )
+    wrong = [key for key in due.keys() | asked.keys() if due.get(key) != asked.get(key)]
+    total = sum(asked.values(), Fraction(0))
+    evidence = f"{len(usage):,} usage records, {len(charges):,} charges, {float(total):.6f} CNY"
+    if wrong:
+        evidence += f"; {len(wrong)} differ, the first: {wrong[0]}"
+    return Promise(
+        "The charges are usage × price, to the last digit",
+        kept=not wrong and bool(usage),
+        evidence=evidence,
+    )
+
+
+def invoiced(invoices: Sequence[Json], charges: Sequence[Json]) -> Promise:
+    """The invoices sum to the charges; each line, rounding and total is what it must be."""
+    wrong: list[str] = []
+    exact: defaultdict[tuple[str, str, str], Fraction] = defaultdict(Fraction)
+    for charge in charges:
+        key = (charge["account_id"], charge["environment_id"], charge["meter"])
+        exact[key] += (
+            Fraction(charge["quantity"])
+            * Fraction(charge["unit_price"])
+            / int(charge["priced_per"])
+        )
+    left = dict(exact)
+    total = Decimal(0)
+    for invoice in invoices:
+        sums = Fraction(0)
+        for line in invoice["lines"]:
+            value = Fraction(line["quantity"]) * Fraction(line["unit_price"]) / line["priced_per"]
+            key = (invoice["account_id"], line["environment_id"], line["meter"])
+            left[key] = left.get(key, Fraction(0)) - value
+            sums += value
+            if Decimal(line["amount"]) != cents(value):
+                wrong.append(f"{invoice['number']} line {line['number']}")
+        amounts = sum((Decimal(line["amount"]) for line in invoice["lines"]), Decimal(0))
+        if amounts + Decimal(invoice["rounding"]) != Decimal(invoice["total"]):
+            wrong.append(f"{invoice['number']} does not add up")
+        if Decimal(invoice["total"]) != cents(sums):
+            wrong.append(f"{invoice['number']} has another total")
+        total += Decimal(invoice["total"])
+    wrong += [f"{meter} of {environment}" for (_, environment, meter), v in left.items() if v]
+    evidence = f"{len(invoices)} invoices over {total} CNY"
+    if wrong:
+        evidence += f"; wrong: {', '.join(wrong[:5])}"
+    return Promise(
+        "The invoices sum to the charges, to the last digit",
+        kept=not wrong and bool(invoices),
+        evidence=evidence,
+    )
+
+
+def counted_once(usage: Iterable[Json]) -> Promise:
+    """What was held is in the ledger without a gap and without an overlap, resource by resource."""
+    held: defaultdict[tuple[str, str, str], list[tuple[str, str]]] = defaultdict(list)
+    for row in usage:
+        if row["meter"] != "requests":
+            key = (row["source"], row["resource"], row["meter"])
+            held[key].append((row["starts_at"], row["ends_at"]))
+    broken = [
+        f"{resource} {meter} at {later[0]}"
+        for (_, resource, meter), spans in held.items()
+        for earlier, later in pairwise(
+            sorted((datetime.fromisoformat(a), datetime.fromisoformat(b)) for a, b in spans)
+        )
+        if earlier[1] != later[0]
+    ]
+    evidence = f"{len(held):,} holdings, each without a gap or an overlap"
+    if broken:
+        evidence = f"{len(broken)} gaps or overlaps, the first: {broken[0]}"
+    return Promise(
+        "No usage is lost and none is counted twice",
+        kept=not broken and bool(held),
+        evidence=evidence,
+    )
+
+
+def as_applications_say(vcpu_seconds: Mapping[str, float], metered: Mapping[str, float]) -> Promise:
+    """What the ledger says was held against what the applications themselves say of their runs.
+
+    :param vcpu_seconds: by system: the runs of its replicas × their size, in business time.
+    :param metered: by system, from the ledger.
+    """
+    ratios = {
+        system: metered.get(system, 0.0) / said for system, said in vcpu_seconds.items() if said
+    }
+    sentence = "The ledger agrees with the applications' own account of when they ran (5 %)"
+    if not ratios:
+        return Promise(sentence, kept=False, evidence="no application said that it ran")
+    worst = max(ratios, key=lambda system: abs(ratios[system] - 1))
+    return Promise(
+        sentence,
+        kept=abs(ratios[worst] - 1) <= 0.05,
+        evidence=f"furthest apart: {worst}, metered {ratios[worst] * 100:.1f} % of what ran",
+    )
