@@ -9,6 +9,7 @@ import socket
 import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ GRACE_SECONDS = 10.0
 _LATENCY_BUCKETS = [0.01, 0.05, 0.25, 1.0, 5.0, 30.0]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """Of the gateway of ``zone`` on ``host``:``port``, which has its files in ``directory``."""
 
@@ -36,6 +37,7 @@ class Settings:
         """The directory that Traefik watches. It must never be replaced itself."""
         return self.directory / "routes"
 
+    @cache  # noqa: B019 - one object for each gateway, for as long as the control plane lives
     def content(self, admin_port: int) -> bytes:
         """The file: JSON, which is YAML."""
         content = {

@@ -140,7 +140,7 @@ class Gateway:
         :raises Temporary: ``disk-full``.
         """
         digest = routes.digest(document)
-        if self._written is not None and self._written == (digest, self._stamp()):
+        if self.holds(digest):
             return digest
         content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
         self._routes.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -149,6 +149,10 @@ class Gateway:
         stamp = self._stamp()
         self._written = None if stamp is None else (digest, stamp)
         return digest
+
+    def holds(self, digest: str) -> bool:
+        """Whether ``digest`` is what was published last, here, and nobody has changed it since."""
+        return self._written is not None and self._written == (digest, self._stamp())
 
     def applied(self, digest: str) -> bool:
         """Whether it works by the document ``digest`` now.
