@@ -9,6 +9,7 @@ import typer
 
 from cloudmgr import __version__
 from cloudmgr.cli import billing, environments, people, policy, pools, requests, server
+from cloudmgr.cli.demo.command import demo
 from cloudmgr.cli.show import err
 from cloudmgr.errors import (
     CloudmgrError,
@@ -90,6 +91,7 @@ app.add_typer(environments.windows, name="window")
 app.add_typer(pools.app, name="pool")
 app.add_typer(billing.app, name="billing")
 app.add_typer(billing.usage, name="usage")
+app.command("demo")(demo)
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
+import signal
+import socket
 import threading
 import uuid
 from datetime import timedelta
@@ -47,15 +49,29 @@ def serve(
     )
     # Bound before anything begins: a port that is taken must not leave half a control plane.
     sockets = {server: _bound(server) for server in (api, held)}
+    # On threads, since in the main one Uvicorn would end the process before the plane has stopped.
+    told = threading.Event()
+
+    def run(server: uvicorn.Server, bound: socket.socket) -> None:
+        try:
+            server.run([bound])
+        finally:
+            told.set()  # one that fails must not leave the rest behind it, deaf
+
+    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in sockets.items()]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: told.set())
     plane.start()
-    thread = threading.Thread(target=held.run, args=([sockets[held]],), name="waker", daemon=True)
-    thread.start()
-    err.print(f"cloudmgr: http://{settings.host}:{settings.port}", markup=False)
     try:
-        api.run([sockets[api]])
+        for thread in threads:
+            thread.start()
+        err.print(f"cloudmgr: http://{settings.host}:{settings.port}", markup=False)
+        told.wait()
     finally:
-        held.should_exit = True
-        thread.join(timeout=_GRACE)
+        for server in sockets:
+            server.should_exit = True
+        for thread in threads:
+            thread.join(timeout=_GRACE + 5)
         plane.stop()
 
 
@@ -132,12 +148,15 @@ def _server(app: object, host: str, port: int, log_level: str) -> uvicorn.Server
     )
 
 
-def _bound(server: uvicorn.Server) -> object:
+def _bound(server: uvicorn.Server) -> socket.socket:
     try:
-        return server.config.bind_socket()
+        bound = server.config.bind_socket()
     except SystemExit:
         raise Permanent(
             f"port {server.config.port} of {server.config.host} cannot be listened on",
             code="port-taken",
             hint="end what listens there, or set CLOUDMGR_PORT and CLOUDMGR_WAKER_PORT",
         ) from None
+    # Uvicorn makes it inheritable: a gateway or replica would keep the port after our death.
+    bound.set_inheritable(False)
+    return bound

@@ -138,6 +138,8 @@ class Assessor:
         problems += window_problems(draft.windows, components, self._clock.now())
         if draft.kind is RequestKind.PEAK and not draft.windows:
             problems.append(("windows", "announce at least one peak window"))
+        if draft.windows and draft.kind not in {RequestKind.NEW, RequestKind.PEAK}:
+            problems.append(("windows", f"a request to {draft.kind.value} announces no peak"))
         if draft.kind is RequestKind.RESIZE and environment and draft.ask:
             problems += _resize_problems(environment, draft.ask)
         refuse(problems)

@@ -84,7 +84,8 @@ def window_problems(
                     f"{window.replicas} replicas are outside 1 to {ceiling}, the approved ceiling",
                 )
             )
-        if window.expected_rps is not None and not 0 < window.expected_rps < 10**7:
+        rate = window.expected_rps
+        if rate is not None and not (rate.is_finite() and 0 < rate < 10**7):
             problems.append((f"{path}.expected_rps", "it must be above 0 and below 10,000,000"))
     return problems
 
@@ -95,7 +96,7 @@ def _component_problems(component: Component, path: str) -> Iterable[Problem]:
     if bool(component.command) == bool(component.image):
         yield path, "give either a command or an image"
     for part in component.command:
-        if not part or len(part) > 4_000 or _has_control(part):
+        if not part or len(part) > 4_000 or "\0" in part:
             yield f"{path}.command", "a part of the command is empty, too long or not plain text"
             break
     for field, (low, high) in _BOUNDS.items():

@@ -309,7 +309,7 @@ class ControlPlane:
     def _schedule(self) -> None:
         every = self.scheduler.every
         every(1.0, "traffic", self._observe_traffic, at_once=False)
-        every(2.0, "due", self._look_at_due)
+        every(1.0, "due", self._look_at_due)
         every(10.0, "collect", self._collect, at_once=False)
         every(5.0, "policy", self.policies.reload, at_once=False)
 
@@ -338,6 +338,11 @@ class ControlPlane:
             return bool(self.stores.environments.list(tx, zone=zone, awake=True, limit=1))
 
     def _look_at_due(self) -> None:
+        """Hear what another control plane was told: its events end at its own process."""
+        with self.database.read() as tx:
+            unobserved = self.stores.environments.unobserved(tx)
+        for environment_id in unobserved:
+            self.environment_loop.wake(environment_id)
         for environment_id in self.scaling_reconciler.due():
             self.scaling_loop.wake(environment_id)
 

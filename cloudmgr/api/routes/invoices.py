@@ -272,9 +272,10 @@ def _invoice(caller: Caller, invoice_id: str) -> Invoice:
 
 def _sees(caller: Caller, bill: Invoice) -> bool:
     """Where departments share an account, only who may see all of them sees its invoice."""
+    departments: set[str | None] = {line.key.department_id for line in bill.lines}
     return all(
         may(caller.principal, Action.INVOICE_READ, department_id)
-        for department_id in {line.key.department_id for line in bill.lines} or {None}
+        for department_id in departments or {None}
     )
 
 

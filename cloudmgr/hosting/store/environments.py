@@ -54,6 +54,7 @@ environments = Table(
     Column("awake", Boolean, nullable=False, index=True),
     Column("created_at", UtcDateTime, nullable=False),
     Column("generation", Integer, nullable=False),
+    Column("observed_generation", Integer, nullable=False),
     Column("version", Integer, nullable=False),
     Column("retiring", Boolean, nullable=False),
     Column("status", JSON, nullable=False),
@@ -110,6 +111,14 @@ class EnvironmentStore:
 
     def ids(self, tx: Connection) -> Sequence[str]:
         return tx.execute(select(environments.c.id).order_by(environments.c.id)).scalars().all()
+
+    def unobserved(self, tx: Connection) -> Sequence[str]:
+        """Ids of those whose latest generation nobody has acted on, and of those that retire."""
+        query = select(environments.c.id).where(
+            (environments.c.observed_generation != environments.c.generation)
+            | environments.c.retiring.is_(True)
+        )
+        return tx.execute(query).scalars().all()
 
     def revision(self, tx: Connection, zone: Zone) -> str:
         """Changes whenever any environment of ``zone`` does; cheap, and no row is read whole."""
@@ -244,6 +253,7 @@ def _environment_values(environment: Environment) -> dict[str, Any]:
         "awake": not environment.hibernated,
         "created_at": environment.created_at,
         "generation": environment.generation,
+        "observed_generation": environment.status.observed_generation,
         "version": environment.version,
         "retiring": environment.retiring,
         "status": _STATUS.dump_python(environment.status, mode="json"),

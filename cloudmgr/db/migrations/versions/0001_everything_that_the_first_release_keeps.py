@@ -452,6 +452,7 @@ def upgrade() -> None:
         sa.Column("awake", sa.Boolean(), nullable=False),
         sa.Column("created_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
         sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("observed_generation", sa.Integer(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("retiring", sa.Boolean(), nullable=False),
         sa.Column("status", sa.JSON(), nullable=False),
