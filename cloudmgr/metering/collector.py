@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.errors import CloudmgrError, Conflict, Invalid, NotFound
 from cloudmgr.metering.counting import GatewayPeriod, advance
-from cloudmgr.metering.observation import Note, PoolReading, plan
+from cloudmgr.metering.observation import SETTLE, Note, PoolReading, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from datetime import datetime, tzinfo
+    from datetime import datetime, timedelta, tzinfo
 
     from sqlalchemy import Connection
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Step = Callable[[Connection], None]
 
+# Elapsed seconds that a pool is given to see that something ended.
+_LEAST_SETTLE = 2.0
 # Changes in one transaction: a catch-up after a long outage must not lock others out.
 _BATCH = 500
 
@@ -142,6 +144,7 @@ class Collector:
                     source.read_at,
                     allocations,
                     self._stores.holdings.known(tx, name, (a.id for a in allocations)),
+                    self._settle(),
                 )
             planned = plan(reading, self._time_zone)
             steps = [self._changes(batch) for batch in _batches(planned.changes)]
@@ -158,6 +161,13 @@ class Collector:
             # It is committed, so nothing is lost: the pool lists it again, and is told again.
             return SourceReport(name, records, problem=error.message)
         return SourceReport(name, records, len(planned.settled))
+
+    def _settle(self) -> timedelta:
+        """A minute, but never less than two seconds by the wall: where business time runs fast,
+        what a pool is slow to see takes long.
+        """
+        elapsed = self._clock.elapsed(SETTLE)
+        return SETTLE if elapsed >= _LEAST_SETTLE else SETTLE * (_LEAST_SETTLE / elapsed)
 
     def _changes(self, changes: Sequence[Change]) -> Step:
         def write(tx: Connection) -> None:
@@ -183,7 +193,7 @@ class Collector:
         try:
             with self._database.read() as tx:
                 counters = self._stores.counters.of_source(tx, name)
-                owners = self._directory.owners(tx, sorted(reading.counters))
+                owners = self._directory.owners(tx, _moved(reading, counters))
             period = GatewayPeriod(name, reading.epoch, source.read_at, moment)
             changed, lines, notes = self._counted(period, reading, counters, owners)
             written = self._write(source, moment, notes, [self._counts(changed, lines)])
@@ -281,6 +291,17 @@ class Collector:
         with self._database.write() as tx:
             self._stores.sources.write_notes(tx, source.name, [note], None)
         return SourceReport(source.name, problem=why)
+
+
+def _moved(reading: GatewayReading, counters: Mapping[str, RequestCounter]) -> list[str]:
+    """The environments that had requests: who has them is worth asking."""
+    return sorted(
+        environment_id
+        for environment_id, found in reading.counters.items()
+        if environment_id not in counters
+        or counters[environment_id].epoch != reading.epoch
+        or counters[environment_id].value != found.requests
+    )
 
 
 def _uncounted(period: GatewayPeriod, environment_id: str, why: str) -> Note:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from cloudmgr.metering.usage import Grid, Holding, UsageRecord
     from cloudmgr.pools.drivers.driver import Allocation
 
-# Clocks of the pool and of the control plane may differ by this much before usage is metered that
-# then turns out not to have been: an hour is cut only once it is over for so long.
+# Clocks may differ by this much, and a pool may take this long to see that something ended, before
+# usage is metered that then turns out not to have been: an hour is cut only once it is over for
+# so long.
 SETTLE = timedelta(seconds=60)
 # Nothing that is seen for the first time has been held for longer: its clock is wrong.
 OLDEST = timedelta(days=3653)
@@ -68,6 +69,7 @@ class Plan:
 class PoolReading:
     """What a pool listed. ``known`` are the stored holdings of all that is listed and of all that
     is not settled, by resource; ``read_at`` is when the pool was last read before this.
+    ``settle`` is how long an hour must be over before it is cut.
     """
 
     source: str
@@ -77,17 +79,18 @@ class PoolReading:
     read_at: datetime | None
     allocations: Sequence[Allocation]
     known: Mapping[str, Sequence[Holding]]
+    settle: timedelta = SETTLE
 
 
 def plan(reading: PoolReading, time_zone: tzinfo) -> Plan:
     """The changes that make the ledger say what ``reading`` shows.
 
-    Open allocations are recorded up to the last full hour that is over for :data:`SETTLE`, ended
-    ones to their end. What is not listed any more though it never ended is closed where it was last
+    Open allocations are recorded up to the last full hour that is over for so long that
+    it is settled, ended ones to their end. What is not listed any more though it never ended is closed where it was last
     seen.
     """
     grid = hourly(time_zone)
-    last_cut = cell_of(reading.moment - SETTLE, time_zone).start
+    last_cut = cell_of(reading.moment - reading.settle, time_zone).start
     changes: list[Change] = []
     notes: list[Note] = []
     settled: list[str] = []

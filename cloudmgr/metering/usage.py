@@ -74,12 +74,11 @@ class UsageRecord:
                 code="negative-quantity",
                 path="quantity",
             )
-        seconds = Fraction(self.interval.seconds)
+        seconds = self.interval.seconds
         if meter.kind is MeterKind.COUNT:
             # Events come in bursts, and may all have come in the last instant of an hour.
-            seconds = max(seconds, Fraction(3600))
-        most = Fraction(meter.absurd_rate) * seconds
-        if Fraction(self.quantity) > most:
+            seconds = max(seconds, Decimal(3600))
+        if self.quantity > exact_product(meter.absurd_rate, seconds):
             raise Invalid(
                 f"{self.quantity} {meter.unit} in {self.interval.seconds} s cannot be",
                 code="absurd-quantity",

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 START = datetime(2026, 5, 31, 16, tzinfo=UTC)  # midnight in Shanghai, 1 June
 SECOND = timedelta(seconds=1)
 
-moments = st.integers(0, 30 * 86_400 * 10**6).map(lambda us: START + timedelta(microseconds=us))
+# So that an hour from any of them is still in June.
+moments = st.integers(0, (30 * 86_400 - 3_600) * 10**6).map(
+    lambda us: START + timedelta(microseconds=us)
+)
 unit_prices = st.decimals(0, 100, places=6)
 
 

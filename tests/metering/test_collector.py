@@ -115,6 +115,21 @@ def test_what_is_held_and_asked_reaches_the_ledger_exactly_once(database: Databa
     assert owner == ("env_exam", "sys_exam", "dep_exam", "extranet")
 
 
+def test_where_time_runs_fast_an_hour_settles_for_longer(sqlite: Database) -> None:
+    class Fast(ManualClock):
+        def elapsed(self, span: timedelta) -> float:
+            return span.total_seconds() / 360
+
+    office = Office(sqlite, an_allocation(started_at=TEN, size=ONE_CORE))
+    office.clock = Fast()
+    office.collector = office.another()
+
+    office.at(60 + 11.9)
+    assert office.lines() == []
+    office.at(60 + 12)
+    assert office.used("vcpu") == 3600
+
+
 def test_a_second_run_writes_no_usage(database: Database) -> None:
     office = Office(database, an_allocation(started_at=TEN))
     office.gateway.serve("env_exam", 100)
