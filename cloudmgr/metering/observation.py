@@ -85,9 +85,8 @@ class PoolReading:
 def plan(reading: PoolReading, time_zone: tzinfo) -> Plan:
     """The changes that make the ledger say what ``reading`` shows.
 
-    Open allocations are recorded up to the last full hour that is over for so long that
-    it is settled, ended ones to their end. What is not listed any more though it never ended is closed where it was last
-    seen.
+    Open allocations are recorded up to the last full hour that is settled, ended ones to their
+    end. What is not listed any more though it never ended is closed where it was last seen.
     """
     grid = hourly(time_zone)
     last_cut = cell_of(reading.moment - reading.settle, time_zone).start
