@@ -15,14 +15,16 @@ from cloudmgr.hosting.environments import (
     Purpose,
     System,
 )
+from cloudmgr.hosting.requests import HostingRequest, RequestKind, RequestState
 from cloudmgr.identity.user import Locale, Principal, Role, Scope, User
 from cloudmgr.interval import Interval
 from cloudmgr.metering.usage import UsageRecord, usage_id
+from cloudmgr.policy.decision import ApprovalStep, Decision, Outcome
 from cloudmgr.policy.prices import Price, PriceList
 from cloudmgr.policy.scaling_class import ScalingClass
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import Allocation
-from cloudmgr.pools.pool import Zone
+from cloudmgr.pools.pool import Pool, Zone
 from cloudmgr.scaling.windows import PeakWindow
 
 CREATED = datetime(2026, 5, 1, tzinfo=UTC)
@@ -195,3 +197,32 @@ def a_principal(**changes: Any) -> Principal:
         scopes=frozenset({Scope.PORTAL}), locale=Locale.ZH_CN,
     )
     return replace(principal, **changes)
+
+
+def a_pool(**changes: Any) -> Pool:
+    """The pool of :func:`an_environment`, up to level 3."""
+    pool = Pool("pool_extranet", "extranet-1", "local", Zone.EXTRANET, 3)
+    return replace(pool, **changes)
+
+
+def a_request(**changes: Any) -> HostingRequest:
+    """To retire :func:`an_environment`; it waits for an operator."""
+    request = HostingRequest(
+        id="req_exam",
+        kind=RequestKind.RETIRE,
+        department_id="dep_exam",
+        system_id="sys_exam",
+        environment_id="env_exam",
+        ask=None,
+        windows=(),
+        reason="the exam is over",
+        submitted_by="usr_li",
+        submitted_by_login="li.wei",
+        submitted_at=CREATED,
+        state=RequestState.AWAITING_APPROVAL,
+        decision=Decision(
+            Outcome.NEEDS_APPROVAL, (), ("operators-see-to-it",), "0" * 32,
+            (ApprovalStep("operator", 1, "operators-see-to-it", "由运维审批", "for operators"),),
+        ),
+    )
+    return replace(request, **changes)

@@ -51,6 +51,7 @@ def complete(document: Json) -> Json:
             }
         _headers(operation)
     _restore_nulls(schemas)
+    _lend_examples(schemas)
     _page_examples(schemas)
     return document
 
@@ -148,6 +149,33 @@ def _fill(schemas: Json, schema: Json, example: Any) -> None:
                 _fill(schemas, inner, example[name])
             elif name in schema.get("required", ()):
                 example[name] = None
+
+
+def _lend_examples(schemas: Json) -> None:
+    """What stands inside an example is an example of what stands there."""
+    waiting = list(schemas.values())
+    while waiting:
+        schema = waiting.pop()
+        for example in schema.get("examples", ())[:1]:
+            for name, inner in schema.get("properties", {}).items():
+                for reference, value in _parts(inner, example.get(name)):
+                    part = schemas[reference]
+                    if "examples" not in part and "enum" not in part:
+                        part["examples"] = [value]
+                        waiting.append(part)
+
+
+def _parts(schema: Json, value: Any) -> Iterator[tuple[str, Any]]:
+    """The named schemas at ``schema``, each with what ``value`` holds for it."""
+    if value is None:
+        return
+    if "$ref" in schema:
+        yield schema["$ref"].removeprefix(_REF), value
+    for part in schema.get("anyOf", ()):
+        yield from _parts(part, value)
+    if isinstance(value, list):
+        for one in value:
+            yield from _parts(schema.get("items", {}), one)
 
 
 def _page_examples(schemas: Json) -> None:

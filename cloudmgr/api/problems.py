@@ -249,13 +249,16 @@ def _from_http(request: Request, error: HTTPException) -> Problem:
 
 
 def _allowed(request: Request) -> str:
-    """Every method of this path; each is a route of its own, and the router names but one."""
-    path = request.scope["path"]
-    methods: set[str] = set()
+    """Every method of this path; each is a route of its own, and the router names but one.
+
+    Where several templates fit, the one that leaves least open is meant.
+    """
+    path, found = request.scope["path"], dict[str, set[str]]()
     for context in iter_route_contexts(request.app.routes):
         if isinstance(context.original_route, APIRoute) and context.path_regex.match(path):
-            methods |= context.methods or set()
-    return ", ".join(sorted(methods))
+            found.setdefault(context.path or "", set()).update(context.methods or ())
+    meant = min(found, key=lambda template: template.count("{"), default="")
+    return ", ".join(sorted(found.get(meant, ())))
 
 
 def _plain(detail: Any) -> str:

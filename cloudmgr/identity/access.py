@@ -114,12 +114,12 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType({
             Action.METRICS_READ,
         ),
     ),
-    # Says who is who, and what the rules are; neither asks, nor approves, nor closes.
+    # Says who is who, and what the rules are; signs where policy says so; neither asks nor closes.
     Role.ADMINISTRATOR: _grants(
         everywhere=(
-            *_HOSTING, *_MONEY, Action.DEPARTMENT_WRITE, Action.ACCOUNT_WRITE, Action.USER_READ,
-            Action.USER_WRITE, Action.AUDIT_READ, Action.POOL_READ, Action.POOL_WRITE,
-            Action.POLICY_RELOAD, Action.METRICS_READ,
+            *_HOSTING, *_MONEY, Action.REQUEST_APPROVE, Action.DEPARTMENT_WRITE,
+            Action.ACCOUNT_WRITE, Action.USER_READ, Action.USER_WRITE, Action.AUDIT_READ,
+            Action.POOL_READ, Action.POOL_WRITE, Action.POLICY_RELOAD, Action.METRICS_READ,
         ),
     ),
 })

@@ -48,7 +48,7 @@ class Authenticator:
         self._effort = effort
         # Each check takes 32 MiB: a crowd at the door must not take the machine's memory.
         self._checking = threading.BoundedSemaphore(2)
-        self._nobody = hash_password("nobody has this password", effort)
+        self._nobody = ""
 
     def principal(self, tx: Connection, secret: str) -> tuple[Principal, ApiToken]:
         """Who acts with the token ``secret``.
@@ -95,6 +95,8 @@ class Authenticator:
         except NotFound:
             user, kept = None, None
         with self._checking:
+            if not self._nobody:
+                self._nobody = hash_password("nobody has this password", self._effort)
             right = check_password(password, kept or self._nobody)
         if user is None or kept is None or not right or not user.active:
             raise Unauthenticated(

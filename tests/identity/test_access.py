@@ -68,7 +68,6 @@ def test_an_officer_does_it_at_home_and_nowhere_else(action: Action) -> None:
         (Role.FINANCE, Action.ENVIRONMENT_LOG),
         (Role.AUDITOR, Action.REQUEST_APPROVE),
         (Role.AUDITOR, Action.POOL_WRITE),
-        (Role.ADMINISTRATOR, Action.REQUEST_APPROVE),
         (Role.ADMINISTRATOR, Action.REQUEST_SUBMIT),
         (Role.ADMINISTRATOR, Action.PERIOD_CLOSE),
         (Role.ADMINISTRATOR, Action.ENVIRONMENT_LOG),

@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from cloudmgr.api.etag import IfNoneMatch, etag, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.pages import Page, Paged
-from cloudmgr.api.values import Code, Id, View
+from cloudmgr.api.values import Code, Id, View, example
+from cloudmgr.api.workloads import COMPONENT_EXAMPLE
 from cloudmgr.conditions import Condition
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.environments import Component, Environment, Purpose
@@ -24,8 +25,46 @@ from cloudmgr.scaling.orders import ScalingDecision
 router = APIRouter(prefix="/api/v1/environments", tags=["environments"])
 
 
+_READY: dict[str, Any] = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "AllTrue",
+    "message": "",
+    "observed_generation": 3,
+    "since": "2026-06-30T08:00:05Z",
+}
+_KNOWN: dict[str, Any] = {
+    "id": "env_0123456789abcdef",
+    "system_id": "sys_0123456789abcdef",
+    "department_id": "dep_0123456789abcdef",
+    "name": "prod",
+    "host": "gaokao-prod.extranet.localhost",
+    "zone": "extranet",
+    "pool_id": "pool_local-extranet",
+    "purpose": "production",
+    "scaling_class": "standard",
+    "components": [COMPONENT_EXAMPLE],
+    "target": {"web": 1},
+    "state": "ready",
+    "ready": _READY,
+    "status": {
+        "observed_generation": 3,
+        "conditions": [{**_READY, "type": "Available", "reason": "EnoughReady"}],
+        "endpoints": [{"component": "web", "address": "127.0.0.1", "port": 20001}],
+        "replicas": {"web": 1},
+        "ready": {"web": 1},
+    },
+    "created_at": "2026-06-01T00:00:00Z",
+    "generation": 3,
+    "version": 9,
+    "retiring": False,
+}
+
+
 class ConditionView(View):
     """A typed statement: True, False or Unknown since when, and why."""
+
+    model_config = example(**_READY)
 
     type: str
     status: str
@@ -58,6 +97,8 @@ class StatusView(View):
 
 class EnvironmentView(View):
     """One hosted environment: what was approved, what ought to run, what is seen."""
+
+    model_config = example(**_KNOWN)
 
     id: str
     system_id: str
@@ -117,6 +158,20 @@ class EnvironmentView(View):
 class ScalingDecisionView(View):
     """One decision, with its explanation and the numbers that it was made of."""
 
+    model_config = example(
+        id="sdn_0123456789abcdef",
+        environment_id="env_0123456789abcdef",
+        component="web",
+        at="2026-06-30T07:55:00Z",
+        before=1,
+        after=6,
+        zh="6 = max(高峰期 6, 实时 3), 上限 8",
+        en="6 = max(window 6, reactive 3), ceiling 8",
+        terms={"window": 6, "reactive": 3, "ceiling": 8},
+        actor=None,
+        reason=None,
+    )
+
     id: str
     environment_id: str
     component: str
@@ -149,7 +204,7 @@ class ScalingDecisionView(View):
 class LogView(View):
     """The last lines that a replica slot wrote, the oldest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"lines": ["started on 20001"]}]})
+    model_config = example(lines=["started on 20001"])
 
     lines: list[str]
 

@@ -12,7 +12,7 @@ from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
-from cloudmgr.api.values import Entry, Id, Moment, View
+from cloudmgr.api.values import Entry, Id, Moment, View, example
 from cloudmgr.api.workloads import COMPONENT_EXAMPLE, WINDOW_EXAMPLE, EnvironmentEntry, WindowEntry
 from cloudmgr.hosting.assessment import Assessment, Draft, Location
 from cloudmgr.hosting.requests import (
@@ -38,6 +38,63 @@ _NEW: dict[str, Any] = {
     "environment": {"name": "prod", "purpose": "production", "components": [COMPONENT_EXAMPLE]},
     "windows": [WINDOW_EXAMPLE],
     "reason": "替代部门自有服务器",
+}
+
+
+_DECISION: dict[str, Any] = {
+    "outcome": "needs-approval",
+    "reasons": [
+        {
+            "rule": "large-request",
+            "zh": "规模较大，请说明用途",
+            "en": "it is large: say what it is for",
+        }
+    ],
+    "fired": ["production-needs-its-approver"],
+    "digest": "5f0c1d2e3a4b5c6d5f0c1d2e3a4b5c6d",
+    "steps": [
+        {
+            "role": "approver",
+            "count": 1,
+            "rule": "production-needs-its-approver",
+            "zh": "生产环境须经本部门审批",
+            "en": "production is approved by the department's approver",
+        }
+    ],
+}
+_ESTIMATE: dict[str, Any] = {"low": "12.40", "high": "418.22", "currency": "CNY"}
+_ASSESSED: dict[str, Any] = {
+    "decision": _DECISION,
+    "estimate": _ESTIMATE,
+    "location": {
+        "pool_id": "pool_local-extranet",
+        "pool_name": "local-extranet",
+        "considered": [
+            {
+                "pool_name": "local-intranet",
+                "against": [
+                    {"rule": "same-zone", "zh": "网络域不同", "en": "it is in another zone"}
+                ],
+            }
+        ],
+    },
+}
+_KNOWN: dict[str, Any] = {
+    **_NEW,
+    "id": "req_0123456789abcdef",
+    "state": "awaiting-approval",
+    "department_id": "dep_0123456789abcdef",
+    "environment_id": None,
+    "submitted_by": "usr_0123456789abcdef",
+    "submitted_by_login": "li.wei",
+    "submitted_at": "2026-06-01T00:00:00Z",
+    "decision": _DECISION,
+    "pool_id": "pool_local-extranet",
+    "estimate": _ESTIMATE,
+    "approvals": [],
+    "pending": [{"role": "approver", "count": 1}],
+    "message": "",
+    "version": 1,
 }
 
 
@@ -113,6 +170,8 @@ class LocationView(View):
 class AssessmentView(View):
     """Would it be allowed, what would it cost a month, where would it go."""
 
+    model_config = example(**_ASSESSED)
+
     decision: Decision
     estimate: Estimate
     location: LocationView
@@ -135,6 +194,8 @@ class PendingView(View):
 
 class RequestView(View):
     """One request with all that was decided on it."""
+
+    model_config = example(**_KNOWN)
 
     id: str
     kind: RequestKind
