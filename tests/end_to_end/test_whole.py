@@ -10,6 +10,7 @@ import pytest
 
 from tests.end_to_end.plane import Place, until
 from tests.end_to_end.town import Town
+from tests.postgres import fresh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,9 +149,7 @@ def test_a_control_plane_that_is_killed_and_started_again_goes_on(place: Place) 
 def test_two_control_planes_share_the_work_and_one_takes_over(
     tmp_path: Path, postgres_url: str
 ) -> None:
-    from tests.conftest import _fresh_postgres  # noqa: PLC0415
-
-    place = Place(tmp_path, _fresh_postgres(postgres_url)[0])
+    place = Place(tmp_path, fresh(postgres_url))
     place.init()
     try:
         one, two = place.plane().start(), place.plane().start()
