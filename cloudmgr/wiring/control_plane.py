@@ -17,7 +17,7 @@ from cloudmgr.billing.closing import Closing
 from cloudmgr.clock import SystemClock
 from cloudmgr.db.engine import Database, after_commit
 from cloudmgr.db.migrate import upgrade
-from cloudmgr.errors import CloudmgrError
+from cloudmgr.errors import CloudmgrError, Invalid
 from cloudmgr.hosting.assessment import Assessor
 from cloudmgr.hosting.desk import Desk
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
@@ -311,7 +311,7 @@ class ControlPlane:
         every(1.0, "traffic", self._observe_traffic, at_once=False)
         every(1.0, "due", self._look_at_due)
         every(10.0, "collect", self._collect, at_once=False)
-        every(5.0, "policy", self.policies.reload, at_once=False)
+        every(5.0, "policy", self._reload_policies, at_once=False)
 
     # -------------------------------------------------------------------------------- jobs
 
@@ -345,6 +345,15 @@ class ControlPlane:
             self.environment_loop.wake(environment_id)
         for environment_id in self.scaling_reconciler.due():
             self.scaling_loop.wake(environment_id)
+
+    def _reload_policies(self) -> None:
+        known = self.policies.last_error
+        try:
+            if self.policies.reload():
+                log.info("the policies %s are in force", self.policies.current.digest)
+        except Invalid as error:
+            if error is not known:  # said once, and for as long as it is so on the policy's page
+                log.warning("the policies that were changed are not taken over: %s", error)
 
     def _collect(self) -> None:
         if self.leases.single(_COLLECTOR) is None:
