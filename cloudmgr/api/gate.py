@@ -98,7 +98,7 @@ class Gate:
         """:raises Unauthenticated: without a good token. :raises Forbidden: if it may not."""
         services: Services = request.app.state.services
         if bearer is None and session is not None and request.method not in SAFE_METHODS:
-            _same_origin(request)
+            same_origin(request)
         secret = bearer.credentials if bearer is not None else session
         if secret is None:
             raise Unauthenticated(
@@ -165,7 +165,7 @@ def closed(routes: Sequence[BaseRoute], public_mounts: frozenset[str] = frozense
         raise TypeError(message)
 
 
-def _same_origin(request: Request) -> None:
+def same_origin(request: Request) -> None:
     """Refuse what another site makes a browser send with our cookie.
 
     The cookie is SameSite=Strict already; this holds where a browser does not heed that, and among

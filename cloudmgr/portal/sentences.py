@@ -1,0 +1,168 @@
+"""Sentences that the domain says in English, in the reader's language.
+
+Errors and conditions carry a finished English sentence. Each is listed here with ``%(name)s`` where
+it quotes something; one that is not listed is shown as it is, so that nothing is ever hidden.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING
+
+from cloudmgr.portal.language import N_
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SENTENCES = (
+    # Fields.
+    N_("must not hold control characters"),
+    N_("must not hold NUL or half characters"),
+    N_("must have at most %(longest)s characters, not %(length)s"),
+    N_("must not be blank"),
+    N_("must be 1 to 40 small letters, digits and dashes, with no dash at either end"),
+    N_(
+        "must be 1 to 64 small letters, digits, dots, dashes, underscores and @, "
+        "beginning with a letter or digit"
+    ),
+    N_("must be an id, such as dep_0123456789abcdef"),
+    N_("must be a currency of ISO 4217, such as CNY"),
+    N_("must be a time with its zone, such as 2026-06-01T08:00:00+08:00"),
+    N_("field required"),
+    N_("must be a valid integer"),
+    N_("must be a valid number"),
+    N_("must be a valid decimal"),
+    N_("must be greater than or equal to %(least)s"),
+    N_("must be less than or equal to %(most)s"),
+    N_("must be greater than %(least)s"),
+    N_("must be less than %(most)s"),
+    N_("must have at least %(least)s characters"),
+    N_("must have at most %(most)s characters"),
+    N_("must be %(choices)s"),
+    N_("choose at least one"),
+    N_("the two passwords differ"),
+    N_("the command has a quotation mark that is not closed"),
+    # Workloads and peaks.
+    N_("an environment has 1 to %(most)s components"),
+    N_("two components are called %(name)s"),
+    N_("give either a command or an image"),
+    N_("a part of the command is empty, too long or not plain text"),
+    N_("%(value)s is outside %(low)s to %(high)s"),
+    N_("the ceiling %(ceiling)s is below the minimum %(least)s"),
+    N_("%(value)s is not a port (1 to 65535)"),
+    N_("it must begin with / and be plain text"),
+    N_(
+        "%(name)s is not a name here: begin with a letter a to z, then letters, digits "
+        "and dashes, 40 at most"
+    ),
+    N_("the window ends before it starts"),
+    N_("the window is over already"),
+    N_("a window lasts at most 31 days"),
+    N_("a window starts within five years"),
+    N_("there is no component %(name)s"),
+    N_("%(count)s replicas are outside 1 to %(ceiling)s, the approved ceiling"),
+    N_("it must be above 0 and below 10,000,000"),
+    N_("announce at least one peak window"),
+    N_("it has no time zone"),
+    N_("it has %(count)s letters; %(most)s at most"),
+    N_("it is not plain text"),
+    N_("it is called %(name)s; a resize keeps that"),
+    N_("a resize keeps the purpose"),
+    N_("storage cannot shrink: it is %(size)s GiB"),
+    N_("%(system)s has an environment %(name)s already"),
+    N_("choose another name, or ask to resize that one"),
+    N_("the environment is being retired"),
+    N_("the environment belongs to another system"),
+    # Orders.
+    N_("say why"),
+    N_("whoever reads the history of this environment will want to know"),
+    N_("the reason has %(count)s letters; %(most)s at most"),
+    N_("the reason is not plain text"),
+    N_("that moment is over already"),
+    N_("leave it out for an order without an end"),
+    N_("hibernate the environment to give everything back"),
+    N_("ask for a resize to raise the ceiling"),
+    N_("a peak window asks for %(asked)s now"),
+    N_("cancel the window, or insist with force"),
+    N_("environments of the class %(name)s never hibernate"),
+    N_("insist with force if it must be"),
+    N_("its pool has no room to wake it now"),
+    N_("try again when a peak is over, or ask the operators for room"),
+    N_("the window is over: what was, cannot be cancelled"),
+    # Requests.
+    N_("a rejection needs a reason"),
+    N_("say what the department should change"),
+    N_("who submits a request cannot decide on it"),
+    N_("ask a colleague with the same role"),
+    N_("you have signed this request already"),
+    N_("this request waits for %(needed)s, not for %(role)s"),
+    N_("the request is %(state)s: there is nothing to decide on it any more"),
+    N_("the request is %(state)s and cannot be cancelled any more"),
+    N_("ask to retire or resize the environment instead"),
+    # Who may what.
+    N_("there is no such thing, or not for you"),
+    N_("check the id; what belongs to another department is not shown"),
+    N_("there is nothing at this address"),
+    N_("none of your roles allows %(action)s"),
+    N_("none of your roles allows %(action)s for this department"),
+    N_("it takes one of: %(roles)s; an administrator gives roles"),
+    N_("this did not come from the portal's own pages"),
+    N_("open the portal and do it there; programs use a token"),
+    N_("it was changed since you saw it"),
+    N_("read it again and repeat the change"),
+    N_("read it again and decide anew"),
+    N_("login or password is wrong"),
+    N_("try again, or ask an administrator for a new password"),
+    N_("that is not your password until now"),
+    N_("a password has 12 to 200 characters"),
+    N_("nobody changes one's own roles, department or activity"),
+    N_("ask another administrator"),
+    N_("there is a user %(login)s already"),
+    N_("choose another login"),
+    N_("a department officer belongs to a department"),
+    N_("name the department, or leave the role out"),
+    N_("there is a department %(code)s already"),
+    N_("choose another code, or add a version to that department"),
+    N_("something with this name or key exists already"),
+    N_("the database cannot do this now; nothing was changed"),
+    N_("the first request with this Idempotency-Key is still being done"),
+    N_("ask again in a moment, with the same key"),
+    # Months.
+    N_("%(month)s is not over yet"),
+    N_("%(month)s is to be closed first"),
+    N_("%(month)s has usage and is to be closed first"),
+    N_("%(month)s is closed already, and comes after it"),
+    N_("%(source)s was not read since the month ended"),
+    N_("%(source)s has usage of the month that is not in the ledger yet"),
+    N_("%(month)s was closed by %(who)s at %(when)s"),
+    N_("a closed month stays as it is; what comes late is billed in the next one"),
+    N_("%(text)s is not a month"),
+    N_("as in 2026-06"),
+    # Conditions.
+    N_("ready: %(counts)s"),
+    N_("%(component)s %(have)s of %(want)s ready"),
+    N_("not observed yet: %(what)s"),
+)
+
+_HOLE = re.compile(r"%\\?\((\w+)\\?\)s")
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    # What quotes least is tried first: "must be %(choices)s" would take much.
+    ordered = sorted(SENTENCES, key=lambda s: (s.count("%("), -len(s)))
+    return tuple(
+        (re.compile(_HOLE.sub(r"(?P<\1>.+?)", re.escape(sentence)), re.DOTALL), sentence)
+        for sentence in ordered
+    )
+
+
+def translated(sentence: str, gettext: Callable[[str], str]) -> str:
+    """``sentence`` in the language of ``gettext``; as it is where no pattern fits."""
+    text = sentence.strip()
+    for pattern, msgid in _patterns():
+        found = pattern.fullmatch(text)
+        if found:
+            return gettext(msgid) % found.groupdict() if found.groupdict() else gettext(msgid)
+    return sentence

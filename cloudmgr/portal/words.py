@@ -1,0 +1,227 @@
+"""States, kinds and roles as words a person reads, and conditions as sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudmgr.conditions import Status
+from cloudmgr.portal.language import N_
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloudmgr.conditions import Condition
+    from cloudmgr.portal.view import View
+
+# Word and tone: good, busy, bad, asleep, quiet.
+ENVIRONMENT_STATES: Mapping[str, tuple[str, str]] = {
+    "ready": (N_("Ready"), "good"),
+    "hibernated": (N_("Asleep"), "asleep"),
+    "starting": (N_("Starting"), "busy"),
+    "scaling": (N_("Scaling"), "busy"),
+    "degraded": (N_("Running, with problems"), "bad"),
+    "refused": (N_("Refused by the pool"), "bad"),
+    "retiring": (N_("Being retired"), "quiet"),
+}
+ENVIRONMENT_MEANINGS: Mapping[str, str] = {
+    "ready": N_("It serves, with as many replicas as it ought to have."),
+    "hibernated": N_("All compute is given back. It wakes on the first request or for a peak."),
+    "starting": N_("No replica is ready yet. If this lasts, read the log."),
+    "scaling": N_("It serves, and replicas are being added or taken away."),
+    "degraded": N_("It serves, but some replica has trouble. Read the problems below and the log."),
+    "refused": N_("The pool cannot run it as approved. Read why below, then ask for a resize."),
+    "retiring": N_("Everything it holds is being given back."),
+}
+REQUEST_STATES: Mapping[str, tuple[str, str]] = {
+    "awaiting-approval": (N_("Waits for signatures"), "busy"),
+    "approved": (N_("Approved"), "good"),
+    "denied": (N_("Denied by policy"), "bad"),
+    "rejected": (N_("Rejected"), "bad"),
+    "cancelled": (N_("Cancelled"), "quiet"),
+    "fulfilled": (N_("Done"), "good"),
+    "failed": (N_("Could not be carried out"), "bad"),
+}
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "allow": (N_("Allowed, without a signature"), "good"),
+    "needs-approval": (N_("Allowed, once signed"), "busy"),
+    "deny": (N_("Not allowed"), "bad"),
+}
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "approve": (N_("Approved"), "good"),
+    "reject": (N_("Rejected"), "bad"),
+}
+PERIOD_STATES: Mapping[str, tuple[str, str]] = {
+    "open": (N_("Open"), "busy"),
+    "closed": (N_("Closed"), "good"),
+}
+WINDOW_STATES: Mapping[str, tuple[str, str]] = {
+    "ahead": (N_("Ahead"), "quiet"),
+    "preparing": (N_("Being prepared"), "busy"),
+    "now": (N_("Now"), "good"),
+    "over": (N_("Over"), "quiet"),
+    "cancelled": (N_("Cancelled"), "quiet"),
+}
+TOKEN_STATES: Mapping[str, tuple[str, str]] = {
+    "alive": (N_("In use"), "good"),
+    "expired": (N_("Expired"), "quiet"),
+    "revoked": (N_("Revoked"), "quiet"),
+}
+ACTIVE: Mapping[str, tuple[str, str]] = {
+    "yes": (N_("Active"), "good"),
+    "no": (N_("Not active"), "quiet"),
+}
+KINDS: Mapping[str, str] = {
+    "new": N_("New environment"),
+    "resize": N_("Resize"),
+    "peak": N_("Announce a peak"),
+    "retire": N_("Retire"),
+}
+PURPOSES: Mapping[str, str] = {"production": N_("Production"), "test": N_("Test")}
+ZONES: Mapping[str, str] = {"intranet": N_("Government intranet"), "extranet": N_("Government extranet")}
+CRITICALITIES: Mapping[str, str] = {
+    "1": N_("Low"), "2": N_("Normal"), "3": N_("High"), "4": N_("Vital"),
+}
+ROLES: Mapping[str, str] = {
+    "department-officer": N_("Department officer"),
+    "approver": N_("Approver"),
+    "operator": N_("Operator"),
+    "finance": N_("Finance officer"),
+    "auditor": N_("Auditor"),
+    "administrator": N_("Administrator"),
+}
+SCOPES: Mapping[str, str] = {
+    "read": N_("Look at things"),
+    "write": N_("Ask, approve, scale"),
+    "billing": N_("Billing accounts, closing a month"),
+    "admin": N_("Departments, users, pools, policy"),
+    "metrics": N_("Metrics of the control plane, nothing else"),
+    "portal": N_("Signed in to these pages"),
+}
+METERS: Mapping[str, str] = {
+    "vcpu": N_("vCPU"), "memory": N_("Memory"), "storage": N_("Storage"), "requests": N_("Requests served"),
+}
+CATEGORIES: Mapping[str, str] = {
+    "Usage": N_("Usage"), "Purchase": N_("Purchase"), "Tax": N_("Tax"), "Credit": N_("Credit"),
+    "Adjustment": N_("Adjustment"),
+}
+CHECKS: Mapping[str, str] = {
+    "ended": N_("The month is over"),
+    "in-order": N_("Every month before it is closed"),
+    "collected": N_("All usage is in the ledger"),
+    "priced": N_("Everything used has a price"),
+}
+AUDIT_ACTIONS: Mapping[str, str] = {
+    "department.create": N_("created a department"),
+    "department.revise": N_("changed a department"),
+    "billing-account.create": N_("created a billing account"),
+    "user.create": N_("created a user"),
+    "user.change": N_("changed a user"),
+    "user.change-password": N_("changed the password"),
+    "token.create": N_("made a token"),
+    "token.revoke": N_("revoked a token"),
+    "system.create": N_("registered a system"),
+    "request.submit": N_("submitted a request"),
+    "request.approve": N_("approved a request"),
+    "request.reject": N_("rejected a request"),
+    "request.cancel": N_("cancelled a request"),
+    "request.fulfil": N_("carried out a request"),
+    "request.fail": N_("could not carry out a request"),
+    "environment.scale": N_("scaled an environment"),
+    "environment.hibernate": N_("put an environment to sleep"),
+    "environment.wake": N_("woke an environment"),
+    "window.cancel": N_("cancelled a peak"),
+    "period.close": N_("closed a month"),
+    "policy.reload": N_("read the policy anew"),
+    "session.open": N_("signed in"),
+    "session.close": N_("signed out"),
+}
+ACTORS: Mapping[str, str] = {"waker": N_("the first visitor")}
+
+# What was just done, shown once on the page that one is led to.
+SAID: Mapping[str, str] = {
+    "signed-out": N_("You are signed out."),
+    "system-registered": N_("The system is registered. You can now ask for an environment for it."),
+    "request-submitted": N_("The request is submitted."),
+    "request-approved": N_("You have signed the request."),
+    "request-rejected": N_("You have rejected the request. The department can read why."),
+    "request-cancelled": N_("The request is cancelled."),
+    "scaled": N_("The order is given. Replicas follow within moments."),
+    "released": N_("Peaks and traffic decide again."),
+    "hibernated": N_("The environment goes to sleep. It wakes on the first request."),
+    "woken": N_("The environment is waking."),
+    "window-cancelled": N_("The peak is cancelled and its capacity given back."),
+    "period-closed": N_("The month is closed. Its invoices are final."),
+    "policy-reloaded": N_("The policy was read anew."),
+    "token-revoked": N_("The token is worth nothing any more."),
+    "user-created": N_("The user is created."),
+    "user-changed": N_("The user is changed."),
+    "department-created": N_("The department is created."),
+    "department-changed": N_("The department is changed."),
+    "account-created": N_("The billing account is created."),
+}
+
+_CONDITIONS: Mapping[str, str] = {
+    "AsApproved": N_("The pool runs what was approved."),
+    "Removing": N_("The pool is giving everything back."),
+    "Changing": N_("The pool is being told what ought to run."),
+    "Refused": N_("The pool refused it for good; ask for a resize, or an operator for help."),
+    "PoolUnreachable": N_("The pool cannot be reached just now; it is tried again by itself."),
+    "Hibernated": N_("It is asleep and wakes on the first request."),
+    "TooFewReady": N_("Fewer replicas are ready than the approved minimum."),
+    "Serving": N_("It serves requests."),
+    "Scaling": N_("Replicas are being added or taken away."),
+    "AtTarget": N_("It has as many replicas as it ought to have."),
+    "Problems": N_("Some replica has trouble."),
+    "NoProblems": N_("No replica has trouble."),
+    "Stale": N_("The latest change has not been seen yet."),
+    "NotObserved": N_("It has not been looked at yet."),
+    "AllTrue": N_("It serves as approved."),
+}
+# Not so, yet no fault.
+_IN_PASSING = {"Scaling", "Changing", "Removing"}
+
+
+def condition(view: View, found: Condition) -> dict[str, object]:
+    """A condition as a sentence: ``sentence``, ``detail``, ``tone`` and ``since``."""
+    sentence = view.word(_CONDITIONS, found.reason)
+    detail = view.domain(found.message) if found.reason not in _SAYS_ALL else ""
+    tone = {Status.TRUE: "good", Status.UNKNOWN: "busy", Status.FALSE: "bad"}[found.status]
+    if found.reason == "Hibernated":
+        tone = "asleep"
+    elif found.reason in _IN_PASSING:
+        tone = "busy"
+    return {"sentence": sentence, "detail": detail, "tone": tone, "since": found.since}
+
+
+_SAYS_ALL = {"Removing", "Changing", "Hibernated", "Stale", "NotObserved"}
+
+PROBLEM_TITLES: Mapping[str, str] = {
+    "400": N_("This cannot be read"),
+    "401": N_("Sign in first"),
+    "403": N_("You may not do this"),
+    "404": N_("There is no such page"),
+    "405": N_("This cannot be done here"),
+    "409": N_("It is not in the state for this"),
+    "412": N_("It was changed meanwhile"),
+    "413": N_("This is too large"),
+    "415": N_("This cannot be read"),
+    "422": N_("Something in it is wrong"),
+    "428": N_("Look at it first"),
+    "500": N_("Something is wrong here"),
+    "503": N_("Not now"),
+}
+PROBLEM_NEXT: Mapping[str, str] = {
+    "400": N_("go back and try again"),
+    "401": N_("sign in and do it again"),
+    "403": N_("ask an administrator which role it takes"),
+    "404": N_("check the address, or begin at your home"),
+    "405": N_("begin at your home"),
+    "409": N_("look at it again: someone may have been faster"),
+    "412": N_("look at it again and repeat what you meant to do"),
+    "413": N_("send less at once"),
+    "415": N_("go back and try again"),
+    "422": N_("go back and put it right; nothing was changed"),
+    "428": N_("look at it again and repeat what you meant to do"),
+    "500": N_("tell an operator the number below"),
+    "503": N_("try again in a moment; nothing was changed"),
+}
