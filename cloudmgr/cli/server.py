@@ -22,7 +22,9 @@ from cloudmgr.db.migrate import head, upgrade
 from cloudmgr.errors import Conflict, Permanent
 from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.identity.user import Locale, Role, Scope, User
+from cloudmgr.portal.app import portal_mounts, portal_routers, problem_page
 from cloudmgr.scaling.waker.app import waker
+from cloudmgr.scaling.waker.server import config
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import load
 from cloudmgr.wiring.stores import Stores
@@ -43,9 +45,16 @@ def serve(
         logging.getLogger(chatty).setLevel(logging.WARNING)
     settings = load()
     plane = ControlPlane(settings)
-    api = _server(create_app(plane.services), settings.host, settings.port, log_level)
-    held = _server(
-        waker(plane.sleepers, plane.clock), settings.host, settings.waker_port, log_level
+    faces = create_app(
+        plane.services,
+        routers=portal_routers(),
+        public_mounts=portal_mounts(),
+        render=problem_page,
+    )
+    faces.state.secure_cookies = settings.secure_cookies
+    api = _server(faces, settings.host, settings.port, log_level)
+    held = uvicorn.Server(
+        config(waker(plane.sleepers, plane.clock), settings.host, settings.waker_port)
     )
     # Bound before anything begins: a port that is taken must not leave half a control plane.
     sockets = {server: _bound(server) for server in (api, held)}

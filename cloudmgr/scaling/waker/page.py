@@ -50,8 +50,8 @@ _STARTING = {
         "Starting",
         "This system sleeps while nobody uses it, to save resources. It is being woken for you "
         "now, which usually takes a few seconds.",
-        "You will be taken in by yourself: there is no need to reload. If it takes much longer, "
-        "please try again later.",
+        "The system opens here as soon as it is up: there is no need to reload. If it takes much "
+        "longer, please try again later.",
     ),
 }
 _UNAVAILABLE = {
@@ -65,7 +65,7 @@ _UNAVAILABLE = {
         "en",
         "Not available now",
         "The system cannot be started at the moment. Its operators can see why in its log.",
-        "This page tries again from time to time, and takes you in once the system is back.",
+        "This page tries again from time to time, and opens the system once it is back.",
     ),
 }
 
@@ -98,7 +98,7 @@ p { margin: 0 0 12px; }
 # A system that fell asleep again is woken by a new visit.
 _SCRIPT = """
 (function () {
-  var path = document.body.getAttribute("data-probe"), wait = 500, asleep = 0;
+  var path = document.body.getAttribute("data-probe"), wait = 400, asleep = 0;
   function ask() {
     fetch(path || location.href, { method: path ? "GET" : "HEAD", cache: "no-store",
       redirect: "manual", headers: { "cloudmgr-waiting": "1" } }).then(function (answer) {
@@ -119,6 +119,7 @@ _PAGE = Template("""<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
+<link rel="icon" href="data:,">
 <noscript><meta http-equiv="refresh" content="$refresh"></noscript>
 <title>$name · $title</title>
 <style>$style</style>
@@ -151,7 +152,7 @@ _HEADERS: Mapping[str, str] = {
     "referrer-policy": "same-origin",
     "content-security-policy": (
         f"default-src 'none'; style-src {_hash(_STYLE)}; script-src {_hash(_SCRIPT)}; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'"
     ),
 }
 

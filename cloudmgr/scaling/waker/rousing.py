@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _THREADS = 8
-# Between two looks at an environment that starts: a tenth of the time waited so far, within these.
+# Between two looks at one that starts: a twentieth of the time waited so far, within these.
 _SOONEST, _LATEST = 0.05, 0.5
 _LOOK_AT_STATE = 1.0
 # One that could not be woken is not tried again at every request of a crowd.
@@ -135,7 +135,7 @@ class Rousing:
             if now - looked > _LOOK_AT_STATE:
                 looked = now
                 state = await self._state(host)
-            await self._pause(key, min(max((now - begun) / 10, _SOONEST), _LATEST))
+            await self._pause(key, min(max((now - begun) / 20, _SOONEST), _LATEST))
 
     async def _state(self, host: str) -> State:
         """:raises Refusal: it is gone, or known not to come up."""

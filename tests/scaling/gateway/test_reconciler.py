@@ -21,7 +21,6 @@ from tests.scaling.gateway.conftest import HOST, ask
 from tests.scaling.serving import Replica, serving
 
 if TYPE_CHECKING:
-
     from cloudmgr.db.engine import Database
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.scaling.gateway.traefik import Gateway
