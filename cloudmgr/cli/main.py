@@ -95,14 +95,22 @@ app.command("demo")(demo)
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line and an exit status, never a traceback."""
+    """The entry point."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; an error of ours is one line and an exit status, never a traceback."""
     try:
-        app()
+        app(arguments)
     except CloudmgrError as error:
         err.print(_line(error), soft_wrap=True, markup=False)
-        sys.exit(exit_code(error))
+        return exit_code(error)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return 0
 
 
 def exit_code(error: CloudmgrError) -> int:

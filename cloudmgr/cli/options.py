@@ -15,4 +15,6 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept with what is do
 def connect(context: typer.Context) -> Remote:
     """The control plane that the command's options name."""
     url, token = context.find_root().obj or (None, None)
-    return Remote(url, token)
+    remote = Remote(url, token)
+    context.call_on_close(remote.close)
+    return remote

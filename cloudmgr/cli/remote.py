@@ -61,6 +61,10 @@ class Remote:
             timeout=60,
         )
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._client.close()
+
     def get(self, path: str, **parameters: object) -> Any:
         return self.call("GET", path, parameters=parameters).body
 
