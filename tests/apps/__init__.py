@@ -1,1 +1,1 @@
-"""Small real programs that pools of processes run in tests: standard library only, fast to start."""
+"""Small real programs that pools of processes run in tests: standard library only, fast."""

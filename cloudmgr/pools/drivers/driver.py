@@ -1,8 +1,9 @@
 """What a driver must do: these docstrings are the contract.
 
-``tests/pools/test_driver_contract.py`` holds each driver to it. A driver is level-triggered: it is told the whole workload that ought to be there and converges on
-it by itself, repairing what breaks, until it is told something else. It may be called by several
-threads and by several control planes at once.
+``tests/pools/test_driver_contract.py`` holds each driver to it. A driver is
+level-triggered: it is told the whole workload that ought to be there and converges on it by itself,
+repairing what breaks, until it is told something else. It may be called by several threads and by
+several control planes at once.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class ComponentWorkload:
     ``image`` is given. A component with a ``port`` serves HTTP: each replica is told the port to
     listen on by the environment variable ``PORT`` and is Ready once ``GET health_path`` answers 2xx
     or 3xx. Without a port a replica is Ready once it runs. A replica that is not Ready
-    ``startup_seconds`` after its start is replaced, with back-off. With ``storage_gib`` each replica
-    slot keeps a directory or volume, named by the environment variable ``DATA_DIR``, over restarts
-    and hibernation.
+    ``startup_seconds`` after its start is replaced, with back-off. With ``storage_gib`` each
+    replica slot keeps a directory or volume, named by the environment variable ``DATA_DIR``, over
+    restarts and hibernation.
 
     A replica is told ``variables``, the above, ``CLOUDMGR_REPLICA`` (its
     :attr:`ObservedReplica.id`), and nothing that the control plane itself keeps in its environment.

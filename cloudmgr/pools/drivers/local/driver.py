@@ -9,7 +9,7 @@ import sys
 import threading
 import uuid
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from cloudmgr.errors import NotFound, Permanent
 from cloudmgr.pools.drivers.driver import ObservedWorkload, Workload
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
     from cloudmgr.pools.drivers.driver import Allocation
+    from cloudmgr.pools.pool import Pool
 
 _log = logging.getLogger(__name__)
 _UNSUPERVISED = "nobody supervises this pool just now: what is shown may be out of date"
@@ -72,6 +73,11 @@ class LocalDriver:
         self._stop: asyncio.Event | None = None
         self._notifier: Notifier | None = None
         self._bell_name = uuid.uuid4().hex
+
+    @classmethod
+    def for_pool(cls, pool: Pool, directory: Path, clock: Clock) -> Self:
+        """The driver of ``pool``. :raises Invalid: ``invalid-pool-settings``."""
+        return cls(pool.name, directory, clock, LocalSettings.parse(pool.settings))
 
     @property
     def supervising(self) -> bool:

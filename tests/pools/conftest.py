@@ -1,0 +1,30 @@
+"""A ground of each kind of pool to test its driver on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cloudmgr.clock import SystemClock
+from tests.pools.grounds import LocalGround
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.pools.grounds import Ground
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Iterator[LocalGround]:
+    ground = LocalGround(tmp_path / "pool", SystemClock())
+    yield ground
+    ground.close()
+
+
+@pytest.fixture(params=["local"])
+def ground(request: pytest.FixtureRequest) -> Ground:
+    """Every kind of pool that there is a driver for."""
+    found: Ground = request.getfixturevalue(request.param)
+    return found

@@ -1,0 +1,26 @@
+"""Waiting for something to become so, instead of for a time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
+    """The first true value of ``condition``, asked again and again.
+
+    :param seconds: far more than it ever takes; it only ends a test that has failed.
+    :raises AssertionError: when it never becomes true, with the last value.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"it never became so; at last it was {value!r}"
+        time.sleep(0.01)
