@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from cloudmgr.conditions import Condition
+from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.pool import Zone
 
 
@@ -117,6 +118,20 @@ class Environment:
         return not any(self.target.values())
 
     @property
+    def held(self) -> Resources:
+        """What it holds of its pool by its target."""
+        return held(self.components, self.target)
+
+    @property
     def web(self) -> Component | None:
         """The component that the gateway leads to: the first with a port."""
         return next((c for c in self.components if c.port is not None), None)
+
+
+def held(components: Iterable[Component], target: Mapping[str, int]) -> Resources:
+    """What an environment holds at ``target``; storage for every slot up to the ceiling, always."""
+    total = Resources()
+    for c in components:
+        total += Resources(c.cpu_millis, c.memory_mib).times(target.get(c.name, 0))
+        total += Resources(storage_gib=c.storage_gib).times(c.max_replicas)
+    return total

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from cloudmgr.hosting.environments import held
 from cloudmgr.pools.capacity import Capacity, Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from cloudmgr.hosting.environments import Component, Environment
+    from cloudmgr.hosting.environments import Component
     from cloudmgr.policy.decision import Reason
     from cloudmgr.pools.pool import Pool
 
@@ -44,19 +45,6 @@ class Placement:
 
     pool_id: str | None
     considered: tuple[Considered, ...]
-
-
-def held(components: Iterable[Component], target: Mapping[str, int]) -> Resources:
-    """What an environment holds at ``target``; storage for every slot up to the ceiling, always."""
-    total = Resources()
-    for c in components:
-        total += Resources(c.cpu_millis, c.memory_mib).times(target.get(c.name, 0))
-        total += Resources(storage_gib=c.storage_gib).times(c.max_replicas)
-    return total
-
-
-def allocated(environments: Iterable[Environment]) -> Resources:
-    return sum((held(e.components, e.target) for e in environments), start=Resources())
 
 
 def room(view: PoolView, component: Component, current: int) -> int:

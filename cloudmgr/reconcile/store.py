@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Integer, String, Table, case, insert, select, update
+from sqlalchemy import Column, Integer, String, Table, bindparam, insert, select, update
 
 from cloudmgr.db.types import metadata
 
@@ -32,6 +32,10 @@ members = Table(
     Column("id", String(80), primary_key=True),
     Column("beat", Integer, nullable=False),
 )
+
+# Made once: every step of every loop asks for it.
+_HELD = select(leases.c.holder, leases.c.token).where(leases.c.name == bindparam("wanted"))
+_HELD_FOR_WRITING = _HELD.with_for_update(read=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +107,8 @@ class LeaseStore:
 
         In a write on PostgreSQL its row stays locked, so that it cannot change hands meanwhile.
         """
-        query = select(case((leases.c.holder == holder, leases.c.token), else_=-1)).where(
-            leases.c.name == name
-        )
         options = tx.get_execution_options()
-        if tx.dialect.name == "postgresql" and not options.get("postgresql_readonly"):
-            query = query.with_for_update(read=True)
-        return tx.execute(query).scalar_one_or_none() == token
+        writes = tx.dialect.name == "postgresql" and not options.get("postgresql_readonly")
+        query = _HELD_FOR_WRITING if writes else _HELD
+        row = tx.execute(query, {"wanted": name}).one_or_none()
+        return row is not None and (row.holder, row.token) == (holder, token)

@@ -10,7 +10,7 @@ from cloudmgr.errors import CloudmgrError
 from cloudmgr.hosting.assessment import Location, Refusal
 from cloudmgr.hosting.requests import Estimate
 from cloudmgr.metering.usage import Owner
-from cloudmgr.planning.placement import PoolView, allocated, choose
+from cloudmgr.planning.placement import PoolView, choose
 from cloudmgr.policy.decision import Reason
 from cloudmgr.pools.capacity import Capacity
 
@@ -58,8 +58,7 @@ class City:
             capacity = driver.capacity() if driver else Capacity(())
         except CloudmgrError:
             capacity = Capacity(())
-        others = [e for e in self._environments.list(tx, pool_id=pool.id) if e.id != besides]
-        return PoolView(pool, capacity, allocated(others))
+        return PoolView(pool, capacity, self._environments.held(tx, pool.id, besides))
 
     def views(self, tx: Connection) -> list[PoolView]:
         return [self.view(tx, pool) for pool in self._pools.list(tx)]
@@ -99,7 +98,6 @@ class City:
         return self._pools.get(tx, pool_id).zone.value
 
     def owners(self, tx: Connection, environment_ids: Iterable[str]) -> Mapping[str, Owner]:
-        wanted = set(environment_ids)
         return {
             e.id: Owner(
                 environment_id=e.id,
@@ -108,8 +106,7 @@ class City:
                 zone=e.zone.value,
                 pool_id=e.pool_id,
             )
-            for e in self._environments.list(tx)
-            if e.id in wanted
+            for e in self._environments.by_ids(tx, environment_ids)
         }
 
 

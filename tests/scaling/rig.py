@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
-from cloudmgr.planning.placement import allocated
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.pool import Pool, Zone
 from cloudmgr.pools.store import PoolStore
@@ -96,7 +95,7 @@ class Rig:
 
     def free(self, tx: Connection, environment: Environment) -> Resources:
         self.pools.lock(tx, environment.pool_id)
-        return self.capacity - allocated(self.environments.list(tx, pool_id=environment.pool_id))
+        return self.capacity - self.environments.held(tx, environment.pool_id)
 
     def host(self, *environments: Environment) -> Rig:
         """Have these, or the usual one, with their pool and system."""

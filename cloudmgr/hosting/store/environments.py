@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     ForeignKey,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     func,
     insert,
     select,
@@ -30,10 +32,11 @@ from cloudmgr.hosting.environments import (
     Purpose,
 )
 from cloudmgr.hosting.store.rows import only, page
+from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.pool import Zone
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection, Row
 
@@ -52,6 +55,10 @@ environments = Table(
     Column("components", JSON, nullable=False),
     Column("target", JSON, nullable=False),
     Column("awake", Boolean, nullable=False, index=True),
+    # Follows from components and target: a pool is asked what is held of it at every decision.
+    Column("held_cpu_millis", BigInteger, nullable=False),
+    Column("held_memory_mib", BigInteger, nullable=False),
+    Column("held_storage_gib", BigInteger, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("observed_generation", Integer, nullable=False),
@@ -63,6 +70,12 @@ environments = Table(
 
 _COMPONENTS = TypeAdapter(tuple[Component, ...])
 _STATUS = TypeAdapter(EnvironmentStatus)
+# Made once: building them again for each row takes longer than SQLite takes to run them.
+_BY_ID = select(environments).where(environments.c.id == bindparam("wanted"))
+_CHANGE = update(environments).where(
+    environments.c.id == bindparam("wanted"), environments.c.version == bindparam("known")
+)
+_AT_ONCE = 500
 
 
 class EnvironmentStore:
@@ -74,9 +87,7 @@ class EnvironmentStore:
 
     def get(self, tx: Connection, environment_id: str) -> Environment:
         """:raises NotFound: ``no-such-environment``."""
-        row = tx.execute(
-            select(environments).where(environments.c.id == environment_id)
-        ).one_or_none()
+        row = tx.execute(_BY_ID, {"wanted": environment_id}).one_or_none()
         if row is None:
             raise NotFound(f"there is no environment {environment_id}", code="no-such-environment")
         return _environment(row)
@@ -108,6 +119,29 @@ class EnvironmentStore:
             (environments.c.awake, awake),
         )
         return [_environment(row) for row in tx.execute(page(query, environments, after, limit))]
+
+    def by_ids(self, tx: Connection, ids: Iterable[str]) -> Sequence[Environment]:
+        """Those of ``ids`` that there are, each once."""
+        wanted = sorted(set(ids))
+        parts = (wanted[start : start + _AT_ONCE] for start in range(0, len(wanted), _AT_ONCE))
+        return [
+            _environment(row)
+            for part in parts
+            for row in tx.execute(select(environments).where(environments.c.id.in_(part)))
+        ]
+
+    def held(self, tx: Connection, pool_id: str, besides: str | None = None) -> Resources:
+        """What all environments on the pool hold by their targets, but for the one ``besides``."""
+        c = environments.c
+        query = select(
+            *(
+                func.coalesce(func.sum(column), 0)
+                for column in (c.held_cpu_millis, c.held_memory_mib, c.held_storage_gib)
+            )
+        ).where(c.pool_id == pool_id)
+        if besides is not None:
+            query = query.where(c.id != besides)
+        return Resources(*map(int, tx.execute(query).one()))
 
     def ids(self, tx: Connection) -> Sequence[str]:
         return tx.execute(select(environments.c.id).order_by(environments.c.id)).scalars().all()
@@ -183,7 +217,8 @@ class EnvironmentStore:
         self, tx: Connection, environment: Environment, status: EnvironmentStatus
     ) -> Environment:
         """What was seen; the generation stays. :raises Conflict: ``stale-version``."""
-        return self._change(tx, environment, replace(environment, status=status))
+        after = replace(environment, status=status)
+        return self._write(tx, environment, after, _seen_values(after))
 
     def delete(self, tx: Connection, environment: Environment) -> None:
         """:raises Conflict: ``stale-version``."""
@@ -197,13 +232,14 @@ class EnvironmentStore:
             raise _stale(environment)
 
     def _change(self, tx: Connection, before: Environment, after: Environment) -> Environment:
+        return self._write(tx, before, after, _wanted_values(after))
+
+    def _write(
+        self, tx: Connection, before: Environment, after: Environment, values: dict[str, Any]
+    ) -> Environment:
         after = replace(after, version=before.version + 1)
-        done = tx.execute(
-            update(environments)
-            .where(environments.c.id == before.id, environments.c.version == before.version)
-            .values(**_environment_values(after))
-        )
-        if done.rowcount != 1:
+        key = {"wanted": before.id, "known": before.version, "version": after.version}
+        if tx.execute(_CHANGE, key | values).rowcount != 1:
             raise _stale(before)
         return after
 
@@ -247,14 +283,30 @@ def _environment_values(environment: Environment) -> dict[str, Any]:
         "zone": environment.zone.value,
         "pool_id": environment.pool_id,
         "purpose": environment.purpose.value,
+        "created_at": environment.created_at,
+        "version": environment.version,
+        **_wanted_values(environment),
+        **_seen_values(environment),
+    }
+
+
+def _wanted_values(environment: Environment) -> dict[str, Any]:
+    held = environment.held
+    return {
         "scaling_class": environment.scaling_class,
         "components": _COMPONENTS.dump_python(environment.components, mode="json"),
         "target": dict(environment.target),
         "awake": not environment.hibernated,
-        "created_at": environment.created_at,
+        "held_cpu_millis": held.cpu_millis,
+        "held_memory_mib": held.memory_mib,
+        "held_storage_gib": held.storage_gib,
         "generation": environment.generation,
-        "observed_generation": environment.status.observed_generation,
-        "version": environment.version,
         "retiring": environment.retiring,
+    }
+
+
+def _seen_values(environment: Environment) -> dict[str, Any]:
+    return {
+        "observed_generation": environment.status.observed_generation,
         "status": _STATUS.dump_python(environment.status, mode="json"),
     }
