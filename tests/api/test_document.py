@@ -32,14 +32,14 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{method} {path}", operation
 
 
-def test_the_document_is_for_everybody_and_says_how_to_authenticate(city: City) -> None:
-    document = city.client().get("/api/v1/openapi.json").json()
+def test_the_document_is_for_everybody_and_says_how_to_authenticate(seen_city: City) -> None:
+    document = seen_city.client().get("/api/v1/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     assert set(document["components"]["securitySchemes"]) == {"token", "session"}
 
 
-def test_every_schema_has_an_example(city: City) -> None:
-    schemas = city.app.openapi()["components"]["schemas"]
+def test_every_schema_has_an_example(seen_city: City) -> None:
+    schemas = seen_city.app.openapi()["components"]["schemas"]
     bare = [
         name for name, schema in schemas.items()
         if not schema.get("examples") and "enum" not in schema
@@ -47,10 +47,10 @@ def test_every_schema_has_an_example(city: City) -> None:
     assert bare == []
 
 
-def test_every_example_is_true(city: City) -> None:
-    schemas = city.app.openapi()["components"]["schemas"]
+def test_every_example_is_true(seen_city: City) -> None:
+    schemas = seen_city.app.openapi()["components"]["schemas"]
     checked = set()
-    for route in routes(city):
+    for route in routes(seen_city):
         models = [route.response_model, route.body_field and route.body_field.field_info.annotation]
         for model in filter(None, models):
             adapter: TypeAdapter[Any] = TypeAdapter(model)
@@ -62,15 +62,15 @@ def test_every_example_is_true(city: City) -> None:
     assert len(checked) > 10
 
 
-def test_every_body_refuses_unknown_fields_and_text_that_cannot_be_stored(city: City) -> None:
-    for route in routes(city):
+def test_every_body_refuses_unknown_fields_and_text_that_cannot_be_stored(seen_city: City) -> None:
+    for route in routes(seen_city):
         if route.body_field:
             assert issubclass(route.body_field.field_info.annotation, Entry), route.path
 
 
-def test_every_operation_has_a_name_a_tag_a_summary_and_its_errors(city: City) -> None:
-    tags = {tag["name"] for tag in city.app.openapi()["tags"]}
-    for place, operation in operations(city.app.openapi()):
+def test_every_operation_has_a_name_a_tag_a_summary_and_its_errors(seen_city: City) -> None:
+    tags = {tag["name"] for tag in seen_city.app.openapi()["tags"]}
+    for place, operation in operations(seen_city.app.openapi()):
         assert operation["operationId"].isidentifier(), place
         assert operation["summary"], place
         assert operation["description"], place
@@ -80,8 +80,8 @@ def test_every_operation_has_a_name_a_tag_a_summary_and_its_errors(city: City) -
             assert {"401", "403", "404"} <= set(operation["responses"]), place
 
 
-def test_every_error_is_a_problem(city: City) -> None:
-    document = city.app.openapi()
+def test_every_error_is_a_problem(seen_city: City) -> None:
+    document = seen_city.app.openapi()
     for name, response in document["components"]["responses"].items():
         assert set(response["content"]) == {"application/problem+json"}, name
     assert "HTTPValidationError" not in document["components"]["schemas"]
