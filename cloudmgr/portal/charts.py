@@ -1,0 +1,174 @@
+"""Charts: one Vega-Lite spec, drawn here as SVG and, where there is script, brought to life.
+
+altair and vl-convert are imported when the first chart is drawn: a control plane that nobody looks
+at should stay small.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from cloudmgr.hosting.environments import Environment
+    from cloudmgr.portal.view import View
+    from cloudmgr.scaling.orders import ScalingDecision
+    from cloudmgr.scaling.windows import PeakWindow
+
+_FONT = "system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
+_ACCENT, _PEAK, _CEILING = "#0b5cad", "#f6d38b", "#5f6b78"
+_KEPT = 64
+_drawn: OrderedDict[str, str] = OrderedDict()
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """``title`` states the finding; ``spec`` is JSON that is safe inside a script element."""
+
+    title: str
+    spec: Markup
+    svg: Markup
+
+
+def replicas_chart(
+    view: View,
+    environment: Environment,
+    decisions: Sequence[ScalingDecision],
+    windows: Sequence[PeakWindow],
+) -> Chart | None:
+    """Replicas over time as decided, the approved ceiling, and announced peaks behind them.
+
+    :param decisions: the newest first. None without any: there is nothing to draw.
+    """
+    if not decisions:
+        return None
+    component = (environment.web or environment.components[0]).name
+    own = [d for d in reversed(decisions) if d.component == component]
+    if not own:
+        return None
+    zone, now = view.formats.zone, view.formats.now
+
+    def local(moment: datetime) -> str:
+        # Wall-clock time without an offset: the axis is the city's, wherever the browser is.
+        return f"{moment.astimezone(zone):%Y-%m-%dT%H:%M:%S}"
+
+    steps = [
+        {"at": local(d.at), "replicas": d.after, "why": view.pick(d.zh, d.en)} for d in own
+    ]
+    first = own[0].at
+    steps.append({"at": local(max(now, own[-1].at)), "replicas": own[-1].after, "why": ""})
+    until = max([now, *(w.interval.start for w in windows[:1])])
+    peaks = [
+        {
+            "from": local(max(w.interval.start, first)), "to": local(w.interval.end),
+            "replicas": w.replicas, "note": w.note,
+        }
+        for w in windows
+        if w.component == component and w.interval.start <= until
+    ]
+    ceiling = next(c.max_replicas for c in environment.components if c.name == component)
+    highest = max(step["replicas"] for step in steps)
+    title = view._(
+        "%(component)s ran up to %(highest)s of %(ceiling)s approved replicas",
+        component=component, highest=highest, ceiling=ceiling,
+    )
+    spec = _spec(view, steps, peaks, ceiling)
+    text = json.dumps(spec, ensure_ascii=False, sort_keys=True)
+    return Chart(title, Markup(_inert(text)), Markup(_svg(text)))
+
+
+def _spec(
+    view: View, steps: list[dict[str, Any]], peaks: list[dict[str, Any]], ceiling: int
+) -> dict[str, Any]:
+    import altair as alt  # noqa: PLC0415 - see the module's docstring
+
+    y = alt.Y(
+        "replicas:Q", title=view._("Replicas"), scale=alt.Scale(domain=[0, ceiling + 0.5]),
+        axis=alt.Axis(tickMinStep=1, format="d", tickCount=min(ceiling + 1, 8)),
+    )
+    time = alt.X(
+        "at:T", title=view._("Time (%(zone)s)", zone=view.formats.zone.key),
+        axis=alt.Axis(format="%m-%d %H:%M", labelAngle=0, labelOverlap=True),
+    )
+    layers: list[Any] = []
+    if peaks:
+        layers.append(
+            alt.Chart(alt.Data(values=peaks))
+            .mark_rect(color=_PEAK, opacity=0.55)
+            .encode(
+                x=alt.X("from:T"), x2="to:T", y=alt.Y("replicas:Q"), y2=alt.Y2Datum(0),
+                tooltip=[alt.Tooltip("replicas:Q", title=view._("Announced")), "note:N"],
+            )
+        )
+    layers.append(
+        alt.Chart(alt.Data(values=[{"ceiling": ceiling}]))
+        .mark_rule(color=_CEILING, strokeDash=[4, 4])
+        .encode(y=alt.Y("ceiling:Q"))
+    )
+    base = alt.Chart(alt.Data(values=steps)).encode(x=time, y=y)
+    layers.append(
+        base.mark_line(interpolate="step-after", color=_ACCENT, strokeWidth=2.5)
+    )
+    layers.append(
+        base.mark_point(filled=True, color=_ACCENT, size=50).encode(
+            tooltip=[
+                alt.Tooltip("at:T", title=view._("When"), format="%Y-%m-%d %H:%M"),
+                alt.Tooltip("replicas:Q", title=view._("Replicas")),
+                alt.Tooltip("why:N", title=view._("Why")),
+            ]
+        )
+    )
+    chart = (
+        alt.layer(*layers)
+        .properties(width=760, height=220)
+        .configure(font=_FONT, background="#ffffff", padding=12)
+        .configure_axis(
+            labelColor="#4a5663", titleColor="#4a5663", gridColor="#e8ebef", domainColor="#8b96a3",
+            tickColor="#8b96a3", titleFontWeight="normal", labelFontSize=12, titleFontSize=12,
+        )
+        .configure_view(stroke=None)
+    )
+    found: dict[str, Any] = chart.to_dict()
+    # It names where its schema is published; nothing is fetched, and nothing foreign is named.
+    found.pop("$schema", None)
+    return found
+
+
+def _svg(spec: str) -> str:
+    with _lock:
+        if spec in _drawn:
+            _drawn.move_to_end(spec)
+            return _drawn[spec]
+        import vl_convert  # noqa: PLC0415 - see the module's docstring
+
+        drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+        # Decoration for the image inside a labelled figure: not announced a second time.
+        drawn = drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+        _drawn[spec] = drawn
+        while len(_drawn) > _KEPT:
+            _drawn.popitem(last=False)
+        return drawn
+
+
+@cache
+def bundle() -> str:
+    """Vega-Embed with all that it needs, as one script: made once, which takes some seconds."""
+    import vl_convert  # noqa: PLC0415 - see the module's docstring
+
+    made: str = vl_convert.javascript_bundle()
+    return made
+
+
+def _inert(text: str) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
