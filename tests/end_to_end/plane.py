@@ -189,9 +189,9 @@ class Api:
         return self.post(f"{path}/{verb}", body, **{"If-Match": seen.headers["ETag"]})
 
     def items(self, path: str, **query: object) -> Iterator[dict[str, Any]]:
-        cursor = None
+        cursor: str | None = None
         while True:
-            more = {"cursor": cursor} if cursor else {}
+            more: dict[str, object] = {"cursor": cursor} if cursor else {}
             page = self.get(path, limit=200, **query, **more)
             yield from page["items"]
             cursor = page["next_cursor"]
