@@ -36,7 +36,9 @@ _MOMENT = re.compile(
 _DEEPEST = 32
 
 
-def _text(longest: int, unwanted: re.Pattern[str]) -> AfterValidator:
+def _text(
+    longest: int, unwanted: re.Pattern[str], *, blank: bool = False
+) -> AfterValidator:
     def check(value: str) -> str:
         if unwanted.search(value):
             raise PydanticCustomError("control_characters", "must not hold control characters")
@@ -46,7 +48,7 @@ def _text(longest: int, unwanted: re.Pattern[str]) -> AfterValidator:
                 {"longest": longest, "length": len(value)},
             )
         value = unicodedata.normalize("NFC", value.strip())
-        if not value:
+        if not value and not blank:
             raise PydanticCustomError("blank", "must not be blank")
         return value
 
@@ -107,6 +109,9 @@ Reason = Annotated[
     ),
 ]
 """What a person has to say: 1 to 2,000 characters, lines and tabs allowed, trimmed, NFC."""
+
+Remark = Annotated[str, _text(2000, _CONTROL_BUT_LINES, blank=True), Field(max_length=2000)]
+"""As :data:`Reason`, but may be left empty."""
 
 Code = Annotated[
     str,

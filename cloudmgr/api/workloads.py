@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
-from cloudmgr.api.values import Code, Entry, Moment
+from cloudmgr.api.values import Code, Entry, Moment, Remark
 from cloudmgr.hosting.environments import Component, Purpose
 from cloudmgr.hosting.requests import EnvironmentAsk, WindowAsk
 
@@ -79,7 +79,7 @@ class WindowEntry(Entry):
     ends_at: Moment
     replicas: Annotated[int, Field(strict=True, ge=1, le=1000)]
     expected_rps: Annotated[Decimal, Field(gt=0, lt=10**7, max_digits=13)] | None = None
-    note: Annotated[str, Field(max_length=500)] = ""
+    note: Annotated[Remark, Field(max_length=500)] = ""
 
     def ask(self) -> WindowAsk:
         return WindowAsk(

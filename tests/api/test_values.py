@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from cloudmgr.api.values import Code, Entry, Id, Login, Moment, Name, Reason
+from cloudmgr.api.values import Code, Entry, Id, Login, Moment, Name, Reason, Remark
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 REASON: TypeAdapter[str] = TypeAdapter(Reason)
@@ -51,6 +51,13 @@ def test_a_reason_may_have_lines() -> None:
     assert REASON.validate_python("一\r\n二\t三\n") == "一\r\n二\t三"
     assert "control" in why(REASON, "a\x1b[31m")
     assert "2000" in why(REASON, "a" * 2001)
+
+
+def test_a_remark_may_be_left_empty_but_holds_no_controls_either() -> None:
+    remark: TypeAdapter[str] = TypeAdapter(Remark)
+    assert remark.validate_python("  ") == ""
+    assert "control" in why(remark, "\x07")
+    assert "2000" in why(remark, "a" * 2001)
 
 
 @pytest.mark.parametrize("value", ["a", "gaokao", "a-1", "9", "x" * 40])

@@ -12,7 +12,7 @@ from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
-from cloudmgr.api.values import Entry, Id, Moment, View, example
+from cloudmgr.api.values import Entry, Id, Moment, Remark, View, example
 from cloudmgr.api.workloads import COMPONENT_EXAMPLE, WINDOW_EXAMPLE, EnvironmentEntry, WindowEntry
 from cloudmgr.hosting.assessment import Assessment, Draft, Location
 from cloudmgr.hosting.requests import (
@@ -108,7 +108,7 @@ class NewRequest(Entry):
     environment_id: Id | None = None
     environment: EnvironmentEntry | None = None
     windows: Annotated[tuple[WindowEntry, ...], Field(max_length=100)] = ()
-    reason: Annotated[str, Field(max_length=2000)] = ""
+    reason: Remark = ""
 
     def draft(self) -> Draft:
         return Draft(
@@ -126,7 +126,7 @@ class Signature(Entry):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "资源合理"}]})
 
-    reason: Annotated[str, Field(max_length=2000)] = ""
+    reason: Remark = ""
     role: Annotated[str, Field(max_length=40)] | None = None
 
 
@@ -135,7 +135,7 @@ class Cancellation(Entry):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "计划有变"}]})
 
-    reason: Annotated[str, Field(max_length=2000)] = ""
+    reason: Remark = ""
 
 
 class RefusalView(View):
