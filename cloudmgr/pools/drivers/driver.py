@@ -227,7 +227,8 @@ class Driver(Protocol):
     def forget(self, allocation_ids: Iterable[str]) -> None:
         """These ended allocations have been recorded and need not be kept.
 
-        Unknown ids are no error.
+        Unknown ids are no error, and neither are those that are still held: they stay. One that has
+        ended this very moment may be listed again, just as before: forget it again.
         """
         ...
 

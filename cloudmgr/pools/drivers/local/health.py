@@ -43,6 +43,7 @@ class Checker:
 
     def __init__(self) -> None:
         self._lingering: set[asyncio.Transport] = set()
+        self._closed = False
 
     async def check(self, port: int, path: str, seconds: float) -> str:
         """What is wrong with the server on ``port``, in words; empty when it answers 2xx or 3xx.
@@ -72,13 +73,17 @@ class Checker:
         return _fault(line, path)
 
     def close(self) -> None:
-        """Break off what is still running out."""
+        """Break off what is still running out, and from now on every check that is cancelled."""
+        self._closed = True
         for transport in list(self._lingering):
             transport.abort()
         self._lingering.clear()
 
     def _let_run_out(self, transport: asyncio.Transport) -> None:
         if transport.is_closing():
+            return
+        if self._closed:
+            transport.abort()
             return
         self._lingering.add(transport)
         asyncio.get_running_loop().call_later(_LINGER, self._abort, transport)

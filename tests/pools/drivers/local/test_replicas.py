@@ -203,7 +203,7 @@ def test_removing_leaves_no_process_and_no_file(local: LocalGround) -> None:
     until(lambda: not list(local.files.trash.iterdir()))
     assert not local.files.home("env_exam").exists()
 
-    local.driver.forget(a.id for a in local.driver.allocations())
+    local.driver.forget([a.id for a in local.driver.allocations()])
     assert list(local.driver.allocations()) == []
     rest = {p.relative_to(local.directory).as_posix() for p in local.directory.rglob("*")}
     assert {p for p in rest if not p.startswith("_bells/")} == {

@@ -242,7 +242,7 @@ def test_what_bears_the_mark_of_no_known_replica_is_ended(local: LocalGround) ->
 
     driver = local.another()
     after = in_state(driver, ReplicaState.READY, lambda r: r.id != before.id)
-    assert set(local.processes().values()) == {after.id}
+    until(lambda: set(local.processes().values()) == {after.id})
 
 
 def test_a_damaged_workload_file_ends_nothing_and_is_reported(local: LocalGround) -> None:
