@@ -311,6 +311,7 @@ class ControlPlane:
         every(1.0, "traffic", self._observe_traffic, at_once=False)
         every(1.0, "due", self._look_at_due)
         every(10.0, "collect", self._collect, at_once=False)
+        every(3600.0, "idempotency", self._purge_answers)
         every(5.0, "policy", self._reload_policies, at_once=False)
 
     # -------------------------------------------------------------------------------- jobs
@@ -354,6 +355,10 @@ class ControlPlane:
         except Invalid as error:
             if error is not known:  # said once, and for as long as it is so on the policy's page
                 log.warning("the policies that were changed are not taken over: %s", error)
+
+    def _purge_answers(self) -> None:
+        with self.database.write() as tx:
+            self.stores.idempotency.purge(tx, self.clock.now())
 
     def _collect(self) -> None:
         if self.leases.single(_COLLECTOR) is None:
