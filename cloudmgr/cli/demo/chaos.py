@@ -31,6 +31,8 @@ class Chaos:
     tell: Callable[[float, str], None]
     now: Callable[[], float]
     sleep: Callable[[float], None]
+    visits: int = 0
+    """Requests that the demo itself sent through the gateway."""
     replicas: list[Killed] = field(default_factory=list)
     outages: list[tuple[float, float]] = field(default_factory=list)
 
@@ -52,6 +54,7 @@ class Chaos:
         """
         address = self.stage.ports.gateway(hosted.plan.zone)
         about = httpx.get(f"{address}/api/about", headers={"Host": hosted.host}, timeout=10).json()
+        self.visits += 1
         pid = int(about["pid"])
         ours = {process.pid for process in self.stage.processes()}
         if pid not in ours or "cloudmgr.cli.demo.apps" not in psutil.Process(pid).cmdline():

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cloudmgr.cli.demo.founding import City, Hosted
-    from cloudmgr.cli.demo.play import Teller
     from cloudmgr.cli.demo.stage import Stage
+    from cloudmgr.cli.demo.teller import Teller
 
 # The load tool takes a moment to come up; who is due before would be late.
 _TOOL_SECONDS = 2.0
 # After the last visitor was due, in machine seconds.
 _PATIENCE = 60.0
-# A third into the first crowd and halfway into the second, as shares of a window.
-_PLANE_AT = 1 / 3
-_REPLICA_AT = 1 / 2
+# What is broken in the first and in the last crowd, as shares of their time.
+_PLANE_AT = 0.35
+_REPLICA_AT = 0.75
 
 
 class Day:
@@ -51,7 +51,7 @@ class Day:
         self.say = say
         self.number = number
         self._clock = SystemClock()
-        self.watch = Watch(found.remote(city.OPERATOR), found.hosted, say.at)
+        self.watch = Watch(found.remote(city.OPERATOR), found.hosted, stage.timeline, say.at)
         self.chaos = Chaos(stage, say.at, self._now, self._clock.sleep)
         self.visitors: Visitors | None = None
 
@@ -106,7 +106,7 @@ class Day:
             self.number,
         )
         self.watch.start()
-        self.visitors = Visitors(planned, self.out, f"day-{self.number + 1}")
+        self.visitors = Visitors(planned, self.out, f"day-{self.number + 1}", self.stage.state)
         self.say(f"{len(planned):,} visits are on their way")
         todo = self._plan(chaos=chaos)
         end = self.span.end + _PATIENCE
@@ -141,13 +141,11 @@ class Day:
     def _plan(self, *, chaos: bool) -> list[tuple[float, Callable[[], None]]]:
         """What is to be said and done at which moment of the machine's time."""
         todo: list[tuple[float, Callable[[], None]]] = []
-        for number, window in enumerate(self.windows):
-            span = window.span
-            todo.append((span.start, self._opens(window)))
-            if chaos:
-                share = _PLANE_AT if number == 0 else _REPLICA_AT
-                breaks = self._kill_plane if number == 0 else self._kill_replica
-                todo.append((span.start + (span.end - span.start) * share, breaks))
+        windows = self.windows
+        todo += [(window.span.start, self._opens(window)) for window in windows]
+        if chaos and windows:
+            todo.append((_within(windows[0], _PLANE_AT), self.chaos.plane))
+            todo.append((_within(windows[-1], _REPLICA_AT), self._kill_replica))
         return sorted(todo, key=lambda item: item[0])
 
     def _opens(self, window: Window) -> Callable[[], None]:
@@ -160,11 +158,12 @@ class Day:
 
         return tell
 
-    def _kill_plane(self) -> None:
-        self.chaos.plane()
-
     def _kill_replica(self) -> None:
         self.chaos.replica(self._crowded[0])
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
+
+
+def _within(window: Window, share: float) -> float:
+    return window.span.start + (window.span.end - window.span.start) * share

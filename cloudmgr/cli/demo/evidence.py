@@ -6,7 +6,7 @@ import sqlite3
 from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.cli.demo import city
@@ -62,6 +62,19 @@ def close_month(finance: Remote, now: Callable[[], float], sleep: Callable[[floa
             sleep(0.5)
         else:
             return closed
+
+
+def await_ledger(
+    finance: Remote, until: datetime, now: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
+    """Wait until usage up to ``until``, a full hour, is in the ledger of an open month."""
+    end = now() + _CLOSED_WITHIN
+    hour = {"starts_at": (until - timedelta(hours=1)).isoformat(), "ends_at": until.isoformat()}
+    while now() < end:
+        rows = finance.all("/usage", meter="storage", **hour)
+        if any(datetime.fromisoformat(row["ends_at"]) >= until for row in rows):
+            return
+        sleep(0.5)
 
 
 def books(finance: Remote, *, closed: bool) -> Books:
@@ -126,11 +139,11 @@ def runs(records: Path, code: str) -> list[Run]:
     return [Run(*row) for row in found]
 
 
-def span_of(usage: Iterable[Mapping[str, Any]], environment_id: str) -> tuple[datetime, datetime]:
-    """From when until when the ledger has storage of the environment: as long as it existed."""
-    rows = [r for r in usage if r["environment_id"] == environment_id and r["meter"] == "storage"]
-    starts = [datetime.fromisoformat(row["starts_at"]) for row in rows]
-    ends = [datetime.fromisoformat(row["ends_at"]) for row in rows]
+def span_of(charges: Iterable[Json], environment_id: str) -> tuple[datetime, datetime]:
+    """From when until when the environment was charged for storage: as long as it existed."""
+    rows = [c for c in charges if c["environment_id"] == environment_id and c["meter"] == "storage"]
+    starts = [datetime.fromisoformat(row["start"]) for row in rows]
+    ends = [datetime.fromisoformat(row["end"]) for row in rows]
     return min(starts), max(ends)
 
 

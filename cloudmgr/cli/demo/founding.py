@@ -101,17 +101,23 @@ def _tokens(database: str) -> dict[str, str]:
 
 
 def hosting(
-    founded: City, plans: Iterable[Plan], records: Path, say: Callable[[str], None]
+    founded: City,
+    plans: Iterable[Plan],
+    records: Path,
+    since: float,
+    say: Callable[[str], None],
 ) -> None:
     """Each officer asks for an environment, approver and operator sign, and it is hosted.
 
     :param records: where applications keep what their replicas share.
+    :param since: second of the day from which on peaks are declared.
     """
     officers = {person.department: founded.remote(person) for person in city.OFFICERS}
     for plan in plans:
         officer = officers[plan.department]
         system = officer.post("/systems", _system(founded, plan))
         ask = request(plan, system["id"], records)
+        ask["windows"] = windows(0, since) if plan.peaks else []
         if plan.peaks:
             forecast = officer.post("/requests/dry-run", ask)
             cost, pool = forecast["estimate"], forecast["location"]["pool_name"]
@@ -178,13 +184,16 @@ def request(plan: Plan, system_id: str, records: Path, name: str = ENVIRONMENT) 
         "kind": "new",
         "system_id": system_id,
         "environment": {"name": name, "purpose": "production", "components": [component]},
-        "windows": windows(0) if plan.peaks and name == ENVIRONMENT else [],
+        "windows": [],
         "reason": f"{plan.purpose}，由自建服务器迁入",
     }
 
 
-def windows(day: int) -> list[Json]:
-    """The announced crowds of the ``day``-th day (0 is the first), as peaks to declare."""
+def windows(day: int, since: float = 0) -> list[Json]:
+    """The announced crowds of the ``day``-th day (0 is the first), as peaks to declare.
+
+    :param since: second of the day; crowds that have gone by then are left out.
+    """
     return [
         {
             "component": COMPONENT,
@@ -195,6 +204,7 @@ def windows(day: int) -> list[Json]:
             "note": f"志愿填报高峰（重放：{match.name}）"[:500],
         }
         for match in read_matches()
+        if match.ends > since
     ]
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Json = Mapping[str, Any]
 
+# Counters of the gateways are read this often, in machine seconds, and a little later under load.
+_READ_EVERY = 12.0
 _PRICED_PER = {"vcpu": 3600, "memory": 3600, "storage": 3600, "requests": 1000}
 
 
@@ -82,8 +84,14 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"))))
 
 
-def charged(usage: Sequence[Json], charges: Sequence[Json], known: Sequence[Rate]) -> Promise:
-    """Every row of the ledger is charged once: usage × price, to the last digit."""
+def charged(
+    usage: Sequence[Json], charges: Sequence[Json], known: Sequence[Rate], *, closed: bool
+) -> Promise:
+    """Every row of the ledger is charged once: usage × price, to the last digit.
+
+    :param closed: whether the month is; what it costs before contains usage that is not in the
+        ledger yet, since it is still going on.
+    """
     due = {row["id"]: cost(row, known) for row in usage}
     asked: defaultdict[str, Fraction] = defaultdict(Fraction)
     for charge in charges:
@@ -92,7 +100,8 @@ def charged(usage: Sequence[Json], charges: Sequence[Json], known: Sequence[Rate
             * Fraction(charge["unit_price"])
             / int(charge["priced_per"])
         )
-    wrong = [key for key in due.keys() | asked.keys() if due.get(key) != asked.get(key)]
+    keys = due.keys() | asked.keys() if closed else due.keys()
+    wrong = [key for key in keys if due.get(key) != asked.get(key)]
     total = sum(asked.values(), Fraction(0))
     evidence = f"{len(usage):,} usage records, {len(charges):,} charges, {float(total):.6f} CNY"
     if wrong:
@@ -185,4 +194,28 @@ def as_applications_say(vcpu_seconds: Mapping[str, float], metered: Mapping[str,
         sentence,
         kept=abs(ratios[worst] - 1) <= 0.05,
         evidence=f"furthest apart: {worst}, metered {ratios[worst] * 100:.1f} % of what ran",
+    )
+
+
+def visits_counted(
+    visits: Mapping[str, Sequence[float]], metered: Mapping[str, float], end: float, own: int
+) -> Promise:
+    """Every request is in the ledger once; what came last may be in the next hour's records.
+
+    :param visits: by system: when each visit was answered, seconds since the Unix epoch.
+    :param metered: by system: requests of the ledger.
+    :param end: when the last hour in the ledger ended.
+    :param own: requests of the demo itself, which the ledger has and the visitors do not.
+    """
+    wrong = []
+    for system, times in visits.items():
+        surely = sum(at < end - _READ_EVERY for at in times)
+        if not surely <= metered.get(system, 0) <= len(times) + own:
+            wrong.append(f"{system}: {metered.get(system, 0):.0f} of {surely} to {len(times)}")
+    sent, counted = sum(map(len, visits.values())), sum(metered.values())
+    evidence = f"{sent:,} visits, {counted:,.0f} metered"
+    if wrong:
+        evidence += f"; wrong: {', '.join(wrong)}"
+    return Promise(
+        "Every request is metered once", kept=not wrong and bool(visits), evidence=evidence
     )

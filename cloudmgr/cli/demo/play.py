@@ -5,28 +5,30 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from rich.console import Console
+from typing import TYPE_CHECKING, NoReturn
 
 from cloudmgr.cli.demo import city, founding
 from cloudmgr.cli.demo.day import Day
 from cloudmgr.cli.demo.stage import Ports, Stage
 from cloudmgr.cli.demo.startup import startup_seconds
+from cloudmgr.cli.demo.teller import Teller
 from cloudmgr.cli.demo.timeline import Timeline
-from cloudmgr.cli.demo.traces import read_traces
+from cloudmgr.cli.demo.traces import DAY_SECONDS, read_traces
 from cloudmgr.cli.demo.verdict import conclude
 from cloudmgr.cli.remote import Remote
-from cloudmgr.clock import SystemClock
 
 if TYPE_CHECKING:
     from cloudmgr.cli.demo.founding import City
 
-# Machine seconds for setting the city up before the day begins.
-_SET_UP_SECONDS = 20.0
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Machine seconds for setting the city up before the day begins: on an idle machine, and as many
+# times what one application takes to start on this one now.
+_SET_UP_SECONDS = 9.0
+_SET_UP_STARTS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,37 +44,22 @@ class Options:
     chaos: bool
 
 
-class Teller:
-    """Says what happens when it happens, with the time on a wall in Shanghai."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-        self._timeline: Timeline | None = None
-
-    def follow(self, timeline: Timeline) -> None:
-        self._timeline = timeline
-
-    def at(self, machine: float, sentence: str) -> None:
-        """Say what happened at ``machine``, seconds since the Unix epoch."""
-        wall = self._timeline.wall(machine) if self._timeline else "--:--"
-        self.console.print(f"{wall}  {sentence}", markup=False, highlight=False, soft_wrap=True)
-
-    def __call__(self, sentence: str) -> None:
-        self.at(SystemClock().now().timestamp(), sentence)
-
-
 def play(options: Options) -> int:
     """Play the day; the exit status: 1 if a promise is broken."""
-    say = Teller(Console(highlight=False))
+    say = Teller()
     options.out.mkdir(parents=True, exist_ok=True)
     state = Path(tempfile.mkdtemp(prefix="cloudmgr-demo-"))
     stage = Stage(state, Ports.choose(), Timeline.leading_to(city.DAY, 0, options.speed))
+    for sign in _ENDING:
+        signal.signal(sign, _interrupt)
     try:
         return _played(options, stage, say)
     except KeyboardInterrupt:
-        say("stopped by hand")
+        say("stopped")
         return 130
     finally:
+        for sign in _ENDING:
+            signal.signal(sign, signal.SIG_IGN)  # impatience must leave nothing behind
         ended = stage.clear()
         shutil.copy(stage.log, options.out / stage.log.name) if stage.log.exists() else None
         if options.keep:
@@ -82,6 +69,10 @@ def play(options: Options) -> int:
             say(f"{ended} processes ended, nothing is left")
 
 
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def _played(options: Options, stage: Stage, say: Teller) -> int:
     records = stage.state / "records"
     say(_introduction(options))
@@ -89,7 +80,9 @@ def _played(options: Options, stage: Stage, say: Teller) -> int:
     say(f"an application by itself starts in {own:.2f} s")
     password = secrets.token_urlsafe(9)
     admin = Remote(stage.address, stage.initialise(password))
-    stage.timeline = Timeline.leading_to(city.moment(options.since), _SET_UP_SECONDS, options.speed)
+    stage.timeline = Timeline.leading_to(
+        city.moment(options.since), _SET_UP_SECONDS + _SET_UP_STARTS * own, options.speed
+    )
     say.follow(stage.timeline)
     stage.start()
     say(f"the control plane answers at {stage.address}")
@@ -97,7 +90,7 @@ def _played(options: Options, stage: Stage, say: Teller) -> int:
     found = founding.people(admin, password, database, stage.address)
     departments, everybody = len(city.DEPARTMENTS), len(city.PEOPLE)
     say(f"{departments} departments with their accounts, {everybody} people with their roles")
-    founding.hosting(found, city.PLANS, records, say)
+    founding.hosting(found, city.PLANS, records, options.since, say)
     founding.refusals(found, records, say)
     founding.await_ready(found, say)
     if not options.headless:
@@ -115,8 +108,8 @@ def _go_on(day: Day, options: Options, say: Teller) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             day.run(chaos=options.chaos)
-            chaos = day.chaos
-            say(f"the day is over; {len(chaos.outages) + len(chaos.replicas)} things were broken")
+            if day.number == 0 and day.until >= DAY_SECONDS:
+                say(f"{city.MONTH} is over: {city.FINANCE.login} may close it")
             day = day.following()
     say("stopping")
     day.stop()
@@ -146,5 +139,4 @@ def _invite(stage: Stage, found: City, password: str, say: Teller) -> None:
         port = stage.ports.gateway(one.plan.zone).rsplit(":", 1)[1]
         lines.append(f"  http://{one.host}:{port}/  {one.plan.name_zh}")
     lines.append("Ctrl-C ends everything.")
-    for line in lines:
-        say.console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say.lines(*lines)

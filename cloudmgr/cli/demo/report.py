@@ -117,11 +117,11 @@ def alone(
 def show(console: Console, lines: Sequence[Line], promises: Sequence[Promise]) -> None:
     """The tables and the promises, for a person."""
     table = Table(title="Systems", box=None, header_style="bold", pad_edge=False)
-    table.add_column("system")
-    for heading in ("requests", "errors", "p50 ms", "p95 ms", "peak p95"):
+    table.add_column("system", no_wrap=True)
+    for heading in ("visits", "errors", "p50 ms", "p95 ms", "p95 peak"):
         table.add_column(heading, justify="right")
-    table.add_column("Ready replicas from 0 to 24 h", no_wrap=True)
-    for heading in ("most", "asleep h", "wakes", "slowest s", "cost CNY", "alone CNY"):
+    table.add_column("Ready replicas over the day", no_wrap=True)
+    for heading in ("most", "asleep h", "wakes", "worst s", "CNY", "CNY alone"):
         table.add_column(heading, justify="right")
     for one in lines:
         table.add_row(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import timedelta
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -49,8 +50,10 @@ def conclude(day: Day, startup: float, console: Console) -> int:
 def _books(day: Day) -> Books:
     finance = day.found.remote(city.FINANCE)
     whole = day.until >= DAY_SECONDS
-    if whole:
-        clock = SystemClock()
+    clock = SystemClock()
+    if not whole:
+        evidence.await_ledger(finance, city.moment(day.until), clock.monotonic, clock.sleep)
+    else:
         closed = evidence.close_month(finance, clock.monotonic, clock.sleep)
         day.say(f"{city.MONTH} is closed by {city.FINANCE.login}, sealed {closed['digest'][:16]}")
     return evidence.books(finance, closed=whole)
@@ -79,10 +82,11 @@ def _judged(
         started = [run.started_at for run in runs]
         found.append(promises.replaced(kill, started, day.watch.samples(kill.system)))
     known = _rates()
-    found.append(money.charged(books.usage, books.charges, known))
+    found.append(money.charged(books.usage, books.charges, known, closed=books.closed))
     found.append(money.invoiced(books.invoices, books.charges))
     found.append(money.counted_once(books.usage))
     found.append(_held(day, books))
+    found.append(_counted(day, outcomes, books))
     return found
 
 
@@ -97,6 +101,16 @@ def _held(day: Day, books: Books) -> Promise:
     stage = day.stage
     said = evidence.vcpu_seconds(stage.state / "records", stage.timeline, day.chaos.replicas, end)
     return money.as_applications_say(said, evidence.metered(books.usage, day.found, "vcpu", end))
+
+
+def _counted(day: Day, outcomes: Iterable[Outcome], books: Books) -> Promise:
+    end = city.moment(day.until)
+    visits: defaultdict[str, list[float]] = defaultdict(list)
+    for outcome in outcomes:
+        # Who saw a waiting page came twice: to be told to wait, and when the system was up.
+        visits[outcome.system] += [outcome.done] * (2 if outcome.waited else 1)
+    metered = evidence.metered(books.usage, day.found, "requests", end)
+    return money.visits_counted(visits, metered, day.stage.timeline.machine(end), day.chaos.visits)
 
 
 def _changes(day: Day) -> dict[str, list[Change]]:
@@ -136,7 +150,7 @@ def _lines(day: Day, outcomes: Sequence[Outcome], books: Books) -> Iterable[repo
         changes = changed.get(code, [])
         samples = day.watch.samples(code)
         charged = report.costs(books, one.environment_id)
-        first, last = evidence.span_of(books.usage, one.environment_id)
+        first, last = evidence.span_of(books.charges, one.environment_id)
         hours = Fraction((last - first) / timedelta(microseconds=1)) / 3_600_000_000
         yield report.line(
             one.plan,

@@ -74,7 +74,7 @@ def schedule(
 class Visitors:
     """The load tool in a process of its own, which ends by itself when the schedule is done."""
 
-    def __init__(self, planned: list[Arrival], directory: Path, name: str) -> None:
+    def __init__(self, planned: list[Arrival], directory: Path, name: str, state: Path) -> None:
         self.planned = len(planned)
         self.outcomes_file = directory / f"outcomes-{name}.csv"
         self._log = directory / f"visitors-{name}.log"
@@ -89,7 +89,8 @@ class Visitors:
                     str(arrivals_file),
                     str(self.outcomes_file),
                 ],
-                env=dict(os.environ),
+                # By this the stage finds it, should the demo itself be killed.
+                env={**os.environ, "DEMO_STATE_DIR": str(state)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from cloudmgr.cli.demo.figures import Sample
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cloudmgr.cli.demo.founding import Hosted
+    from cloudmgr.cli.demo.timeline import Timeline
     from cloudmgr.cli.remote import Json, Remote
 
 _EVERY = 0.25
-_DECISIONS_EVERY = 1.0
+# A system that falls asleep and is woken between two looks shows no change of its target.
+_ALL_EVERY = 4.0
 
 
 class Watch:
@@ -28,15 +31,22 @@ class Watch:
     """
 
     def __init__(
-        self, remote: Remote, hosted: Mapping[str, Hosted], tell: Callable[[float, str], None]
+        self,
+        remote: Remote,
+        hosted: Mapping[str, Hosted],
+        timeline: Timeline,
+        tell: Callable[[float, str], None],
     ) -> None:
         self._remote = remote
         self._by_id = {one.environment_id: one for one in hosted.values()}
+        self._timeline = timeline
         self._tell = tell
         self._clock = SystemClock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._seen: set[str] = set()
+        self._latest: list[tuple[Hosted, Json]] = []
+        self._rising: dict[str, tuple[datetime, int]] = {}
         self._unread: set[str] = set(self._by_id)
         self._lock = threading.Lock()
         self._samples: defaultdict[str, list[Sample]] = defaultdict(list)
@@ -69,9 +79,12 @@ class Watch:
             began = self._clock.now().timestamp()
             try:
                 self._look(began)
-                if self._clock.monotonic() - read_at >= _DECISIONS_EVERY:
-                    self._read_decisions()
+                if self._clock.monotonic() - read_at >= _ALL_EVERY:
+                    self._unread.update(self._by_id)
                     read_at = self._clock.monotonic()
+                self._read_decisions()
+                for one, environment in self._latest:
+                    self._risen(one, environment)
             except CloudmgrError:
                 self._miss(began, self._clock.now().timestamp())
 
@@ -81,6 +94,7 @@ class Watch:
         self.blind.append((start, end))
 
     def _look(self, now: float) -> None:
+        environments: list[tuple[Hosted, Json]] = []
         for environment in self._remote.all("/environments"):
             one = self._by_id.get(environment["id"])
             if one is None:
@@ -97,6 +111,8 @@ class Watch:
                 self._samples[one.plan.code].append(sample)
             if not before or before[0].target != sample.target:
                 self._unread.add(one.environment_id)
+            environments.append((one, environment))
+        self._latest = environments
 
     def _read_decisions(self, *, quiet: bool = False) -> None:
         for key in list(self._unread):
@@ -108,15 +124,35 @@ class Watch:
                     continue
                 self._seen.add(decision["id"])
                 self.decisions[one.plan.code].append(decision)
-                if not quiet and decision["before"] != decision["after"]:
-                    self._tell(self._clock.now().timestamp(), _sentence(one, decision))
+                if quiet or decision["before"] == decision["after"]:
+                    continue
+                at = datetime.fromisoformat(decision["at"])
+                self._tell(self._timeline.machine(at), _sentence(one, decision))
+                self._rising.pop(one.plan.code, None)
+                if decision["after"] > decision["before"]:
+                    self._rising[one.plan.code] = (at, decision["after"])
+
+    def _risen(self, one: Hosted, environment: Json) -> None:
+        """Tell when all replicas that were decided on are Ready."""
+        decided, wanted = self._rising.get(one.plan.code, (None, 0))
+        scaled = next(
+            (c for c in environment["status"]["conditions"] if c["type"] == "Scaled"), None
+        )
+        if decided is None or scaled is None or scaled["status"] != "True":
+            return
+        since = datetime.fromisoformat(scaled["since"])
+        if since > decided and environment["target"].get(COMPONENT) == wanted:
+            del self._rising[one.plan.code]
+            took = (since - decided).total_seconds() / self._timeline.speed
+            self._tell(
+                self._timeline.machine(since), f"{one.plan.name_zh}: {wanted} Ready in {took:.2f} s"
+            )
 
 
 def _sentence(one: Hosted, decision: Json) -> str:
-    change = f"{decision['before']} → {decision['after']}"
+    name, why = one.plan.name_zh, str(decision["en"])
     if decision["after"] == 0:
-        change = f"{decision['before']} → asleep"
-    elif decision["before"] == 0:
-        change = f"woken → {decision['after']}"
-    why = f", {decision['reason']}" if decision["reason"] else ""
-    return f"{one.plan.name_zh} {change}: {decision['en']}{why}"
+        return f"{name} falls asleep: {why.removeprefix('0: ')}"
+    if decision["before"] == 0 and decision["reason"]:
+        return f"{name} is woken: {decision['reason']}"
+    return f"{name} {decision['before']} → {decision['after']}: {why}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 import signal
 import sys
 import time
@@ -23,15 +24,16 @@ from locust import FastHttpUser, task
 from locust.env import Environment
 from locust.exception import StopUser
 
-from cloudmgr.cli.demo.load.schedule import Arrival, Outcome, read_arrivals
+from cloudmgr.cli.demo.load.schedule import WAITING, Arrival, Outcome, read_arrivals
 from cloudmgr.cli.demo.load.visits import Visit, visit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-_PATIENCE = 30.0  # seconds for which a person goes on reloading a waiting page
-_RELOAD = 0.5  # a waiting page that does not say when to reload
+_PATIENCE = 30.0  # seconds for which a person looks at a waiting page
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 3.0  # between two questions of that page
+_PROBE = re.compile(r'data-probe="([^"]*)"')
 
 
 class Book:
@@ -95,15 +97,8 @@ class Visitor(FastHttpUser):
         arrival, request = self.book.take()
         gevent.sleep(max(0.0, arrival.due - time.time()))  # noqa: TID251 - Locust's own process
         sent = time.time()  # noqa: TID251
-        waited = 0
-        while True:
-            response = self._send(arrival, request)
-            done = time.time()  # noqa: TID251
-            reload = _reload(response)
-            if reload is None or done - sent > _PATIENCE:
-                break
-            waited += 1
-            gevent.sleep(reload)
+        response, waited = self._see_through(arrival, request, sent)
+        done = time.time()  # noqa: TID251
         if response.status_code == 303:
             self.book.filed(arrival.system, response.headers["location"])
         self.book.note(
@@ -118,6 +113,18 @@ class Visitor(FastHttpUser):
                 "" if response.status_code else repr(response.error),
             )
         )
+
+    def _see_through(self, arrival: Arrival, request: Visit, sent: float) -> tuple[Any, int]:
+        """What a visitor gets in the end, and how often a waiting page asked before."""
+        waited, pause = 0, _FIRST_PAUSE
+        response = self._send(arrival, request)
+        while (probe := _probe_of(response)) and time.time() - sent < _PATIENCE:  # noqa: TID251
+            # As the page's own script does it: ask now and then, and go in when the system is up.
+            gevent.sleep(pause)
+            waited, pause = waited + 1, min(pause * 1.2, _LONGEST_PAUSE)
+            if _up(self._send(arrival, Visit("GET", probe, _asking(request)))):
+                response = self._send(arrival, request)
+        return response, waited
 
     def _send(self, arrival: Arrival, request: Visit) -> Any:
         with self.client.request(
@@ -134,12 +141,21 @@ class Visitor(FastHttpUser):
         return response
 
 
-def _reload(response: Any) -> float | None:
-    """Seconds after which a waiting page asks to be loaded again; None for any other answer."""
-    if not response.status_code or "refresh" not in response.headers:
-        return None
-    first = str(response.headers["refresh"]).split(";", 1)[0]
-    return float(first) if first.replace(".", "", 1).isdigit() else _RELOAD
+def _up(response: Any) -> bool:
+    """Whether it was the system that answered, and not the platform or nobody."""
+    return 0 < response.status_code < 500 and "cloudmgr-state" not in response.headers
+
+
+def _probe_of(response: Any) -> str:
+    """The path that a waiting page asks until the system is up; empty for any other answer."""
+    if response.status_code != WAITING or "cloudmgr-state" not in response.headers:
+        return ""
+    found = _PROBE.search(response.text)
+    return found[1] if found else "/"
+
+
+def _asking(request: Visit) -> dict[str, str]:
+    return {"Host": request.headers["Host"], "Accept": "*/*", "cloudmgr-waiting": "1"}
 
 
 def main() -> int:

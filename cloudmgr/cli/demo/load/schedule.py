@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+# What a waiting page is answered with; no application of the demo says it.
+WAITING = 202
+
 
 class Act(StrEnum):
     """What a visitor does."""
@@ -37,8 +40,8 @@ class Arrival:
 class Outcome:
     """What one request got. Times are seconds since the Unix epoch.
 
-    ``status`` is 0 when there was no answer, and ``error`` then says why. ``waited`` counts the
-    waiting pages that a person saw before the system's own page.
+    ``status`` is 0 when there was no answer, and ``error`` then says why. ``waited`` counts how
+    often a waiting page asked for the system before a person saw the system's own page.
     """
 
     due: float
@@ -57,8 +60,8 @@ class Outcome:
 
     @property
     def failed(self) -> bool:
-        """No answer, or one that says that the server is at fault."""
-        return self.status == 0 or self.status >= 500
+        """No answer, one that says that the server is at fault, or nothing but a waiting page."""
+        return self.status in {0, WAITING} or self.status >= 500
 
 
 def write_arrivals(path: Path, arrivals: Iterable[Arrival]) -> None:
