@@ -236,7 +236,9 @@ def _healthy(generation: int, observed: ObservedWorkload | None, now: datetime) 
         return Condition(
             "Healthy", Status.FALSE, "Problems", "; ".join(problems)[:2000], generation, now
         )
-    return Condition("Healthy", Status.TRUE, "NoProblems", "", generation, now)
+    # What the pool does not do for it is no trouble, and is told all the same.
+    limitations = "; ".join(observed.limitations) if observed else ""
+    return Condition("Healthy", Status.TRUE, "NoProblems", limitations[:2000], generation, now)
 
 
 def _count(environment: Environment, replicas: Iterable[ObservedReplica]) -> dict[str, int]:

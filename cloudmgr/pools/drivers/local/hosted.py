@@ -11,13 +11,14 @@ from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ReplicaState
 from cloudmgr.pools.drivers.local import files as filing
 from cloudmgr.pools.drivers.local import making, ports, process
+from cloudmgr.pools.drivers.local.alarms import Alarms
 from cloudmgr.pools.drivers.local.life import Life
 from cloudmgr.pools.drivers.local.plan import Discard, Drain, Revive, Start, plan
 from cloudmgr.pools.drivers.local.records import State, UnreadableError
 from cloudmgr.pools.drivers.local.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from cloudmgr.pools.drivers.driver import Allocation, Workload
     from cloudmgr.pools.drivers.local.floor import Floor
@@ -44,7 +45,7 @@ class Hosted:
         self._published: State | None = None
         self._released = False
         self._due: set[str] = set()
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._alarms = Alarms()
 
     # ----------------------------------------------------------------------- for the supervisor
 
@@ -145,8 +146,7 @@ class Hosted:
     def release(self) -> None:
         """Let go of everything; what runs keeps running."""
         self._released = True
-        for timer in self._timers.values():
-            timer.cancel()
+        self._alarms.cancel_all()
         for life in self.lives.values():
             life.release()
 
@@ -210,7 +210,7 @@ class Hosted:
             return
         for start in starts:
             if start.after not in self.replicas:
-                self._forget_timer(start.after)
+                self._forget_retry(start.after)
         for replica in born:
             self._make(replica)
 
@@ -301,7 +301,7 @@ class Hosted:
     def _drop(self, replica_id: str) -> None:
         """Give up a slot that waits for its next try."""
         del self.replicas[replica_id]
-        self._forget_timer(replica_id)
+        self._forget_retry(replica_id)
 
     def _file_ended(self) -> None:
         """Move ended allocations into files of their own, once the published state has them."""
@@ -362,26 +362,19 @@ class Hosted:
             yield f"the storage of {name}, which is no longer wanted, is kept until all is removed"
 
     def _retry(self, replica_id: str, delay: float) -> None:
-        self._timer(replica_id, delay, self._is_due, replica_id)
+        def due() -> None:
+            self._due.add(replica_id)
+            self.converge()
 
-    def _is_due(self, replica_id: str) -> None:
-        self._due.add(replica_id)
-        self.converge()
+        self._alarms.set(replica_id, delay, due)
 
     def _again(self) -> None:
         """Look once more in a moment; the operating system may have changed its mind."""
-        self._timer("", _RETRY, self.look)
+        self._alarms.set("", _RETRY, self.look)
 
-    def _timer(self, name: str, delay: float, call: Callable[..., None], *arguments: str) -> None:
-        if name in self._timers:
-            self._timers[name].cancel()
-        loop = asyncio.get_running_loop()
-        self._timers[name] = loop.call_later(delay, call, *arguments)
-
-    def _forget_timer(self, name: str) -> None:
-        self._due.discard(name)
-        if name in self._timers:
-            self._timers.pop(name).cancel()
+    def _forget_retry(self, replica_id: str) -> None:
+        self._due.discard(replica_id)
+        self._alarms.cancel(replica_id)
 
 
 def over_memory(replica: Replica) -> str:

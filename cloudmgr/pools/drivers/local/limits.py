@@ -98,6 +98,7 @@ class Cgroups:
     def __init__(self, directory: Path) -> None:
         self.problem = ""
         self._directory = directory
+        self._late: set[str] = set()  # groups whose last process was still on its way out
 
     def enter(self, replica_id: str, size: Resources, command: Sequence[str]) -> Sequence[str]:
         group = self._directory / replica_id
@@ -115,23 +116,29 @@ class Cgroups:
         return []
 
     def finish(self, replica_id: str) -> bool:
+        for late in list(self._late):
+            self._tidy(late)
         group = self._directory / replica_id
         killed = _events(group / "memory.events").get("oom_kill", 0) > 0
         with suppress(OSError):
             _set(group / "cgroup.kill", "1")
-        try:
-            group.rmdir()
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            # Its last process may still be on its way out; keep_only gets it later.
-            _log.info("cgroup %s stays for now: %s", group, error)
+        self._tidy(replica_id)
         return killed
 
     def keep_only(self, replica_ids: frozenset[str]) -> None:
         for group in list(self._directory.iterdir()):
             if group.is_dir() and group.name not in replica_ids:
                 self.finish(group.name)
+
+    def _tidy(self, replica_id: str) -> None:
+        self._late.discard(replica_id)
+        try:
+            (self._directory / replica_id).rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            _log.debug("cgroup of %s stays for now: %s", replica_id, error)
+            self._late.add(replica_id)
 
 
 def find(setting: str, pool: str) -> Limits:
@@ -144,8 +151,10 @@ def find(setting: str, pool: str) -> Limits:
         if setting:
             return Cgroups(prepare(Path(setting), pool))
         return Cgroups(prepare(_own(), pool))
-    except (OSError, ValueError) as error:
-        return Watched(str(error.strerror or error) if isinstance(error, OSError) else str(error))
+    except ValueError as error:
+        return Watched(str(error))
+    except OSError as error:
+        return Watched(f"the kernel refuses a cgroup: {error.strerror or error}")
 
 
 def _own() -> Path:
@@ -177,7 +186,11 @@ def prepare(root: Path, pool: str) -> Path:
         raise ValueError(f"cgroup v2 offers no {' and no '.join(missing)} controller here")
     if not os.access(root, os.W_OK) or not os.access(root / "cgroup.subtree_control", os.W_OK):
         raise ValueError(f"the cgroup {root} is not delegated to this account")
-    if str(os.getpid()) in (root / "cgroup.procs").read_text("ascii").split():
+    inside = (root / "cgroup.procs").read_text("ascii").split()
+    # The root of all is exempt from the rule that a cgroup with controllers holds no process.
+    if (root / "cgroup.type").exists() and inside not in ([], [str(os.getpid())]):
+        raise ValueError(f"other programs run in the cgroup {root}")
+    if str(os.getpid()) in inside:
         leaf = root / "cloudmgr-control"
         leaf.mkdir(exist_ok=True)
         _set(leaf / "cgroup.procs", str(os.getpid()))

@@ -37,6 +37,7 @@ def root(tmp_path: Path) -> Path:
         cgroup_subtree_control="",
         cgroup_procs="",
     )
+    (root / "cgroup.type").write_text("domain\n")  # the root of all has none
     files(root / "cloudmgr-pool", cgroup_subtree_control="")
     files(root / "cloudmgr-control", cgroup_procs="")
     return root
@@ -59,9 +60,16 @@ def test_a_delegated_directory_gets_its_controllers_switched_on(root: Path) -> N
 
 
 def test_a_control_plane_that_sits_in_it_moves_into_a_leaf_first(root: Path) -> None:
-    (root / "cgroup.procs").write_text(f"1\n{os.getpid()}\n")
+    (root / "cgroup.procs").write_text(f"{os.getpid()}\n")
     prepare(root, "pool")
     assert (root / "cloudmgr-control" / "cgroup.procs").read_text() == str(os.getpid())
+
+
+def test_a_control_plane_that_shares_it_with_other_programs_leaves_it_alone(root: Path) -> None:
+    (root / "cgroup.procs").write_text(f"1\n{os.getpid()}\n")
+    assert "other programs run in the cgroup" in limits.find(str(root), "pool").problem
+    assert (root / "cloudmgr-control" / "cgroup.procs").read_text() == ""
+    assert (root / "cgroup.subtree_control").read_text() == ""
 
 
 @pytest.mark.parametrize(
@@ -139,6 +147,15 @@ def test_the_kernel_says_whether_it_ended_a_replica_for_its_memory(group: Path) 
     (group / "memory.events").write_text("low 0\noom 1\noom_kill 2\n")
     assert cgroups.finish("rep_1") is True
     assert cgroups.finish("rep_gone") is False
+
+
+def test_a_group_that_is_not_empty_yet_goes_with_the_next(group: Path) -> None:
+    cgroups = Cgroups(group.parent)
+    cgroups.finish("rep_1")  # its files are in the way here, as a dying process is in the kernel's
+    for path in group.iterdir():
+        path.unlink()
+    cgroups.finish("rep_2")
+    assert not group.exists()
 
 
 def test_groups_of_replicas_that_are_gone_are_tidied_away(group: Path) -> None:

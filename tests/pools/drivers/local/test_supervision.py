@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +19,14 @@ from cloudmgr.clock import SystemClock
 from cloudmgr.errors import Conflict
 from cloudmgr.pools.drivers.driver import ReplicaState
 from cloudmgr.pools.drivers.local import process
+from cloudmgr.pools.drivers.local.files import PoolFiles, is_locked
 from tests.pools.grounds import LocalGround, fetch, in_state, observed, ready, settled, workload
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from cloudmgr.pools.drivers.driver import ObservedReplica
+    from cloudmgr.pools.drivers.driver import Allocation, ObservedReplica
     from cloudmgr.pools.drivers.local.records import Replica, State
 
 ROOT = Path(__file__).parents[4]
@@ -31,7 +34,7 @@ ROOT = Path(__file__).parents[4]
 
 @contextmanager
 def control_plane(directory: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process that supervises ``directory``; killed at the latest when the block ends."""
+    """Another process that supervises ``directory``, or waits to; killed when the block ends."""
     with subprocess.Popen(
         [sys.executable, "-m", "tests.pools.drivers.local.supervise", str(directory)],
         cwd=ROOT,
@@ -41,7 +44,8 @@ def control_plane(directory: Path) -> Iterator[subprocess.Popen[str]]:
     ) as running:
         assert running.stdout is not None
         try:
-            assert running.stdout.readline() == "supervising\n"
+            assert running.stdout.readline() == "started\n"
+            until(lambda: is_locked(PoolFiles(directory).supervisor_lock))
             yield running
         finally:
             running.kill()
@@ -142,6 +146,58 @@ def test_of_many_drivers_one_supervises(local: LocalGround) -> None:
     settled(others[2], 3)
     assert [d.supervising for d in others].count(True) == 1
     assert len(local.processes()) == 3
+
+
+def test_whenever_control_planes_are_killed_nothing_is_doubled_orphaned_or_forgotten(
+    idle: LocalGround,
+) -> None:
+    """Allocations are watched all along: none vanishes, none ends twice, none changes."""
+    chance = random.Random(7)  # noqa: S311 - not for secrets; other runs meet other moments anyway
+    seen: dict[str, Allocation] = {}
+    faults: list[tuple[Allocation, Allocation | None]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            now = {a.id: a for a in idle.driver.allocations()}
+            for id, old in seen.items():  # noqa: A001
+                new = now.get(id)
+                if (
+                    new is None
+                    or replace(new, ended_at=old.ended_at) != old
+                    or (old.ended_at is not None and new.ended_at != old.ended_at)
+                ):
+                    faults.append((old, new))
+            seen.update(now)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(2):
+            with control_plane(idle.directory) as first, control_plane(idle.directory) as second:
+                for _ in range(4):
+                    component = idle.web(
+                        replicas=chance.randint(0, 2), variables={"V": chance.choice("ab")}
+                    )
+                    idle.driver.apply(workload(component))
+                    done.wait(chance.random() * 0.2)
+                first.kill()
+                first.wait()
+                idle.driver.apply(workload(idle.web(replicas=2)))
+                done.wait(chance.random() * 0.2)
+                second.kill()
+        driver = idle.another()
+        driver.apply(workload(idle.web(replicas=2)))
+        settled(driver, 2)
+    finally:
+        done.set()
+        watcher.join()
+
+    assert faults == []
+    running = {r.id for r in ready(driver)}
+    until(lambda: set(idle.processes().values()) == running)
+    assert len(idle.processes()) == 2
+    assert {a.id for a in driver.allocations() if a.ended_at is None} == running
 
 
 def test_a_replica_whose_process_was_never_written_down_is_found_by_its_mark(
