@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _FONT = "system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
 _ACCENT, _PEAK, _CEILING = "#0b5cad", "#f6d38b", "#5f6b78"
 _KEPT = 64
+MOST = 200  # decisions that are drawn
 _drawn: OrderedDict[str, str] = OrderedDict()
 _lock = threading.Lock()
 
@@ -62,10 +63,12 @@ def replicas_chart(
         # Wall-clock time without an offset: the axis is the city's, wherever the browser is.
         return f"{moment.astimezone(zone):%Y-%m-%dT%H:%M:%S}"
 
-    steps = [
-        {"at": local(d.at), "replicas": d.after, "why": view.pick(d.zh, d.en)} for d in own
-    ]
-    first = own[0].at
+    # As it was before: since it exists, unless there are more decisions than are drawn.
+    first = own[0].at if len(decisions) >= MOST else min(environment.created_at, own[0].at)
+    steps: list[dict[str, Any]] = []
+    if first < own[0].at:
+        steps.append({"at": local(first), "replicas": own[0].before, "why": ""})
+    steps += [{"at": local(d.at), "replicas": d.after, "why": view.pick(d.zh, d.en)} for d in own]
     steps.append({"at": local(max(now, own[-1].at)), "replicas": own[-1].after, "why": ""})
     until = max([now, *(w.interval.start for w in windows[:1])])
     peaks = [
@@ -77,7 +80,7 @@ def replicas_chart(
         if w.component == component and w.interval.start <= until
     ]
     ceiling = next(c.max_replicas for c in environment.components if c.name == component)
-    highest = max(step["replicas"] for step in steps)
+    highest = max(int(step["replicas"]) for step in steps)
     title = view._(
         "%(component)s ran up to %(highest)s of %(ceiling)s approved replicas",
         component=component, highest=highest, ceiling=ceiling,

@@ -152,6 +152,7 @@ SAID: Mapping[str, str] = {
     "window-cancelled": N_("The peak is cancelled and its capacity given back."),
     "period-closed": N_("The month is closed. Its invoices are final."),
     "policy-reloaded": N_("The policy was read anew."),
+    "password-changed": N_("The password is changed. Sign in with the new one."),
     "token-revoked": N_("The token is worth nothing any more."),
     "user-created": N_("The user is created."),
     "user-changed": N_("The user is changed."),

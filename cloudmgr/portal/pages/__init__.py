@@ -4,27 +4,42 @@ from __future__ import annotations
 
 from cloudmgr.portal.pages import (
     asking,
+    billing,
+    departments,
     environments,
     home,
+    invoices,
+    me,
     orders,
+    people,
     pools,
+    records,
     requests,
     sign_in,
     systems,
     windows,
 )
 
-ALL = tuple(
-    module.router
-    for module in (
-        sign_in,
-        home,
-        systems,
-        environments,
-        orders,
-        asking,  # before requests: /requests/new is no id
-        requests,
-        windows,
-        pools,
-    )
+ALL = (
+    *(
+        module.router
+        for module in (
+            sign_in,
+            home,
+            me,
+            systems,
+            environments,
+            orders,
+            asking,  # before requests: /requests/new is no id
+            requests,
+            windows,
+            pools,
+            billing,
+            invoices,
+            records,
+            departments,
+            people,
+        )
+    ),
+    billing.export_router,
 )

@@ -13,7 +13,7 @@ from cloudmgr.hosting.environments import Environment
 from cloudmgr.hosting.workload import readiness, word
 from cloudmgr.identity.access import Action, may
 from cloudmgr.portal import words
-from cloudmgr.portal.charts import replicas_chart
+from cloudmgr.portal.charts import MOST, replicas_chart
 from cloudmgr.portal.costs import costs_so_far
 from cloudmgr.portal.listing import Choice, Column, Empty, Filter, Listing, choices, state_choices
 from cloudmgr.portal.names import Names
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 
-DECISIONS = 200
 LINES = 200
 
 
@@ -148,7 +147,7 @@ def show_environment(
         policy = services.policies.current
         ahead = services.windows.ahead(tx, environment.id, view.formats.now)
         decisions = services.scaling_store.decisions(
-            tx, environment_ids=[environment.id], limit=DECISIONS
+            tx, environment_ids=[environment.id], limit=MOST
         )
         context: dict[str, Any] = {
             "environment": environment,
