@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -181,14 +182,15 @@ class Stage:
 
     def processes(self) -> Iterator[psutil.Process]:
         """What runs for this stage: it names the state directory. Never this process itself."""
-        mark = str(self.state)
+        # As a whole name: another demo's directory may begin with the same letters.
+        mark = re.compile(re.escape(str(self.state)) + r"(?=/|$)")
         own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         for process in psutil.process_iter():
             if process.pid in own:
                 continue
             with suppress(psutil.Error):
                 named = [*process.cmdline(), *process.environ().values()]
-                if process.status() != psutil.STATUS_ZOMBIE and any(mark in n for n in named):
+                if process.status() != psutil.STATUS_ZOMBIE and any(map(mark.search, named)):
                     yield process
 
 
