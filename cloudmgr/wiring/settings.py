@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
+import psutil
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -50,7 +51,12 @@ def _default_pools() -> tuple[PoolSettings, ...]:
     Processors are promised four times over: small systems are rarely busy together, and windows
     and the reactive rule ask for room before they are.
     """
-    half = {"cpu_millis": (os.cpu_count() or 2) * 500, "cpu_overcommit": 4.0}
+    half = {
+        "cpu_millis": (os.cpu_count() or 2) * 500,
+        "cpu_overcommit": 4.0,
+        "memory_mib": psutil.virtual_memory().total // 2**21,
+        "storage_gib": psutil.disk_usage("/").total * 2 // 5 // 2**30,
+    }
     return tuple(
         PoolSettings(name=f"local-{zone.value}", zone=zone, protection_level=3, settings=half)
         for zone in Zone
