@@ -149,7 +149,7 @@ def assess(scene: Scene, now: datetime, free: Callable[[], Resources]) -> Assess
     """
     floors = window_floors(scene, now)
     resting = rest(_signals(scene, floors, now))
-    orders = [o for o in scene.orders if o.in_force(now)]
+    orders = _in_force(scene, now)
     void = tuple(
         o
         for o in scene.orders
@@ -168,7 +168,7 @@ def assess(scene: Scene, now: datetime, free: Callable[[], Resources]) -> Assess
 
 def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
     environment, state = scene.environment, scene.state
-    in_force = [o for o in scene.orders if o.in_force(now)]
+    in_force = _in_force(scene, now)
     seen = scene.traffic if environment.web is not None else None
     idle_since = None
     if seen is not None:
@@ -187,6 +187,12 @@ def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
         idle_since=idle_since,
         seen_until=seen.at if seen is not None else None,
     )
+
+
+def _in_force(scene: Scene, now: datetime) -> list[Order]:
+    """Those that count: a resize may have taken the component of one away."""
+    names = {c.name for c in scene.environment.components}
+    return [o for o in scene.orders if o.in_force(now) and (o.hibernates or o.component in names)]
 
 
 def _not_overruled(scene: Scene, now: datetime) -> list[PeakWindow]:
