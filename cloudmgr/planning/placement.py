@@ -47,12 +47,6 @@ class Placement:
     considered: tuple[Considered, ...]
 
 
-def room(view: PoolView, component: Component, current: int) -> int:
-    """How many replicas of ``component`` the pool can carry, the ``current`` ones included."""
-    one = Resources(component.cpu_millis, component.memory_mib)
-    return current + one.copies_in(view.free)
-
-
 def choose(
     views: Sequence[PoolView],
     components: Sequence[Component],
@@ -72,6 +66,14 @@ def choose(
     best: tuple[Fraction, str] | None = None
     for view in sorted(views, key=lambda v: v.pool.name):
         against = list(accepts(view.pool))
+        if not view.capacity.hosts:
+            unknown = lacks(
+                "pool-unreachable",
+                "资源池目前无法访问",
+                "the pool does not answer now",
+            )
+            considered.append(Considered(view.pool.id, view.pool.name, (*against, unknown)))
+            continue
         against += [
             lacks(
                 "no-host-fits",
