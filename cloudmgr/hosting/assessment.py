@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 from cloudmgr.errors import Conflict, Invalid
 from cloudmgr.hosting.facts import request_facts, with_pool
 from cloudmgr.hosting.requests import RequestKind
-from cloudmgr.hosting.validation import Problem, ask_problems, refuse, window_problems
+from cloudmgr.hosting.validation import (
+    Problem,
+    ask_problems,
+    label_problems,
+    refuse,
+    window_problems,
+)
 from cloudmgr.policy.decision import Decision, Outcome, Reason
+from cloudmgr.pools.capacity import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,10 +65,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where an environment would go, or None, and every pool that was considered."""
+    """Where an environment would go, or None, and every pool that was considered.
+
+    ``room`` is what the chosen pool has left for it, what it holds there already included.
+    """
 
     pool_id: str | None
     considered: tuple[Refusal, ...] = ()
+    room: Resources = Resources()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,10 @@ class Means(Protocol):
 
     def department_code(self, tx: Connection, department_id: str) -> str: ...
 
+    def department_active(self, tx: Connection, department_id: str) -> bool:
+        """Whether it exists now: it has begun and has not ended."""
+        ...
+
     def locate(
         self,
         tx: Connection,
@@ -89,11 +104,18 @@ class Means(Protocol):
         accepts: Callable[[Pool], tuple[Reason, ...]],
         zone: Zone,
         resized: Environment | None = None,
+        *,
+        promise: bool = False,
     ) -> Location:
         """Choose a pool of ``zone``.
 
-        With ``resized``, its own pool alone is considered, and what it holds counts as free.
+        With ``resized``, its own pool alone is considered, and what it holds counts as free. With
+        ``promise``, in a transaction that writes, nobody else gives that room away until it ends.
         """
+        ...
+
+    def hold(self, tx: Connection, environment_id: str) -> None:
+        """Until ``tx``, which writes, ends nobody else scales this environment."""
         ...
 
     def estimate(self, components: Sequence[Component], zone: Zone) -> Estimate: ...
@@ -132,9 +154,11 @@ class Assessor:
         self, tx: Connection, draft: Draft, asker: Asker
     ) -> tuple[Assessment, System, Environment | None]:
         system = self._systems.get(tx, draft.system_id)
+        self._check_department(tx, draft, system)
         environment = self._subject(tx, draft, system)
         name, purpose, components = self._shape(draft, environment)
         problems: list[Problem] = ask_problems(draft.ask) if draft.ask else []
+        problems += label_problems(system.code, name)
         problems += window_problems(draft.windows, components, self._clock.now())
         if draft.kind is RequestKind.PEAK and not draft.windows:
             problems.append(("windows", "announce at least one peak window"))
@@ -168,6 +192,17 @@ class Assessor:
                 decision = _denied_for_want_of_a_pool(decision, location)
         return Assessment(decision, estimate, location), system, environment
 
+    def _check_department(self, tx: Connection, draft: Draft, system: System) -> None:
+        """One that has ended asks for nothing more; what it had must be let go all the same."""
+        if draft.kind is RequestKind.RETIRE:
+            return
+        if not self._means.department_active(tx, system.department_id):
+            raise Conflict(
+                "the department of this system does not exist now",
+                code="department-ended",
+                hint="its environments can be retired; an administrator says what departments are",
+            )
+
     def _subject(self, tx: Connection, draft: Draft, system: System) -> Environment | None:
         if draft.kind is RequestKind.NEW:
             if draft.ask is None:
@@ -178,13 +213,13 @@ class Assessor:
                 raise Invalid(
                     "a new environment has no id yet", code="unexpected", path="environment_id"
                 )
-            taken = self._environments.by_host(tx, self.host(system, draft.ask.name))
-            if taken is not None:
+            taken = self.taken(tx, self.host(system, draft.ask.name))
+            if taken:
                 raise Invalid(
-                    f"{system.code} has an environment {draft.ask.name} already",
+                    taken,
                     code="name-taken",
                     path="environment.name",
-                    hint="choose another name, or ask to resize that one",
+                    hint="choose another name, or ask to resize the environment that has it",
                 )
             return None
         if draft.environment_id is None:
@@ -218,6 +253,10 @@ class Assessor:
             return draft.ask.name, draft.ask.purpose, draft.ask.components
         assert environment is not None  # noqa: S101 - _subject has seen to it
         return environment.name, environment.purpose, environment.components
+
+    def taken(self, tx: Connection, host: str) -> str:
+        """A sentence when an environment has this address, whosesoever; empty when it is free."""
+        return "" if self._environments.by_host(tx, host) is None else f"{host} is taken"
 
     def host(self, system: System, name: str) -> str:
         return f"{system.code}-{name}.{system.zone.value}.{self._domain}"

@@ -7,9 +7,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from cloudmgr.errors import Conflict, Invalid
+from cloudmgr.errors import Conflict, Forbidden, Invalid, NotFound
 from cloudmgr.hosting.assessment import accepts
-from cloudmgr.hosting.environments import Environment, System
+from cloudmgr.hosting.environments import Environment, System, held
 from cloudmgr.hosting.facts import request_facts
 from cloudmgr.hosting.requests import (
     Approval,
@@ -20,8 +20,11 @@ from cloudmgr.hosting.requests import (
     first_state,
     sign,
 )
+from cloudmgr.pools.capacity import Resources
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Connection
 
     from cloudmgr.clock import Clock
@@ -104,7 +107,7 @@ class Desk:
     ) -> HostingRequest:
         """Sign ``request`` in ``role``, or in the first role that is waited for and that one has.
 
-        :raises Forbidden: ``four-eyes``, ``already-signed``, ``role-not-needed``.
+        :raises Forbidden: ``role-missing``, ``four-eyes``, ``already-signed``, ``role-not-needed``.
         :raises Conflict: ``not-awaiting-approval``, ``stale-version``. :raises Invalid: a rejection
             without a reason.
         """
@@ -114,6 +117,10 @@ class Desk:
                 code="reason-missing",
                 path="reason",
                 hint="say what the department should change",
+            )
+        if role is not None and role not in asker.roles:
+            raise Forbidden(
+                f"you cannot sign as {role[:40]}: that is none of your roles", code="role-missing"
             )
         waiting = [pending.role for pending in request.pending if pending.role in asker.roles]
         signed = sign(
@@ -149,7 +156,7 @@ class Desk:
                 environment = self._carry_out(tx, request, system)
                 if request.windows:
                     self._means.announce(tx, request, environment)
-        except (Conflict, Invalid) as error:
+        except (Conflict, Invalid, NotFound) as error:
             after = self._requests.change(
                 tx, request, replace(request, state=RequestState.FAILED, message=error.message)
             )
@@ -173,45 +180,46 @@ class Desk:
         if request.kind is RequestKind.NEW:
             return self._create(tx, request, system)
         assert request.environment_id is not None  # noqa: S101 - checked at submission
-        environment = self._environments.get(tx, request.environment_id)
+        # In this order, which scaling keeps too. Its status is written all the time: a row that is
+        # not locked would fail a request that people have signed.
+        self._means.hold(tx, request.environment_id)
+        environment = self._environments.get(tx, request.environment_id, lock=True)
         if environment.retiring:
             raise Conflict("the environment is being retired", code="retiring")
         if request.kind is RequestKind.RETIRE:
             return self._environments.set_retiring(tx, environment)
         if request.kind is RequestKind.RESIZE and request.ask is not None:
-            components = request.ask.components
+            facts = self._placement_facts(tx, system, request.ask)
+            location = self._place(tx, system, request.ask, facts, environment)
             return self._environments.set_components(
                 tx,
                 environment,
-                components,
-                target={c.name: _clamped(environment, c) for c in components},
-                scaling_class=self._scaling_class(tx, system, request.ask),
+                request.ask.components,
+                target=_target(environment, request.ask.components, location.room),
+                scaling_class=self._means.policy().scaling_class_for(facts).name,
             )
         return environment
 
     def _create(self, tx: Connection, request: HostingRequest, system: System) -> Environment:
         ask = request.ask
         assert ask is not None  # noqa: S101 - checked at submission
-        policy = self._means.policy()
+        host = self._assessor.host(system, ask.name)
+        taken = self._assessor.taken(tx, host)
+        if taken:
+            raise Conflict(taken, code="name-taken")
         facts = self._placement_facts(tx, system, ask)
-        # Placed anew: what was free when it was submitted may be taken by the time it is approved.
-        location = self._means.locate(tx, ask.components, accepts(policy, facts), system.zone)
-        if location.pool_id is None:
-            raise Conflict(
-                "no pool can take it now: " + _against(location),
-                code="no-pool",
-                hint="ask again with a smaller size, or ask the operators for room",
-            )
+        location = self._place(tx, system, ask, facts)
+        assert location.pool_id is not None  # noqa: S101 - _place has seen to it
         environment = Environment(
             id=f"env_{uuid.uuid4().hex[:16]}",
             system_id=system.id,
             department_id=system.department_id,
             name=ask.name,
-            host=self._assessor.host(system, ask.name),
+            host=host,
             zone=system.zone,
             pool_id=location.pool_id,
             purpose=ask.purpose,
-            scaling_class=policy.scaling_class_for(facts).name,
+            scaling_class=self._means.policy().scaling_class_for(facts).name,
             components=ask.components,
             target={c.name: c.min_replicas for c in ask.components},
             created_at=self._clock.now(),
@@ -219,9 +227,27 @@ class Desk:
         self._environments.add(tx, environment)
         return environment
 
-    def _scaling_class(self, tx: Connection, system: System, ask: EnvironmentAsk) -> str:
-        facts = self._placement_facts(tx, system, ask)
-        return self._means.policy().scaling_class_for(facts).name
+    def _place(
+        self,
+        tx: Connection,
+        system: System,
+        ask: EnvironmentAsk,
+        facts: Facts,
+        resized: Environment | None = None,
+    ) -> Location:
+        """Anew: what was free, or allowed, at submission may not be by the last signature.
+
+        :raises Conflict: ``no-pool``.
+        """
+        may = accepts(self._means.policy(), facts)
+        location = self._means.locate(tx, ask.components, may, system.zone, resized, promise=True)
+        if location.pool_id is None:
+            raise Conflict(
+                "no pool can take it now: " + _against(location),
+                code="no-pool",
+                hint="ask again with a smaller size, or ask the operators for room",
+            )
+        return location
 
     def _placement_facts(self, tx: Connection, system: System, ask: EnvironmentAsk) -> Facts:
         return request_facts(
@@ -248,9 +274,18 @@ def _against(location: Location) -> str:
     )
 
 
-def _clamped(environment: Environment, component: Component) -> int:
-    """The current target of a component, moved into its new bounds; asleep stays asleep."""
+def _target(
+    environment: Environment, components: Sequence[Component], room: Resources
+) -> dict[str, int]:
+    """The current target in its new bounds, as far as there is room; asleep stays asleep."""
     if environment.hibernated:
-        return 0
-    current = environment.target.get(component.name, component.min_replicas)
-    return max(component.min_replicas, min(current, component.max_replicas))
+        return {c.name: 0 for c in components}
+    target = {c.name: c.min_replicas for c in components}
+    left = room - held(components, target)
+    for c in components:
+        one = Resources(c.cpu_millis, c.memory_mib)
+        wish = min(environment.target.get(c.name, 0), c.max_replicas) - c.min_replicas
+        more = max(0, min(wish, one.copies_in(left)))
+        target[c.name] += more
+        left -= one.times(more)
+    return target

@@ -28,6 +28,7 @@ _BOUNDS = {
     "startup_seconds": (1, 3_600),
 }
 MAX_COMPONENTS = 20
+_LONGEST_LABEL = 63
 
 Problem = tuple[str, str]
 
@@ -56,6 +57,14 @@ def ask_problems(ask: EnvironmentAsk) -> list[Problem]:
             problems.append((f"{path}.name", f"two components are called {component.name}"))
         problems.extend(_component_problems(component, path))
     return problems
+
+
+def label_problems(code: str, name: str) -> list[Problem]:
+    """``code`` of the system and ``name`` make one label of an address: RFC 1035, 2.3.4."""
+    room = _LONGEST_LABEL - len(code) - 1
+    if len(name) <= room:
+        return []
+    return [("environment.name", f"beside {code} it has at most {room} letters, not {len(name)}")]
 
 
 def window_problems(

@@ -46,6 +46,10 @@ class ScalingControl:
         self._windows = stores.windows
         self._clock = clock
 
+    def hold(self, tx: Connection, environment_id: str) -> None:
+        """Until ``tx`` ends nobody else scales the environment: for those who change its size."""
+        self._scaling.locked_state(tx, environment_id)
+
     def scale(
         self,
         tx: Connection,

@@ -12,7 +12,7 @@ from cloudmgr.hosting.requests import Estimate
 from cloudmgr.metering.usage import Owner
 from cloudmgr.planning.placement import PoolView, choose
 from cloudmgr.policy.decision import Reason
-from cloudmgr.pools.capacity import Capacity
+from cloudmgr.pools.capacity import Capacity, Resources
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.store import EnvironmentStore
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.holder import PolicyHolder
-    from cloudmgr.pools.capacity import Resources
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.pools.pool import Pool, Zone
     from cloudmgr.pools.store import PoolStore
@@ -78,17 +77,24 @@ class City:
         accepts: Callable[[Pool], tuple[Reason, ...]],
         zone: Zone,
         resized: Environment | None = None,
+        *,
+        promise: bool = False,
     ) -> Location:
         """As :meth:`cloudmgr.hosting.assessment.Means.locate`."""
-        views = [
-            self.view(tx, pool, besides=resized.id if resized else None)
+        pools = [
+            pool
             for pool in self._pools.list(tx)
             if (pool.id == resized.pool_id if resized else pool.zone is zone)
         ]
+        if promise:
+            for pool in pools:  # by name, so that two who place at once cannot block each other
+                self._pools.lock(tx, pool.id)
+        views = [self.view(tx, pool, besides=resized.id if resized else None) for pool in pools]
         placement = choose(views, components, accepts, Reason)
         return Location(
             placement.pool_id,
             tuple(Refusal(c.pool_name, c.against) for c in placement.considered),
+            next((v.free for v in views if v.pool.id == placement.pool_id), Resources()),
         )
 
     # ----------------------------------------------------------------- what metering must know
@@ -132,12 +138,17 @@ class DeskMeans:
         self._clock = clock
         self.wake = wake
         self.locate = city.locate
+        self.hold = scaling.hold
 
     def policy(self) -> PolicyBundle:
         return self._policies.current
 
     def department_code(self, tx: Connection, department_id: str) -> str:
         return self._departments.get(tx, department_id).code
+
+    def department_active(self, tx: Connection, department_id: str) -> bool:
+        version = self._departments.get(tx, department_id).in_force(self._clock.now())
+        return version is not None and version.active
 
     def estimate(self, components: Sequence[Component], zone: Zone) -> Estimate:
         tariff = Tariff(self._policies.current.price_list)

@@ -85,9 +85,13 @@ class EnvironmentStore:
         """:raises Conflict: ``already-exists`` when the system has one of that name."""
         tx.execute(insert(environments).values(**_environment_values(environment)))
 
-    def get(self, tx: Connection, environment_id: str) -> Environment:
-        """:raises NotFound: ``no-such-environment``."""
-        row = tx.execute(_BY_ID, {"wanted": environment_id}).one_or_none()
+    def get(self, tx: Connection, environment_id: str, *, lock: bool = False) -> Environment:
+        """With ``lock``, in a transaction that writes, nobody else changes it until that ends.
+
+        :raises NotFound: ``no-such-environment``.
+        """
+        query = _BY_ID.with_for_update() if lock else _BY_ID
+        row = tx.execute(query, {"wanted": environment_id}).one_or_none()
         if row is None:
             raise NotFound(f"there is no environment {environment_id}", code="no-such-environment")
         return _environment(row)
