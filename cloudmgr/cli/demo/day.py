@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.cli.demo import city, founding
 from cloudmgr.cli.demo.chaos import Chaos
-from cloudmgr.cli.demo.figures import Span, Window
+from cloudmgr.cli.demo.figures import Span, Window, percentile
 from cloudmgr.cli.demo.traces import DAY_SECONDS, read_matches
 from cloudmgr.cli.demo.visitors import Visitors, schedule
 from cloudmgr.cli.demo.watch import Watch
@@ -120,6 +120,13 @@ class Day:
                 )
             self._clock.sleep(0.1)
         self.watch.stop()
+
+    def summary(self) -> str:
+        """The day in one sentence."""
+        outcomes = self.visitors.outcomes() if self.visitors else []
+        slow = percentile((o.latency for o in outcomes), 0.95) or 0.0
+        failed = sum(o.failed for o in outcomes)
+        return f"{len(outcomes):,} visits, {failed} failed, 95 % answered in {slow * 1000:.0f} ms"
 
     def following(self) -> Day:
         """The next day, with its peaks declared."""

@@ -8,6 +8,7 @@ import shutil
 import signal
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -20,6 +21,7 @@ from cloudmgr.cli.demo.timeline import Timeline
 from cloudmgr.cli.demo.traces import DAY_SECONDS, read_traces
 from cloudmgr.cli.demo.verdict import conclude
 from cloudmgr.cli.remote import Remote
+from cloudmgr.errors import Invalid
 
 if TYPE_CHECKING:
     from cloudmgr.cli.demo.founding import City
@@ -46,6 +48,12 @@ class Options:
 
 def play(options: Options) -> int:
     """Play the day; the exit status: 1 if a promise is broken."""
+    if find_spec("locust") is None:
+        raise Invalid(
+            "the demo needs Locust, which sends its visitors",
+            code="demo-not-installed",
+            hint="install cloudmgr[demo], or type `make demo` in a checkout",
+        )
     say = Teller()
     options.out.mkdir(parents=True, exist_ok=True)
     state = Path(tempfile.mkdtemp(prefix="cloudmgr-demo-"))
@@ -108,6 +116,7 @@ def _go_on(day: Day, options: Options, say: Teller) -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             day.run(chaos=options.chaos)
+            say(day.summary())
             if day.number == 0 and day.until >= DAY_SECONDS:
                 say(f"{city.MONTH} is over: {city.FINANCE.login} may close it")
             day = day.following()
@@ -126,7 +135,8 @@ def _introduction(options: Options) -> str:
         f"30 June 2026 in Shanghai at {options.speed:g} × speed. "
         f"{exam.name_zh}: the World Cup's site of 30 June 1998, 1 request replayed for {per:,} of "
         f"the trace ({peak:.0f} a second at the peak). The other {len(city.PLANS) - 1} systems: "
-        f"mentions of companies, 1 for {rest} of the trace."
+        f"mentions of companies, 1 for {rest} of the trace. Each visit is sent when it is due, "
+        "whatever became of those before (Locust, open model)."
     )
 
 

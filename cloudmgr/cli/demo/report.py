@@ -8,6 +8,7 @@ from fractions import Fraction
 from html import escape
 from typing import TYPE_CHECKING
 
+from rich.markup import escape as escaped
 from rich.table import Table
 
 from cloudmgr.cli.demo import city
@@ -116,7 +117,14 @@ def alone(
 
 def show(console: Console, lines: Sequence[Line], promises: Sequence[Promise]) -> None:
     """The tables and the promises, for a person."""
-    table = Table(title="Systems", box=None, header_style="bold", pad_edge=False)
+    table = Table(
+        title="Systems",
+        caption="replicas: · asleep, blank: the control plane was gone; CNY alone: with servers of "
+        "its own for its peak, held all the time",
+        box=None,
+        header_style="bold",
+        pad_edge=False,
+    )
     table.add_column("system", no_wrap=True)
     for heading in ("visits", "errors", "p50 ms", "p95 ms", "p95 peak"):
         table.add_column(heading, justify="right")
@@ -143,7 +151,7 @@ def show(console: Console, lines: Sequence[Line], promises: Sequence[Promise]) -
     console.print(_departments(lines))
     for promise in promises:
         mark = "[green]kept  [/green]" if promise.kept else "[red]BROKEN[/red]"
-        console.print(f"{mark} {promise.sentence}: {promise.evidence}", highlight=False)
+        console.print(f"{mark} {promise.sentence}: {escaped(promise.evidence)}", soft_wrap=True)
 
 
 def write(out: Path, lines: Sequence[Line], promises: Sequence[Promise], books: Books) -> None:

@@ -71,7 +71,8 @@ def _judged(
         for code in sorted(crowded)
     ]
     normal, disturbed = _by_outage(day, _wakes(day, outcomes))
-    found.append(promises.wakes_quickly(normal, startup))
+    if normal or day.until - day.since == DAY_SECONDS:  # in an hour or two perhaps nothing sleeps
+        found.append(promises.wakes_quickly(normal, startup))
     found.append(promises.on_schedule(outcomes))
     for began, ended in chaos.outages:
         found.append(promises.served_on(outcomes, began, ended))
