@@ -83,13 +83,14 @@ class Server:
             "lifespan": "off", "access_log": False, **settings,
         }  # fmt: skip
         self._server = uvicorn.Server(uvicorn.Config(app, **options))
-        self._thread = threading.Thread(target=self._server.run)
+        # A test that fails half-way must not keep the whole suite from ending.
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     @classmethod
     def of(cls, config: uvicorn.Config) -> Server:
         server = cls(config.app, config.port)  # type: ignore[arg-type]
         server._server = uvicorn.Server(config)
-        server._thread = threading.Thread(target=server._server.run)
+        server._thread = threading.Thread(target=server._server.run, daemon=True)
         return server
 
     def start(self) -> Server:
@@ -97,8 +98,12 @@ class Server:
         until(lambda: self._server.started)
         return self
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Begin to stop."""
         self._server.should_exit = True
+
+    def stop(self) -> None:
+        self.end()
         self._thread.join()
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Set by the page's own script, so that its questions are told from visits.
 WAITING_HEADER = "cloudmgr-waiting"
-_REFRESH_SECONDS = 3
+_REFRESH_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as its client lived it; ``status`` 0: no answer at all."""
+    """One request as its client lived it; without an answer ``status`` is 0 and ``fault`` is why."""
 
     began: float
     ended: float
     status: int
     body: str
+    fault: str = ""
 
 
 class Load:
@@ -71,15 +72,15 @@ class Load:
             while not self._over.is_set():
                 number += 1
                 body = f"{client_number}.{number}" if number % 2 else ""
-                began = time.monotonic()
+                began, fault = time.monotonic(), ""
                 try:
                     answer = client.request(
                         "POST" if body else "GET", self._url, headers={"host": HOST}, content=body
                     )
                     status = answer.status_code
-                except httpx.HTTPError:
-                    status = 0
-                self.seen.append(Seen(began, time.monotonic(), status, body))
+                except httpx.HTTPError as error:
+                    status, fault = 0, repr(error)
+                self.seen.append(Seen(began, time.monotonic(), status, body, fault))
 
 
 def test_scaling_up_down_and_to_sleep_under_load_costs_no_request(

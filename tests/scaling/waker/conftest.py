@@ -40,8 +40,9 @@ class Served:
 
     def close(self) -> None:
         self._client.close()
-        self._server.stop()
+        self._server.end()
         self.sleepers.close()
+        self._server.stop()
 
 
 @pytest.fixture

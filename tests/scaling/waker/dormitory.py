@@ -29,6 +29,7 @@ class Dormitory:
         self.refusing: CloudmgrError | None = None
         self.address: tuple[str, int] | None = None
         self._server: Server | None = None
+        self._starting: threading.Thread | None = None
         self._sleeper = Sleeper(
             "env_exam", "高考志愿<填报>", "Enrolment", "/healthz", startup_seconds, State.HIBERNATED
         )
@@ -49,7 +50,8 @@ class Dormitory:
             raise self.refusing
         self.become(State.STARTING)
         if self.startup is not None:
-            threading.Thread(target=self.start, args=(self.startup,)).start()
+            self._starting = threading.Thread(target=self.start, args=(self.startup,))
+            self._starting.start()
 
     def endpoint(self, environment_id: str) -> tuple[str, int] | None:
         assert environment_id == "env_exam"
@@ -62,5 +64,7 @@ class Dormitory:
         self.become(State.SERVING)
 
     def close(self) -> None:
+        if self._starting is not None:
+            self._starting.join()
         if self._server is not None:
             self._server.stop()

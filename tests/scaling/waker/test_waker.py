@@ -201,7 +201,7 @@ def test_a_visit_shows_a_page_at_once_that_turns_into_the_system(served: Served)
     assert page.headers["content-language"] == "zh-CN"
     assert "高考志愿&lt;填报&gt;" in page.text
     assert 'http-equiv="refresh"' in page.text
-    assert served.sleepers.woken == ["first request: GET /apply"]
+    until(lambda: served.sleepers.woken == ["first request: GET /apply"])
     # What the page's script asks, until an answer does not come from the waker any more.
     until(lambda: "cloudmgr-state" not in served.ask("/healthz").headers)
     system = served.visit("/apply?form=1")
