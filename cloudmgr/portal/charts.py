@@ -70,14 +70,15 @@ def replicas_chart(
         steps.append({"at": local(first), "replicas": own[0].before, "why": ""})
     steps += [{"at": local(d.at), "replicas": d.after, "why": view.pick(d.zh, d.en)} for d in own]
     steps.append({"at": local(max(now, own[-1].at)), "replicas": own[-1].after, "why": ""})
-    until = max([now, *(w.interval.start for w in windows[:1])])
+    coming = [w.interval.start for w in windows if w.interval.start > now]
+    until = max(now, min(coming, default=now))
     peaks = [
         {
             "from": local(max(w.interval.start, first)), "to": local(w.interval.end),
             "replicas": w.replicas, "note": w.note,
         }
         for w in windows
-        if w.component == component and w.interval.start <= until
+        if w.component == component and w.interval.start <= until and w.interval.end > first
     ]
     ceiling = next(c.max_replicas for c in environment.components if c.name == component)
     highest = max(int(step["replicas"]) for step in steps)

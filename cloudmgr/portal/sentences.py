@@ -140,6 +140,9 @@ SENTENCES = (
     N_("%(text)s is not a month"),
     N_("as in 2026-06"),
     # Conditions.
+    N_("the size of storage is promised and charged here, but not enforced"),
+    N_("CPU limits are not enforced, and memory limits are checked once a second, because %(why)s"),
+    N_("asleep; it wakes on the first request"),
     N_("ready: %(counts)s"),
     N_("%(component)s %(have)s of %(want)s ready"),
     N_("not observed yet: %(what)s"),
@@ -162,7 +165,10 @@ def translated(sentence: str, gettext: Callable[[str], str]) -> str:
     """``sentence`` in the language of ``gettext``; as it is where no pattern fits."""
     text = sentence.strip()
     for pattern, msgid in _patterns():
-        found = pattern.fullmatch(text)
+        # Several sentences may come joined: none of them may be swallowed as a quotation.
+        found = pattern.fullmatch(text) if msgid.count("; ") == text.count("; ") else None
         if found:
             return gettext(msgid) % found.groupdict() if found.groupdict() else gettext(msgid)
+    if "; " in text:
+        return "; ".join(translated(part, gettext) for part in text.split("; "))
     return sentence

@@ -24,6 +24,8 @@ from cloudmgr.portal.view import View
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from cloudmgr.scaling.windows import PeakWindow
+
 router = APIRouter(include_in_schema=False)
 
 LINES = 200
@@ -159,13 +161,19 @@ def show_environment(
             "orders": services.scaling_store.orders(tx, environment.id),
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
             "decisions": decisions,
-            "chart": replicas_chart(view, environment, decisions, ahead),
+            "chart": replicas_chart(view, environment, decisions, _announced(caller, tx, environment)),
             "activity": services.activities.get(tx, environment.id),
             "may": _verbs(caller, environment),
         }
         if may(caller.principal, Action.CHARGE_READ, environment.department_id):
             context["costs"] = costs_so_far(view, environment.department_id)
         return view.page("environment.html", **context)
+
+
+def _announced(caller: Caller, tx: Connection, environment: Environment) -> list[PeakWindow]:
+    return caller.services.windows.list(
+        tx, environment_ids=[environment.id], cancelled=False, limit=MOST
+    )
 
 
 def _verbs(caller: Caller, environment: Environment) -> dict[str, bool]:

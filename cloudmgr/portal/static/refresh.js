@@ -17,7 +17,7 @@
     }
     for (const figure of figures) {
       const spec = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
-      const place = figure.querySelector(".chart");
+      const place = figure.querySelector(".chart > [role=img]");
       const live = document.createElement("div");
       // ast: expressions are interpreted, so the page needs no eval.
       await window.vegaEmbed(live, spec, { ast: true, actions: false, renderer: "svg", defaultStyle: false });
@@ -43,6 +43,7 @@
         region.dataset.seen = next.innerHTML;
         const open = [...region.querySelectorAll("details")].map((d) => d.open);
         region.innerHTML = next.innerHTML;
+        delete region.dataset.alive;
         region.querySelectorAll("details").forEach((d, n) => { d.open = open[n] ?? d.open; });
       }
     }
