@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Column, Integer, String, Table, insert, select, update
+from sqlalchemy import JSON, Column, Integer, String, Table, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudmgr.db.types import metadata
 from cloudmgr.errors import NotFound
@@ -53,13 +54,15 @@ class PoolStore:
 
     def put(self, tx: Connection, pool: Pool) -> None:
         """Make the pool of this name what is configured; its id stays."""
-        known = tx.execute(select(pools.c.id).where(pools.c.name == pool.name)).scalar_one_or_none()
-        if known is None:
-            self.add(tx, pool)
-            return
         values = _values(pool)
-        del values["id"]
-        tx.execute(update(pools).where(pools.c.id == known).values(**values))
+        kept = {name: value for name, value in values.items() if name not in {"id", "name"}}
+        for_dialect = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
+        # In one statement: control planes that start at once all say what they are configured for.
+        tx.execute(
+            for_dialect(pools)
+            .values(**values)
+            .on_conflict_do_update(index_elements=[pools.c.name], set_=kept)
+        )
 
 
 def _pool(row: Row[Any]) -> Pool:

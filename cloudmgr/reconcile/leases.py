@@ -4,7 +4,8 @@ Work is cut into named shards. A control plane holds a shard by a lease that it 
 stops renewing loses it after ``ttl`` seconds of the *observer's* clock. A holder that could not
 renew for two thirds of that time stops by itself, before anyone else may begin. Each change of
 holder raises the fencing token, which every write checks inside its own transaction, so that a
-control plane that was only asleep cannot overwrite what its successor did.
+control plane that was only asleep cannot overwrite what its successor did. Who could not look
+itself for that long (the database was away) judges nobody by it, and begins to watch anew.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class Leases:
     :param shards: how many shards environments are hashed into.
     :param singles: names of work that is not sharded (``gateway:extranet``).
     :param ttl: elapsed seconds without a sign of life after which a holder is given up.
-    :param gained: called with a shard's name when this control plane begins to hold it.
+    :param gained: called with a shard's name when this control plane begins to hold it, or may act
+        on it again after it could not renew: what was to be done meanwhile was left undone.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Leases:
         self._ttl = ttl
         self._gained = gained
         self._held: dict[str, Lease] = {}
+        self._untold: set[str] = set()
         self._seen: dict[str, _Seen] = {}
         self._members: dict[str, _Seen] = {}
         self._renewed = clock.monotonic()
@@ -121,13 +124,15 @@ class Leases:
     def single(self, name: str) -> Lease | None:
         """The right to do the unsharded work ``name`` now, or None."""
         with self._lock:
-            if self._clock.monotonic() - self._renewed > self._ttl * 2 / 3:
-                return None
-            return self._held.get(name)
+            return None if self._lapsed(self._clock.monotonic()) else self._held.get(name)
 
     def tick(self) -> None:
         """One round: renew what is held, note who else is alive, take what is due to us."""
         began = self._clock.monotonic()
+        lapsed = self._lapsed(began)
+        if began - self._renewed > self._ttl:
+            self._seen.clear()
+            self._members.clear()
         with self._database.write() as tx:
             self._store.beat(tx, self._holder)
             rows = self._store.all(tx)
@@ -145,11 +150,17 @@ class Leases:
             if row.name not in surplus
         }
         with self._lock:
-            new = [name for name in held if name not in self._held]
+            self._untold |= held.keys() if lapsed else held.keys() - self._held.keys()
+            self._untold &= held.keys()
             self._held = held
             self._renewed = began
-        for name in new:
+        for name in sorted(self._untold):
             self._gained(name)
+            self._untold.discard(name)  # not before: a call that fails is repeated
+
+    def _lapsed(self, now: float) -> bool:
+        """Whether it renewed so long ago that others may soon begin."""
+        return now - self._renewed > self._ttl * 2 / 3
 
     def _run(self) -> None:
         while not self._stop.wait(self._ttl / 4):

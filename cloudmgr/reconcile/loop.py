@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Elapsed seconds until a list that could not be had is asked for again.
+_LIST_AGAIN = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -157,12 +160,13 @@ class Loop:
                     self._put(key, self._clock.monotonic() + requeue)
 
     def _step(self, key: str) -> float | None:  # noqa: PLR0911 - one answer for each kind of error
+        fence = self._fence(key)
+        if fence is None:
+            self._failures.pop(key, None)
+            return None
         started = self._clock.monotonic()
         kind = "ok"
         try:
-            fence = self._fence(key)
-            if fence is None:
-                return None
             result = self._reconciler.reconcile(key, fence)
         except NotFound:
             self._failures.pop(key, None)
@@ -177,6 +181,7 @@ class Loop:
             return self._back_off(key, first=0.5)
         except Permanent as error:
             kind = "permanent"
+            self._failures.pop(key, None)
             log.warning("%s %s: %s", self._reconciler.name, key, error)
             return None
         except Exception:
@@ -199,7 +204,15 @@ class Loop:
             try:
                 for key in self._reconciler.keys():  # noqa: SIM118 - not a mapping
                     self.wake(key)
-            except Exception:
-                log.exception("%s: cannot list what there is", self._reconciler.name)
-            if self._stopped.wait(self._resync_seconds):
+                pause = self._resync_seconds
+            except Exception as error:
+                pause = min(self._resync_seconds, _LIST_AGAIN)
+                log.log(
+                    logging.WARNING if isinstance(error, Temporary) else logging.ERROR,
+                    "%s: cannot list what there is: %s",
+                    self._reconciler.name,
+                    error,
+                    exc_info=not isinstance(error, Temporary),
+                )
+            if self._stopped.wait(pause):
                 return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Integer, String, Table, bindparam, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudmgr.db.types import metadata
 
@@ -52,14 +53,11 @@ class LeaseStore:
     """Reads and compare-and-sets; the rules of who may hold what are in ``leases.py``."""
 
     def ensure(self, tx: Connection, names: Iterable[str]) -> None:
-        have = set(tx.execute(select(leases.c.name)).scalars())
-        rows = [
-            {"name": name, "holder": "", "token": 0, "beat": 0}
-            for name in names
-            if name not in have
-        ]
+        """Rows for ``names``; control planes that start at once do not get in each other's way."""
+        rows = [{"name": name, "holder": "", "token": 0, "beat": 0} for name in sorted(names)]
+        for_dialect = postgresql.insert if tx.dialect.name == "postgresql" else sqlite.insert
         if rows:
-            tx.execute(insert(leases), rows)
+            tx.execute(for_dialect(leases).values(rows).on_conflict_do_nothing())
 
     def all(self, tx: Connection) -> list[LeaseRow]:
         rows = tx.execute(select(leases).order_by(leases.c.name))

@@ -155,3 +155,33 @@ def test_a_step_that_asks_for_it_is_repeated_soon() -> None:
     with running(recorder) as loop:
         loop.wake("a")
         recorder.wait("a", 4)
+
+
+def test_steps_of_another_control_plane_are_not_counted_and_a_failed_list_is_asked_again() -> None:
+    told: list[str] = []
+    listed = threading.Semaphore(0)
+
+    class Stubborn(Recorder):
+        def keys(self) -> Iterable[str]:
+            listed.release()
+            raise Temporary("the database is away")
+
+    recorder = Stubborn(lambda _key, _n: Result())
+    loop = Loop(
+        recorder,
+        lambda key: Unfenced() if key == "ours" else None,
+        SystemClock(),
+        workers=1,
+        resync_seconds=0.01,
+        outcome=lambda _name, kind, _seconds: told.append(kind),
+    )
+    loop.start()
+    try:
+        loop.wake("theirs")
+        loop.wake("ours")
+        recorder.wait("ours", 1)
+        for _ in range(3):
+            assert listed.acquire(timeout=10)
+    finally:
+        loop.stop()
+    assert told == ["ok"]
