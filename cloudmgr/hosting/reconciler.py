@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Permanent, Temporary
-from cloudmgr.hosting.workload import Apply, Forget, Remove, failed, plan, settled, status
+from cloudmgr.hosting.workload import (
+    NO_DRIVER,
+    Apply,
+    Forget,
+    Remove,
+    failed,
+    plan,
+    settled,
+    status,
+    unchanged_since,
+)
 from cloudmgr.reconcile.loop import Result
 
 if TYPE_CHECKING:
@@ -18,8 +28,9 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.reconcile.loop import Fence
 
-# While something is under way; events of the driver usually come first.
-_SOON = 0.25
+# While something is under way; events of the driver usually come first. What has been as it is for
+# long (crashing, refused, no room) is looked at ever more rarely: there may be hundreds of those.
+_SOON, _AT_LAST, _SHARE = 0.25, 5.0, 0.25
 
 
 class EnvironmentReconciler:
@@ -59,13 +70,13 @@ class EnvironmentReconciler:
             if driver is None:
                 raise Permanent(  # noqa: TRY301 - said in the same words as the pool's own refusals
                     "this control plane has no driver for the pool of this environment",
-                    code="no-driver",
+                    code=NO_DRIVER,
                     hint="see that the pool is configured and its driver installed",
                 )
             observed = driver.observe(key)
             action = plan(environment, observed)
             if action is not None:
-                # Read after the fence: the row decides, and it must still be ours to obey.
+                # Ours to act on still. That the row is, too, is seen when the status is written.
                 with self._database.read() as tx:
                     fence.check(tx)
             match action:
@@ -87,8 +98,13 @@ class EnvironmentReconciler:
             if isinstance(error, Temporary):
                 raise
             return Result()
-        self._write(environment, status(environment, observed, self._clock.now()), fence)
-        return Result() if settled(environment, observed) else Result(_SOON)
+        now = self._clock.now()
+        seen = status(environment, observed, now)
+        self._write(environment, seen, fence)
+        if settled(environment, observed):
+            return Result()
+        quiet = self._clock.elapsed(now - (unchanged_since(seen) or now))
+        return Result(min(max(_SOON, quiet * _SHARE), _AT_LAST))
 
     def _write(self, environment: Environment, status: EnvironmentStatus, fence: Fence) -> None:
         if status == environment.status:

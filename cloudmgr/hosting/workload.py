@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import ObservedReplica, ObservedWorkload
 
 REQUIRED = ("Applied", "Available")
+NO_DRIVER = "no-driver"
+_REFUSED = "Refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,8 @@ def workload(environment: Environment) -> Workload:
 def plan(environment: Environment, observed: ObservedWorkload | None) -> Action | None:
     """The one thing to do next, or None when there is nothing to do.
 
-    What a pool refused for good is not tried again before the next generation, and a removal that
-    is under way is not ordered twice.
+    What a pool refused for good is not tried again before the next generation (one that only lacked
+    its driver is), and a removal that is under way is not ordered twice.
     """
     applied = _condition(environment, "Applied")
     current = applied is not None and applied.observed_generation == environment.generation
@@ -82,7 +84,7 @@ def plan(environment: Environment, observed: ObservedWorkload | None) -> Action 
     wanted = workload(environment)
     if observed is not None and observed.digest == wanted.digest:
         return None
-    if current and applied and applied.status is Status.FALSE:
+    if current and applied and applied.reason == _REFUSED:
         return None
     return Apply(wanted)
 
@@ -119,10 +121,11 @@ def status(
 def failed(environment: Environment, error: CloudmgrError, now: datetime) -> EnvironmentStatus:
     """What is to be said when the pool could not be told or asked: False for good, else Unknown."""
     lasting = isinstance(error, Permanent)
+    reason = "NoDriver" if error.code == NO_DRIVER else _REFUSED if lasting else "PoolUnreachable"
     condition = Condition(
         "Applied",
         Status.FALSE if lasting else Status.UNKNOWN,
-        "Refused" if lasting else "PoolUnreachable",
+        reason,
         f"{error.message}. {error.hint}".rstrip(". ") + ".",
         environment.generation,
         now,
@@ -152,6 +155,11 @@ def settled(environment: Environment, observed: ObservedWorkload | None) -> bool
 def readiness(environment: Environment) -> Condition:
     """``Ready`` of the environment, derived."""
     return ready(environment.status.conditions, REQUIRED, environment.generation)
+
+
+def unchanged_since(status: EnvironmentStatus) -> datetime | None:
+    """When what is said of it last turned; None if nothing is said yet."""
+    return max((c.since for c in status.conditions), default=None)
 
 
 def _applied(
@@ -184,6 +192,10 @@ def _applied(
 
 def _available(environment: Environment, up: Iterable[ObservedReplica], now: datetime) -> Condition:
     generation = environment.generation
+    if environment.retiring:
+        return Condition(
+            "Available", Status.FALSE, "Retiring", "it is being retired", generation, now
+        )
     if environment.hibernated:
         return Condition(
             "Available",

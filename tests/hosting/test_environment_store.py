@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from cloudmgr.hosting.environments import EnvironmentStatus
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
 from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.pool import Zone
 from tests.builders import a_component, a_system, an_environment
 
 if TYPE_CHECKING:
@@ -98,3 +99,37 @@ def test_many_are_read_by_their_ids_each_once(database: Database) -> None:
         found = store.by_ids(tx, [*ids, *ids[:5], "env_none"])
         assert sorted(environment.id for environment in found) == ids
         assert store.by_ids(tx, []) == []
+
+
+@pytest.mark.usefixtures("system")
+def test_a_zone_is_awake_while_anything_in_it_is(database: Database) -> None:
+    asleep = an_environment(target={"web": 0})
+    inside = an_environment(
+        id="env_in", name="in", host="in.localhost", zone=Zone.INTRANET, target={"web": 1}
+    )
+    with database.write() as tx:
+        store.add(tx, asleep)
+        assert store.awake_zones(tx) == frozenset()
+        store.add(tx, inside)
+        assert store.awake_zones(tx) == {Zone.INTRANET}
+        store.set_target(tx, asleep, {"web": 1})
+        assert store.awake_zones(tx) == set(Zone)
+
+
+@pytest.mark.usefixtures("system")
+def test_the_revision_of_a_zone_moves_with_every_change_of_it_and_of_no_other(
+    database: Database,
+) -> None:
+    seen = []
+    with database.write() as tx:
+        seen.append(store.revision(tx, Zone.EXTRANET))
+        store.add(tx, an_environment())
+        seen.append(store.revision(tx, Zone.EXTRANET))
+        changed = store.set_target(tx, an_environment(), {"web": 3})
+        seen.append(store.revision(tx, Zone.EXTRANET))
+        store.set_status(tx, changed, EnvironmentStatus(changed.generation))
+        seen.append(store.revision(tx, Zone.EXTRANET))
+        assert len(set(seen)) == len(seen)
+        inside = an_environment(id="env_in", name="in", host="in.localhost", zone=Zone.INTRANET)
+        store.add(tx, inside)
+        assert store.revision(tx, Zone.EXTRANET) == seen[-1]

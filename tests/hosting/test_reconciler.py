@@ -156,4 +156,28 @@ def test_a_retired_environment_goes_only_after_its_pool_holds_nothing(world: Wor
 def test_a_pool_without_a_driver_is_said(world: World) -> None:
     lone = EnvironmentReconciler(world.database, world.store, {}, world.clock)
     lone.reconcile(KEY, Unfenced())
-    assert world.said("Applied") == (Status.FALSE, "Refused")
+    assert world.said("Applied") == (Status.FALSE, "NoDriver")
+    world.step()  # started again with the driver
+    assert world.said("Applied") == (Status.TRUE, "AsApproved")
+
+
+def test_what_stays_as_it_is_is_looked_at_ever_more_rarely(world: World) -> None:
+    world.pool.states[KEY] = ReplicaState.BACKOFF
+    assert world.step() == 0.25
+    world.clock.advance(timedelta(seconds=8))
+    assert world.step() == 2
+    world.clock.advance(timedelta(hours=1))
+    assert world.step() == 5
+    world.pool.states[KEY] = ReplicaState.STARTING
+    assert world.step() == 0.25
+
+
+def test_an_environment_that_retires_is_neither_available_nor_ready(world: World) -> None:
+    world.step()
+    world.target(0)
+    world.step()
+    with world.database.write() as tx:
+        world.store.set_retiring(tx, world.store.get(tx, KEY))
+    world.step()
+    assert world.said("Available") == (Status.FALSE, "Retiring")
+    assert readiness(world.environment).status is Status.FALSE

@@ -75,6 +75,16 @@ _BY_ID = select(environments).where(environments.c.id == bindparam("wanted"))
 _CHANGE = update(environments).where(
     environments.c.id == bindparam("wanted"), environments.c.version == bindparam("known")
 )
+_REVISION = select(
+    func.count(),
+    func.coalesce(func.sum(environments.c.version), 0),
+    func.max(environments.c.id),
+).where(environments.c.zone == bindparam("wanted"))
+_UNOBSERVED = select(environments.c.id).where(
+    (environments.c.observed_generation != environments.c.generation)
+    | environments.c.retiring.is_(True)
+)
+_AWAKE_ZONES = select(environments.c.zone).where(environments.c.awake).distinct()
 _AT_ONCE = 500
 
 
@@ -152,22 +162,15 @@ class EnvironmentStore:
 
     def unobserved(self, tx: Connection) -> Sequence[str]:
         """Ids of those whose latest generation nobody has acted on, and of those that retire."""
-        query = select(environments.c.id).where(
-            (environments.c.observed_generation != environments.c.generation)
-            | environments.c.retiring.is_(True)
-        )
-        return tx.execute(query).scalars().all()
+        return tx.execute(_UNOBSERVED).scalars().all()
+
+    def awake_zones(self, tx: Connection) -> frozenset[Zone]:
+        """Zones in which anything is awake."""
+        return frozenset(map(Zone, tx.execute(_AWAKE_ZONES).scalars()))
 
     def revision(self, tx: Connection, zone: Zone) -> str:
         """Changes whenever any environment of ``zone`` does; cheap, and no row is read whole."""
-        count, versions = tx.execute(
-            select(func.count(), func.coalesce(func.sum(environments.c.version), 0)).where(
-                environments.c.zone == zone
-            )
-        ).one()
-        newest = tx.execute(
-            select(func.max(environments.c.id)).where(environments.c.zone == zone)
-        ).scalar_one()
+        count, versions, newest = tx.execute(_REVISION, {"wanted": zone.value}).one()
         return f"{count}.{versions}.{newest}"
 
     def set_target(
