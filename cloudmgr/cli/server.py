@@ -135,7 +135,7 @@ def init(
 def upgrade_tables() -> None:
     """Bring the tables to what this version needs; safe to repeat."""
     settings = load()
-    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.make_state_dir()
     opened = Database(settings.database)
     upgrade(opened)
     opened.close()

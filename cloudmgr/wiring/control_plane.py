@@ -252,8 +252,12 @@ class ControlPlane:
     # -------------------------------------------------------------------------------- life
 
     def prepare(self) -> None:
-        """Make the state directory, the tables and the configured pools."""
-        self.settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Make the state directory, the tables and the configured pools.
+
+        :raises Permanent: ``state-directory``, ``newer-database``. :raises Temporary: the database
+            cannot be reached.
+        """
+        self.settings.make_state_dir()
         upgrade(self.database)
         with self.database.write() as tx:
             for configured in self.settings.pools:
@@ -281,9 +285,14 @@ class ControlPlane:
         for pool in pools:
             directory = self.settings.state_dir / "pools" / pool.name
             self.drivers[pool.id] = make_driver(pool, directory, self.clock)
-        for driver in self.drivers.values():
-            driver.start(self.environment_loop.wake)
-        self.leases.start()
+        try:
+            for driver in self.drivers.values():
+                driver.start(self.environment_loop.wake)
+            self.leases.start()
+        except CloudmgrError:
+            for driver in self.drivers.values():
+                driver.close()
+            raise
         for loop in self._all_loops:
             loop.start()
         self._schedule()

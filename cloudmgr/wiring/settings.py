@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cloudmgr.clock import AcceleratedClock, Clock, SystemClock
-from cloudmgr.errors import Invalid
+from cloudmgr.errors import Invalid, Permanent
 from cloudmgr.pools.pool import Zone
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -112,6 +112,17 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    def make_state_dir(self) -> None:
+        """For this user alone. :raises Permanent: ``state-directory`` when it cannot be made."""
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise Permanent(
+                f"the state directory {self.state_dir} cannot be made: {error.strerror}",
+                code="state-directory",
+                hint="set CLOUDMGR_STATE_DIR to a directory that this user may write to",
+            ) from None
 
     def make_clock(self) -> Clock:
         return self.clock.clock() if self.clock else SystemClock()
