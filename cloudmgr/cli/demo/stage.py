@@ -115,7 +115,8 @@ class Stage:
         for line in done.stdout.splitlines():
             if line.startswith("token: "):
                 return line.removeprefix("token: ").strip()
-        raise Permanent(f"`cloudmgr init` failed: {done.stderr.strip()}", code="demo-failed")
+        last = done.stderr.strip().splitlines()[-1:]
+        raise Permanent(f"`cloudmgr init` failed: {''.join(last)}", code="demo-failed")
 
     def start(self) -> None:
         """Start the control plane and wait until it answers.
