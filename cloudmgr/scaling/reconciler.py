@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.store.environments import environments
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, Select
 
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
@@ -28,6 +28,41 @@ if TYPE_CHECKING:
 
 # Elapsed seconds until the gateway has probably been read again.
 _NEXT_READING = 2.0
+
+
+def _query(*further: ColumnElement[bool]) -> Select[str]:
+    """Ids of what is due by ``now``, ``near`` and ``digest``, and of what is ``further``."""
+    e, s, w, o = environments.c, scaling_states.c, peak_windows.c, scaling_orders.c
+    now = bindparam("now", type_=w.ends_at.type)
+    announced = select(w.environment_id).where(
+        w.cancelled_at.is_(None), w.starts_at <= bindparam("near"), w.ends_at > now
+    )
+    return (
+        select(e.id)
+        .outerjoin(scaling_states, s.environment_id == e.id)
+        .where(
+            or_(
+                and_(e.retiring.is_(True), s.environment_id.is_not(None)),
+                and_(
+                    e.retiring.is_(False),
+                    or_(
+                        s.environment_id.is_(None),
+                        s.generation != e.generation,
+                        s.digest != bindparam("digest"),
+                        and_(e.awake.is_(False), e.id.in_(announced)),
+                        e.id.in_(select(o.environment_id).where(o.until <= now)),
+                        *further,
+                    ),
+                ),
+            )
+        )
+        .order_by(e.id)
+    )
+
+
+# Made once: putting them together takes longer than running them.
+_DUE = _query()
+_DUE_OR_AWAKE = _query(environments.c.awake)
 
 
 class ScalingReconciler:
@@ -61,7 +96,7 @@ class ScalingReconciler:
 
     def keys(self) -> Iterable[str]:
         """All that is awake, and all that is due."""
-        return self._find(environments.c.awake)
+        return self._find(_DUE_OR_AWAKE)
 
     def due(self) -> list[str]:
         """What needs a look although nobody said so here: never looked at, changed since or under
@@ -69,7 +104,7 @@ class ScalingReconciler:
 
         Cheap: to be called every few seconds, so that what another control plane was told is heard.
         """
-        return self._find()
+        return self._find(_DUE)
 
     def reconcile(self, key: str, fence: Fence) -> Result:
         """One look; writes nothing when nothing follows from it.
@@ -108,38 +143,13 @@ class ScalingReconciler:
         # The time has come, but the proof has not: the gateway was read a moment before it.
         return Result(_NEXT_READING if scene.traffic is not None else self._horizon_seconds / 3)
 
-    def _find(self, *further: ColumnElement[bool]) -> list[str]:
+    def _find(self, query: Select[str]) -> list[str]:
         now = self._clock.now()
         policy = self._policy()
         lead = max((c.lead_time for c in policy.scaling_classes.values()), default=timedelta(0))
         # As much business time as goes by in the horizon, whatever the speed of the clock.
         pace = self._clock.elapsed(timedelta(seconds=1))
         near = now + lead + timedelta(seconds=self._horizon_seconds / pace)
-        e, s, w = environments.c, scaling_states.c, peak_windows.c
-        announced = select(w.environment_id).where(
-            w.cancelled_at.is_(None), w.starts_at <= near, w.ends_at > now
-        )
-        ended = select(scaling_orders.c.environment_id).where(scaling_orders.c.until <= now)
-        query = (
-            select(e.id)
-            .outerjoin(scaling_states, s.environment_id == e.id)
-            .where(
-                or_(
-                    and_(e.retiring.is_(True), s.environment_id.is_not(None)),
-                    and_(
-                        e.retiring.is_(False),
-                        or_(
-                            s.environment_id.is_(None),
-                            s.generation != e.generation,
-                            s.digest != policy.digest,
-                            and_(e.awake.is_(False), e.id.in_(announced)),
-                            e.id.in_(ended),
-                            *further,
-                        ),
-                    ),
-                )
-            )
-            .order_by(e.id)
-        )
+        known = {"now": now, "near": near, "digest": policy.digest}
         with self._database.read() as tx:
-            return list(tx.execute(query).scalars())
+            return list(tx.execute(query, known).scalars())
