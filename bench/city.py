@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 _SYSTEMS_EACH = 10
-_ENVIRONMENTS_EACH = 2
+_ENVIRONMENTS_EACH = len(Purpose)
 
 
 def found(
@@ -35,33 +35,29 @@ def found(
     """
     stores.accounts.create(tx, BillingAccount("acc_city", "市级财政", "City treasury", "CNY"))
     made: list[Environment] = []
-    system: System | None = None
-    for number in range(count):
-        # Ids as in life: their order is not that in which they were made.
-        if number % (_SYSTEMS_EACH * _ENVIRONMENTS_EACH) == 0:
-            department_id = f"dep_{uuid.uuid4().hex[:16]}"
-            version = DepartmentVersion(CREATED, f"委办局 {number}", f"Bureau {number}", "acc_city")
-            stores.departments.create(
-                tx, Department(department_id, f"bureau-{number}", CREATED, (version,))
-            )
-        if number % _ENVIRONMENTS_EACH == 0:
-            zone = zones[number // _ENVIRONMENTS_EACH % len(zones)]
-            system = _system(number, department_id, zone)
+    for bureau in range(-(-count // (_SYSTEMS_EACH * _ENVIRONMENTS_EACH))):
+        department_id = f"dep_{uuid.uuid4().hex[:16]}"
+        version = DepartmentVersion(CREATED, f"委办局 {bureau}", f"Bureau {bureau}", "acc_city")
+        stores.departments.create(
+            tx, Department(department_id, f"bureau-{bureau}", CREATED, (version,))
+        )
+        for number in range(_SYSTEMS_EACH):
+            code = f"system-{bureau}-{number}"
+            system = _system(code, department_id, zones[number % len(zones)])
             stores.systems.add(tx, system)
-        assert system is not None
-        environment = _environment(number % _ENVIRONMENTS_EACH, system, replicas)
+            made += [_environment(system, purpose, replicas) for purpose in Purpose]
+    for environment in made[:count]:
         stores.environments.add(tx, environment)
-        made.append(environment)
-    return made
+    return made[:count]
 
 
-def _system(number: int, department_id: str, zone: Zone) -> System:
+def _system(code: str, department_id: str, zone: Zone) -> System:
     return System(
         id=f"sys_{uuid.uuid4().hex[:16]}",
         department_id=department_id,
-        code=f"system-{number}",
-        name_zh=f"业务系统 {number}",
-        name_en=f"System {number}",
+        code=code,
+        name_zh=f"业务系统 {code}",
+        name_en=f"System {code}",
         zone=zone,
         protection_level=2,
         criticality=Criticality.NORMAL,
@@ -70,8 +66,8 @@ def _system(number: int, department_id: str, zone: Zone) -> System:
     )
 
 
-def _environment(number: int, system: System, replicas: int) -> Environment:
-    name = ("production", "test")[number]
+def _environment(system: System, purpose: Purpose, replicas: int) -> Environment:
+    name = purpose.value
     return Environment(
         id=f"env_{uuid.uuid4().hex[:16]}",
         system_id=system.id,
@@ -80,7 +76,7 @@ def _environment(number: int, system: System, replicas: int) -> Environment:
         host=f"{system.code}-{name}.{system.zone}.localhost",
         zone=system.zone,
         pool_id=f"pool_local-{system.zone}",
-        purpose=(Purpose.PRODUCTION, Purpose.TEST)[number],
+        purpose=purpose,
         scaling_class="standard",
         components=(
             Component(

@@ -63,7 +63,9 @@ class _Count:
         with self._changed:
             done = self._changed.wait_for(lambda: self._kinds.get("ok", 0) >= count, _WITHIN)
         if not done or set(self._kinds) != {"ok"}:
-            message = f"{count} steps were to be taken in {_WITHIN} s, and these were: {self._kinds}"
+            message = (
+                f"{count} steps were to be taken in {_WITHIN} s, and these were: {self._kinds}"
+            )
             raise SystemExit(message)
 
 

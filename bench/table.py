@@ -40,6 +40,11 @@ def verdict(*, held: bool) -> str:
     return "held" if held else "MISSED"
 
 
+def ratio(ours: float, theirs: float) -> str:
+    """``ours`` over ``theirs``; a dash where theirs is too small to be told from nothing."""
+    return f"{ours / theirs:.2f}" if theirs >= 0.01 else "-"
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The nearest-rank percentile; ``share`` is between 0 and 1."""
     ordered = sorted(values)
