@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmgr.pools.capacity import Capacity, Resources
 
@@ -59,7 +59,7 @@ class ComponentWorkload:
     @property
     def template_digest(self) -> str:
         """Names everything but the number of replicas: a change of it replaces running replicas."""
-        content = asdict(self)
+        content = _fields_of(self)
         del content["replicas"], content["drain_seconds"]
         return _digest(content)
 
@@ -78,12 +78,21 @@ class Workload:
     @property
     def digest(self) -> str:
         """Names this workload exactly, replicas included."""
-        return _digest(asdict(self))
+        return _digest(self)
 
 
 def _digest(content: object) -> str:
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(
+        content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_fields_of
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _fields_of(value: Any) -> dict[str, Any]:
+    """As ``asdict``, but one level: that copies all there is, and every step compares digests."""
+    if not is_dataclass(value):
+        return dict(value)
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 class ReplicaState(StrEnum):
