@@ -158,14 +158,19 @@ def _server(app: object, host: str, port: int, log_level: str) -> uvicorn.Server
 
 
 def _bound(server: uvicorn.Server) -> socket.socket:
+    """Not by Uvicorn: that logs a line of its own and ends the process, and makes the socket
+    inheritable, so that a gateway or replica would keep the port after our death.
+    """
+    host, port = server.config.host, server.config.port
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound = server.config.bind_socket()
-    except SystemExit:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
         raise Permanent(
-            f"port {server.config.port} of {server.config.host} cannot be listened on",
+            f"port {port} of {host} cannot be listened on: {error.strerror}",
             code="port-taken",
             hint="end what listens there, or set CLOUDMGR_PORT and CLOUDMGR_WAKER_PORT",
         ) from None
-    # Uvicorn makes it inheritable: a gateway or replica would keep the port after our death.
-    bound.set_inheritable(False)
     return bound
