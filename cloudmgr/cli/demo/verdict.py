@@ -101,7 +101,11 @@ def _held(day: Day, books: Books) -> Promise:
     end = city.moment(day.until)
     stage = day.stage
     said = evidence.vcpu_seconds(stage.state / "records", stage.timeline, day.chaos.replicas, end)
-    return money.as_applications_say(said, evidence.metered(books.usage, day.found, "vcpu", end))
+    gone = sum(ended - began for began, ended in day.chaos.outages) * stage.timeline.speed
+    unseen = {plan.code: gone * plan.cpu_millis / 1000 for plan in city.PLANS}
+    return money.as_applications_say(
+        said, evidence.metered(books.usage, day.found, "vcpu", end), unseen
+    )
 
 
 def _counted(day: Day, outcomes: Iterable[Outcome], books: Books) -> Promise:

@@ -150,6 +150,10 @@ def test_the_ledger_is_held_against_what_the_applications_say() -> None:
     assert not money.as_applications_say({"tax": 100.0}, {"tax": 94.0}).kept
     assert not money.as_applications_say({"tax": 100.0}, {}).kept
     assert not money.as_applications_say({}, {}).kept
+    # One whose end nobody saw is held until somebody looks, and no longer.
+    assert money.as_applications_say({"tax": 100.0}, {"tax": 124.0}, {"tax": 20.0}).kept
+    assert not money.as_applications_say({"tax": 100.0}, {"tax": 126.0}, {"tax": 20.0}).kept
+    assert not money.as_applications_say({"tax": 100.0}, {"tax": 94.0}, {"tax": 20.0}).kept
 
 
 def test_requests_are_counted_once_but_for_those_of_the_last_seconds() -> None:
