@@ -107,7 +107,7 @@ def _spec(
     layers: list[Any] = []
     if peaks:
         layers.append(
-            alt.Chart(alt.Data(values=peaks))
+            alt.Chart({"values": peaks})
             .mark_rect(color=_PEAK, opacity=0.55)
             .encode(
                 x=alt.X("from:T"), x2="to:T", y=alt.Y("replicas:Q"), y2=alt.Y2Datum(0),
@@ -115,11 +115,11 @@ def _spec(
             )
         )
     layers.append(
-        alt.Chart(alt.Data(values=[{"ceiling": ceiling}]))
+        alt.Chart({"values": [{"ceiling": ceiling}]})
         .mark_rule(color=_CEILING, strokeDash=[4, 4])
         .encode(y=alt.Y("ceiling:Q"))
     )
-    base = alt.Chart(alt.Data(values=steps)).encode(x=time, y=y)
+    base = alt.Chart({"values": steps}).encode(x=time, y=y)
     layers.append(
         base.mark_line(interpolate="step-after", color=_ACCENT, strokeWidth=2.5)
     )
@@ -169,7 +169,7 @@ def bundle() -> str:
     """Vega-Embed with all that it needs, as one script: made once, which takes some seconds."""
     import vl_convert  # noqa: PLC0415 - see the module's docstring
 
-    made: str = vl_convert.javascript_bundle()
+    made: str = vl_convert.javascript_bundle(None)
     return made
 
 

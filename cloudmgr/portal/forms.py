@@ -154,7 +154,9 @@ def once(caller: Caller, form: Form, address: Callable[[Connection], str]) -> Re
     def work(tx: Connection) -> Answer:
         return Answer(303, None, {"Location": address(tx)})
 
-    return Repeatable(form.key, form.digest).once(caller, work)
+    # With what was typed in the key: who goes back and types something else means another thing.
+    key = hashlib.sha256(f"{form.key} {form.digest}".encode()).hexdigest()
+    return Repeatable(key, form.digest).once(caller, work)
 
 
 def seen(form: Form, version: object) -> None:
@@ -176,9 +178,10 @@ def _plain(name: str) -> str:
 
 def _put(tree: dict[str, Any], steps: Iterable[tuple[str, str]], value: object) -> None:
     *way, last = [word or int(number) for word, number in steps]
+    place: dict[Any, Any] = tree
     for step in way:
-        tree = tree.setdefault(step, {})
-    tree[last] = value
+        place = place.setdefault(step, {})
+    place[last] = value
 
 
 def _listed(tree: Any) -> Any:

@@ -8,9 +8,8 @@ from cloudmgr.api.gate import SESSION_COOKIE
 from cloudmgr.identity.authentication import SESSION_LIFE
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
-
     from starlette.requests import Request
+    from starlette.responses import Response
 
 __all__ = ["SESSION_COOKIE", "inward", "keep", "secure"]
 

@@ -17,7 +17,6 @@ from cloudmgr.hosting.requests import RequestKind
 from cloudmgr.identity.access import Action
 from cloudmgr.portal import words
 from cloudmgr.portal.forms import Form, Posted, entry, once
-from cloudmgr.portal.language import N_
 from cloudmgr.portal.listing import Choice, choices
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.view import View, redirect
@@ -38,9 +37,7 @@ _FIRST: dict[str, object] = {
     "storage_gib": 0, "min_replicas": 1, "max_replicas": 2, "port": 8080, "health_path": "/",
 }
 _OUTSIDE = re.compile(r"(-?[0-9,]+) is outside ([0-9,]+) to ([0-9,]+)")
-_REQUIRED = {
-    "command": N_("the command has a quotation mark that is not closed"),
-}
+_UNCLOSED = "the command has a quotation mark that is not closed"
 
 
 @router.get("/new")
@@ -175,6 +172,7 @@ def _body(tx: Connection, caller: Caller, kind: RequestKind, form: Form) -> NewR
         caller.services.time_zone, "system_id", "environment_id", "environment", "windows", "reason"
     )
     data["kind"] = kind.value
+    environment: Environment | None = None
     if kind is not RequestKind.NEW:
         environment = _environment(tx, caller, str(data.get("environment_id", "")))
         data["system_id"] = environment.system_id
@@ -186,7 +184,7 @@ def _body(tx: Connection, caller: Caller, kind: RequestKind, form: Form) -> NewR
             del given[1]
         for number, component in enumerate(given):
             _commanded(component, f"environment.components[{number}].command")
-        if kind is RequestKind.RESIZE:
+        if environment is not None:
             _keep_the_rest(given, environment)
     return entry(NewRequest, data)
 
@@ -196,7 +194,7 @@ def _commanded(component: dict[str, Any], path: str) -> None:
         try:
             component["command"] = shlex.split(component["command"])
         except ValueError:
-            raise Invalid(_REQUIRED["command"], code="invalid", path=path) from None
+            raise Invalid(_UNCLOSED, code="invalid", path=path) from None
 
 
 def _keep_the_rest(given: list[dict[str, Any]], environment: Environment) -> None:
@@ -232,7 +230,10 @@ def _blamed(form: Form, error: Invalid) -> Form:
     form.blame(error, renamed)
     for name, said in form.errors.items():
         if name.endswith(".cpu_millis"):
-            form.errors[name] = [_OUTSIDE.sub(_in_cores, one) for one in said]
+            form.errors[name] = [
+                _OUTSIDE.sub(_in_cores, one).replace("a valid integer", "a valid number")
+                for one in said
+            ]
     return form
 
 

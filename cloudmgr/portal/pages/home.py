@@ -121,7 +121,7 @@ def _running(view: View, tx: Connection, names: Names) -> dict[str, Any]:
     services = view.services
     environments = services.environments.list(tx)
     states: dict[str, int] = {}
-    trouble = []
+    trouble: list[tuple[Environment, str, list[dict[str, object]]]] = []
     for environment in environments:
         state = word(environment)
         states[state] = states.get(state, 0) + 1

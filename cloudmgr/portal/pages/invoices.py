@@ -32,7 +32,7 @@ def _listing(view: View, caller: Caller, month: str) -> Listing[Invoice]:
         Column("month", view._("Month"), lambda b: b.month),
         Column("account", view._("Billing account"),
                lambda b: view.pick(b.account.zh, b.account.en)),
-        Column("lines", view._("Lines"), lambda b: len(b.lines), numeric=True),
+        Column("lines", view._("Number of lines"), lambda b: len(b.lines), numeric=True),
         Column("total", view._("Total"), lambda b: view.formats.money(b.total, b.currency),
                lambda b: b.total, numeric=True),
     ]

@@ -1,0 +1,142 @@
+"""The pages in a real browser: nothing that hinders anybody, charts alive, no other host asked."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+import uvicorn
+
+from tests.api.city import PASSWORD, City
+from tests.conftest import absent, free_port
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+OFFICERS = [
+    "/", "/systems", "/systems/new", "/systems/{system_id}", "/environments",
+    "/environments/{environment_id}", "/environments/{environment_id}/scale",
+    "/environments/{environment_id}/hibernate", "/environments/{environment_id}/log", "/requests",
+    "/requests/new", "/requests/peak?environment_id={environment_id}", "/requests/{request_id}",
+    "/windows", "/windows/{window_id}/cancel", "/usage", "/me",
+]
+EVERYBODYS = [
+    "/", "/pools", "/billing", "/billing/{month}", "/invoices/{invoice_id}",
+    "/invoices/{invoice_id}/lines/1", "/audit", "/policy", "/users", "/users/new",
+    "/users/{user_id}", "/departments/{department_id}", "/accounts/new", "/no-such-page",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium")
+    if path is None:
+        absent("Chromium (chromium)")
+    with playwright.sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(seen_city: City) -> Iterator[str]:
+    port = free_port()
+    server = uvicorn.Server(
+        uvicorn.Config(seen_city.app, host="127.0.0.1", port=port, log_level="error")
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=10)
+
+
+def opened(chromium: Browser, address: str, login: str, **context: object) -> Page:
+    """A page of somebody who is signed in."""
+    page = chromium.new_context(base_url=address, **context).new_page()  # type: ignore[arg-type]
+    page.goto("/sign-in")
+    page.fill("[name=login]", login)
+    page.fill("[name=password]", PASSWORD)
+    page.click("main button")
+    page.wait_for_selector("nav.menu")
+    return page
+
+
+@pytest.mark.parametrize(
+    ("login", "paths", "scheme", "width"),
+    [("officer", OFFICERS, "light", 1280), ("everybody", EVERYBODYS, "dark", 390)],
+)
+def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
+    chromium: Browser, address: str, seen_city: City, login: str, paths: list[str], scheme: str,
+    width: int,
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = opened(
+        chromium, address, login, color_scheme=scheme, viewport={"width": width, "height": 900},
+        java_script_enabled=True,
+    )
+    hosts: set[str] = set()
+    faults: list[str] = []
+    page.on("request", lambda request: hosts.add(request.url.split("/", 3)[2]))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console",
+        lambda said: faults.append(said.text) if "Content Security" in said.text else None,
+    )
+    for path in paths:
+        page.goto(path.format(**seen_city.ours))
+        found = axe.run(page)
+        assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    assert hosts == {address.removeprefix("http://")}
+    assert faults == []
+    page.context.close()
+
+
+def test_without_script_a_page_shows_its_chart_and_its_table(
+    chromium: Browser, address: str, seen_city: City
+) -> None:
+    page = opened(chromium, address, "officer", java_script_enabled=False, locale="zh-CN")
+    page.goto(f"/environments/{seen_city.ours['environment_id']}")
+    assert page.locator("figure svg").count() == 1
+    page.click("figure summary")
+    assert page.locator("figure table tbody tr").count() >= 1
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    page.context.close()
+
+
+def test_with_script_a_chart_comes_alive_and_the_page_stays_fresh(
+    chromium: Browser, address: str, seen_city: City
+) -> None:
+    page = opened(chromium, address, "officer", locale="zh-CN")
+    page.goto(f"/environments/{seen_city.ours['environment_id']}")
+    page.wait_for_selector("figure[data-alive]", timeout=30_000)
+    assert page.locator("figure svg").count() == 1
+    with page.expect_response(lambda r: r.url.endswith(seen_city.ours["environment_id"])) as fresh:
+        pass
+    assert fresh.value.ok
+    page.context.close()
+
+
+def test_by_keyboard_alone_one_skips_the_menu_and_sees_where_one_is(
+    chromium: Browser, address: str
+) -> None:
+    page = opened(chromium, address, "officer")
+    page.goto("/systems")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("!!document.activeElement.closest('main')")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    page.context.close()
