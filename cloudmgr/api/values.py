@@ -42,12 +42,14 @@ def _text(
     def check(value: str) -> str:
         if unwanted.search(value):
             raise PydanticCustomError("control_characters", "must not hold control characters")
+        if not value.isascii():  # first, since the one form can be the longer one
+            value = unicodedata.normalize("NFC", value)
         if len(value) > longest:
             raise PydanticCustomError(
                 "too_long", "must have at most {longest} characters, not {length}",
                 {"longest": longest, "length": len(value)},
             )
-        value = unicodedata.normalize("NFC", value.strip())
+        value = value.strip()
         if not value and not blank:
             raise PydanticCustomError("blank", "must not be blank")
         return value

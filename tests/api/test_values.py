@@ -42,6 +42,11 @@ def test_a_name_of_ten_thousand_letters_is_refused_with_both_numbers() -> None:
     assert NAME.validate_python("院" * 200)
 
 
+def test_a_name_is_measured_in_the_form_in_which_it_is_kept() -> None:
+    """U+0958 becomes two letters, which a column of 200 would not hold."""
+    assert why(NAME, "\u0958" * 200) == "must have at most 200 characters, not 400"
+
+
 @pytest.mark.parametrize("value", ["", "   ", "\u3000"])
 def test_a_blank_name_is_refused(value: str) -> None:
     assert why(NAME, value) == "must not be blank"
