@@ -72,17 +72,17 @@ def check_reason(why: str) -> str:
         raise Invalid(
             "say why",
             code="reason-missing",
-            path="why",
+            path="reason",
             hint="whoever reads the history of this environment will want to know",
         )
     if len(why) > LONGEST_REASON:
         raise Invalid(
             f"the reason has {len(why):,} letters; {LONGEST_REASON} at most",
             code="reason-unfit",
-            path="why",
+            path="reason",
         )
     if any(unicodedata.category(letter) == "Cc" for letter in why):
-        raise Invalid("the reason is not plain text", code="reason-unfit", path="why")
+        raise Invalid("the reason is not plain text", code="reason-unfit", path="reason")
     return why
 
 

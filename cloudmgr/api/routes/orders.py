@@ -82,6 +82,7 @@ def scale_environment(
     return _order(
         caller,
         environment_id,
+        body.reason,
         repeatable,
         if_match,
         lambda tx: caller.services.scaling.scale(
@@ -110,6 +111,7 @@ def release_environment(
     return _order(
         caller,
         environment_id,
+        body.reason,
         repeatable,
         if_match,
         lambda tx: caller.services.scaling.release(
@@ -134,6 +136,7 @@ def hibernate_environment(
     return _order(
         caller,
         environment_id,
+        body.reason,
         repeatable,
         if_match,
         lambda tx: caller.services.scaling.hibernate(
@@ -159,6 +162,7 @@ def wake_environment(
     return _order(
         caller,
         environment_id,
+        body.reason,
         repeatable,
         if_match,
         lambda tx: caller.services.scaling.wake(
@@ -174,6 +178,7 @@ def wake_environment(
 def _order(
     caller: Caller,
     environment_id: str,
+    reason: str,
     repeatable: Once,
     if_match: str | None,
     give: Callable[[Connection], Outcome],
@@ -191,7 +196,12 @@ def _order(
             object_kind="environment",
             object_id=environment_id,
             department_id=environment.department_id,
-            detail={"before": dict(environment.target), "after": dict(after.target)},
+            # Not every order leaves a decision: one to sleep on changes nothing, and is kept here.
+            detail={
+                "before": dict(environment.target),
+                "after": dict(after.target),
+                "reason": reason,
+            },
         )
         return Answer(200, EnvironmentView.of(after), {"ETag": etag(after.version)})
 

@@ -14,6 +14,7 @@ from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.values import Code, Entry, Id, Moment, Name, Reason, View
+from cloudmgr.errors import Conflict
 from cloudmgr.hosting.environments import Criticality, System
 from cloudmgr.identity.access import Action
 from cloudmgr.pools.pool import Zone
@@ -130,7 +131,10 @@ def create_system(
     def work(tx: Connection) -> Answer:
         services = caller.services
         caller.require(body.department_id)
-        services.departments.get(tx, body.department_id)
+        now = services.clock.now()
+        version = services.departments.get(tx, body.department_id).in_force(now)
+        if version is None or not version.active:
+            raise Conflict("the department does not exist now", code="department-ended")
         system = System(
             id=f"sys_{uuid.uuid4().hex[:16]}",
             department_id=body.department_id,
@@ -141,7 +145,7 @@ def create_system(
             protection_level=body.protection_level,
             criticality=Criticality(body.criticality),
             purpose=body.purpose,
-            created_at=services.clock.now(),
+            created_at=now,
         )
         services.systems.add(tx, system)
         caller.record(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from fastapi import APIRouter, Query
@@ -16,6 +16,7 @@ from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.values import Entry, Id, Reason, View
 from cloudmgr.errors import NotFound
 from cloudmgr.identity.access import Action
+from cloudmgr.interval import Interval
 from cloudmgr.scaling.windows import PeakWindow
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/v1/windows", tags=["windows"])
 
+# Twice as far as anybody may announce.
+_AHEAD = timedelta(days=3660)
 _KNOWN: dict[str, Any] = {
     "id": "win_0123456789abcdef",
     "environment_id": "env_0123456789abcdef",
@@ -93,15 +96,18 @@ def list_windows(
     department_id: Annotated[Id | None, Query(description="Only this department's.")] = None,
     environment_id: Annotated[Id | None, Query(description="Only of this environment.")] = None,
 ) -> Page[WindowView]:
-    """Those that are not over, the next one first."""
+    """Those that are neither over nor cancelled, the next one first."""
     services = caller.services
+    now = services.clock.now()
     held_to = caller.confine(department_id)
     with services.database.read() as tx:
-        own = [e.id for e in services.environments.list(tx, department_id=held_to)]
-        wanted = own if environment_id is None else [e for e in own if e == environment_id]
         found = services.windows.list(
             tx,
-            environment_ids=wanted,
+            environment_ids=None if environment_id is None else [environment_id],
+            hosted=True,
+            department_id=held_to,
+            during=Interval(now, now + _AHEAD),
+            cancelled=False,
             after=paging.after("windows"),
             limit=paging.fetch,
         )

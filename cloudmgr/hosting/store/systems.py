@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from cloudmgr.db.types import UtcDateTime, metadata
-from cloudmgr.errors import NotFound
+from cloudmgr.errors import Conflict, NotFound
 from cloudmgr.hosting.environments import (
     Criticality,
     System,
@@ -49,7 +49,14 @@ class SystemStore:
     """Business systems."""
 
     def add(self, tx: Connection, system: System) -> None:
-        """:raises Conflict: ``already-exists`` when the code is taken."""
+        """:raises Conflict: ``code-taken``."""
+        if tx.execute(select(systems.c.id).where(systems.c.code == system.code)).first():
+            raise Conflict(
+                f"there is a system {system.code} already",
+                code="code-taken",
+                path="code",
+                hint="choose another code: it is a part of its addresses, and the whole city's",
+            )
         tx.execute(insert(systems).values(**asdict(system)))
 
     def get(self, tx: Connection, system_id: str) -> System:

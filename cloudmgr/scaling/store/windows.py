@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from cloudmgr.db.types import ExactDecimal, UtcDateTime, metadata
 from cloudmgr.errors import Conflict, NotFound
+from cloudmgr.hosting.store.environments import environments
 from cloudmgr.interval import Interval
 from cloudmgr.scaling.windows import PeakWindow
 
@@ -87,16 +88,26 @@ class WindowStore:
         tx: Connection,
         *,
         environment_ids: Sequence[str] | None = None,
+        hosted: bool = False,
+        department_id: str | None = None,
         during: Interval | None = None,
         cancelled: bool | None = None,
         after: str | None = None,
         limit: int | None = None,
     ) -> list[PeakWindow]:
-        """By start; ``after`` is the id of the last one of the page before."""
+        """By start; ``after`` is the id of the last one of the page before.
+
+        :param hosted: only those of environments that there are, of ``department_id`` if given.
+        """
         table = peak_windows
         query = select(table).order_by(table.c.starts_at, table.c.id)
         if environment_ids is not None:
             query = query.where(table.c.environment_id.in_(environment_ids))
+        if hosted:
+            there = select(environments.c.id)
+            if department_id is not None:
+                there = there.where(environments.c.department_id == department_id)
+            query = query.where(table.c.environment_id.in_(there))
         if during is not None:
             query = query.where(table.c.starts_at < during.end, table.c.ends_at > during.start)
         if cancelled is not None:
