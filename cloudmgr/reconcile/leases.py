@@ -86,6 +86,7 @@ class Leases:
         self._untold: set[str] = set()
         self._seen: dict[str, _Seen] = {}
         self._members: dict[str, _Seen] = {}
+        self._living = 0
         self._renewed = clock.monotonic()
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -126,6 +127,12 @@ class Leases:
         with self._lock:
             return None if self._lapsed(self._clock.monotonic()) else self._held.get(name)
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other control plane has given a sign of life lately, so far as is known."""
+        with self._lock:
+            return self._living == 1 and not self._lapsed(self._clock.monotonic())
+
     def tick(self) -> None:
         """One round: renew what is held, note who else is alive, take what is due to us."""
         began = self._clock.monotonic()
@@ -153,6 +160,7 @@ class Leases:
             self._untold |= held.keys() if lapsed else held.keys() - self._held.keys()
             self._untold &= held.keys()
             self._held = held
+            self._living = len(alive.living)
             self._renewed = began
         for name in sorted(self._untold):
             self._gained(name)

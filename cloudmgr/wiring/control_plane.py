@@ -17,7 +17,7 @@ from cloudmgr.billing.closing import Closing
 from cloudmgr.clock import SystemClock
 from cloudmgr.db.engine import Database, after_commit
 from cloudmgr.db.migrate import upgrade
-from cloudmgr.errors import CloudmgrError, Invalid
+from cloudmgr.errors import CloudmgrError
 from cloudmgr.hosting.assessment import Assessor
 from cloudmgr.hosting.desk import Desk
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
@@ -26,7 +26,7 @@ from cloudmgr.jobs.scheduler import Scheduler
 from cloudmgr.metering.collector import Collector
 from cloudmgr.policy.default import packaged_policies
 from cloudmgr.policy.holder import PolicyHolder
-from cloudmgr.pools.pool import Pool, Zone
+from cloudmgr.pools.pool import Pool
 from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.loop import Loop
 from cloudmgr.scaling.control import ScalingControl
@@ -39,6 +39,7 @@ from cloudmgr.wiring.drivers import make_driver
 from cloudmgr.wiring.labels import Labels
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
+from cloudmgr.wiring.rounds import COLLECTOR, Rounds, gateway_lease
 from cloudmgr.wiring.sleepers import StoredSleepers
 from cloudmgr.wiring.stores import Stores
 
@@ -48,14 +49,9 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.pools.drivers.driver import Driver
-    from cloudmgr.scaling.gateway.metrics import GatewayReading
     from cloudmgr.wiring.settings import Settings
 
 log = logging.getLogger(__name__)
-
-_COLLECTOR = "collector"
-# Elapsed seconds between readings of a gateway whose environments all sleep.
-_RARELY = 15.0
 
 
 class ControlPlane:
@@ -90,7 +86,20 @@ class ControlPlane:
         self._desk_part()
         self._billing_part()
         self.scheduler = Scheduler(self.clock)
-        self._read_at = dict.fromkeys(self.gateways, -_RARELY)
+        self.rounds = Rounds(
+            database=self.database,
+            environments=self.stores.environments,
+            answers=self.stores.idempotency,
+            leases=self.leases,
+            gateways=self.gateways,
+            policies=self.policies,
+            observe=self.traffic.observe,
+            due=self.scaling_reconciler.due,
+            collect=self.collector.collect,
+            reconcile=self.environment_loop.wake,
+            scale=self.scaling_loop.wake,
+            clock=self.clock,
+        )
 
     # ------------------------------------------------------------------------------ the parts
 
@@ -120,7 +129,7 @@ class ControlPlane:
             SystemClock(),
             f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             shards=settings.shards,
-            singles=[_COLLECTOR, *(_gateway_lease(zone) for zone in self.gateways)],
+            singles=[COLLECTOR, *(gateway_lease(zone) for zone in self.gateways)],
             ttl=settings.lease_ttl,
             gained=self._gained,
         )
@@ -153,7 +162,7 @@ class ControlPlane:
         )
         self.gateway_loop = Loop(
             gateways,
-            lambda zone: self.leases.single(_gateway_lease(zone)),
+            lambda zone: self.leases.single(gateway_lease(zone)),
             machine,
             workers=len(self.gateways) or 1,
             resync_seconds=5,
@@ -295,7 +304,7 @@ class ControlPlane:
             raise
         for loop in self._all_loops:
             loop.start()
-        self._schedule()
+        self.rounds.schedule(self.scheduler)
         self.scheduler.start()
 
     def stop(self) -> None:
@@ -314,66 +323,6 @@ class ControlPlane:
     @property
     def _all_loops(self) -> tuple[Loop, ...]:
         return self.environment_loop, self.scaling_loop, self.gateway_loop
-
-    def _schedule(self) -> None:
-        every = self.scheduler.every
-        every(1.0, "traffic", self._observe_traffic, at_once=False)
-        every(1.0, "due", self._look_at_due)
-        every(10.0, "collect", self._collect, at_once=False)
-        every(3600.0, "idempotency", self._purge_answers)
-        every(5.0, "policy", self._reload_policies, at_once=False)
-
-    # -------------------------------------------------------------------------------- jobs
-
-    def _observe_traffic(self) -> None:
-        readings: dict[Zone, GatewayReading] = {}
-        moment = SystemClock().monotonic()
-        for zone, gateway in self.gateways.items():
-            if self.leases.single(_gateway_lease(zone)) is None:
-                continue
-            if moment - self._read_at[zone] < _RARELY and not self._any_awake(zone):
-                continue
-            try:
-                readings[zone] = gateway.read()
-            except CloudmgrError as error:
-                log.info("the gateway of %s cannot be read now: %s", zone, error)
-                continue
-            self._read_at[zone] = moment
-        if readings:
-            for environment_id in self.traffic.observe(readings):
-                self.scaling_loop.wake(environment_id)
-
-    def _any_awake(self, zone: Zone) -> bool:
-        with self.database.read() as tx:
-            return bool(self.stores.environments.list(tx, zone=zone, awake=True, limit=1))
-
-    def _look_at_due(self) -> None:
-        """Hear what another control plane was told: its events end at its own process."""
-        with self.database.read() as tx:
-            unobserved = self.stores.environments.unobserved(tx)
-        for environment_id in unobserved:
-            self.environment_loop.wake(environment_id)
-        for environment_id in self.scaling_reconciler.due():
-            self.scaling_loop.wake(environment_id)
-
-    def _reload_policies(self) -> None:
-        known = self.policies.last_error
-        try:
-            if self.policies.reload():
-                log.info("the policies %s are in force", self.policies.current.digest)
-        except Invalid as error:
-            if error is not known:  # said once, and for as long as it is so on the policy's page
-                log.warning("the policies that were changed are not taken over: %s", error)
-
-    def _purge_answers(self) -> None:
-        with self.database.write() as tx:
-            self.stores.idempotency.purge(tx, self.clock.now())
-
-    def _collect(self) -> None:
-        if self.leases.single(_COLLECTOR) is None:
-            return
-        for problem in self.collector.collect().problems:
-            log.warning("usage: %s", problem)
 
     # ------------------------------------------------------------------------------ signals
 
@@ -401,7 +350,3 @@ class ControlPlane:
                 if self.leases.shard_of(key) == name:
                     self.environment_loop.wake(key)
                     self.scaling_loop.wake(key)
-
-
-def _gateway_lease(zone: object) -> str:
-    return f"gateway:{zone}"

@@ -248,3 +248,18 @@ def test_what_a_successor_wrote_is_not_overwritten_by_a_control_plane_that_slept
         planes[0].reconcile("env_exam", old)
     with database.read() as tx:
         assert store.get(tx, "env_exam") == written
+
+
+def test_a_control_plane_knows_whether_it_is_alone(database: Database, clock: ManualClock) -> None:
+    one, two = leases(database, clock, "one"), leases(database, clock, "two")
+    said = [one.alone]  # it has not looked yet
+    one.tick()
+    said.append(one.alone)
+    two.tick()
+    later(clock, one, 1)
+    said.append(one.alone)
+    later(clock, one, 4, 4, 1)  # the other gave no sign of life for longer than the time to live
+    said.append(one.alone)
+    clock.advance(timedelta(seconds=7))  # who knows who came since
+    said.append(one.alone)
+    assert said == [False, True, False, True, False]
