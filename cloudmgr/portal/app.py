@@ -35,9 +35,7 @@ def portal_mounts() -> dict[str, ASGIApp]:
     return {"/static": StaticFiles(directory=STATIC)}
 
 
-def problem_page(
-    request: Request, found: Problem, headers: Mapping[str, str]
-) -> Response | None:
+def problem_page(request: Request, found: Problem, headers: Mapping[str, str]) -> Response | None:
     """A problem as a page where a browser asks for one; None where a program asks.
 
     Who is not signed in is led to the door, and back afterwards.

@@ -59,9 +59,7 @@ class Formats:
 
     def absolute(self, moment: datetime) -> str:
         """Date and time to the minute, in the city's zone."""
-        return format_datetime(
-            moment.astimezone(self.zone), "yyyy-MM-dd HH:mm", locale=self.locale
-        )
+        return format_datetime(moment.astimezone(self.zone), "yyyy-MM-dd HH:mm", locale=self.locale)
 
     def day(self, moment: datetime) -> str:
         return format_date(moment.astimezone(self.zone), "long", locale=self.locale)
@@ -90,8 +88,10 @@ class Formats:
         first, last = start.astimezone(self.zone), end.astimezone(self.zone)
         until = f"{last:%H:%M}" if first.date() == last.date() else self.absolute(last)
         return Markup('<time datetime="{}">{}</time> – <time datetime="{}">{}</time>').format(
-            first.isoformat(timespec="seconds"), self.absolute(first),
-            last.isoformat(timespec="seconds"), until,
+            first.isoformat(timespec="seconds"),
+            self.absolute(first),
+            last.isoformat(timespec="seconds"),
+            until,
         )
 
     def field(self, moment: datetime) -> str:

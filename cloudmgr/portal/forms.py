@@ -37,8 +37,16 @@ E_ = TypeVar("E_", bound=Entry)
 _STEP = re.compile(r"([a-z_]+)|\[([0-9]{1,2})\]")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WHOLE = {
-    "memory_mib", "min_replicas", "max_replicas", "port", "startup_seconds", "storage_gib",
-    "replicas", "protection_level", "criticality", "days",
+    "memory_mib",
+    "min_replicas",
+    "max_replicas",
+    "port",
+    "startup_seconds",
+    "storage_gib",
+    "replicas",
+    "protection_level",
+    "criticality",
+    "days",
 }
 _MOMENTS = {"starts_at", "ends_at", "until", "valid_from"}
 
@@ -142,9 +150,7 @@ def entry(kind: type[E_], data: Mapping[str, Any]) -> E_:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        faults = tuple(
-            (_path(fault["loc"]), _sentence(fault["msg"])) for fault in error.errors()
-        )
+        faults = tuple((_path(fault["loc"]), _sentence(fault["msg"])) for fault in error.errors())
         raise Invalid(faults[0][1], code="invalid", problems=faults) from None
 
 
@@ -163,7 +169,8 @@ def seen(form: Form, version: object) -> None:
     """:raises Conflict: ``stale-version`` when the form was made of another version."""
     if form.get("version") != str(version):
         raise Conflict(
-            "it was changed since you saw it", code="stale-version",
+            "it was changed since you saw it",
+            code="stale-version",
             hint="read it again and repeat the change",
         )
 

@@ -1,4 +1,4 @@
-"""In which language a page speaks: msgids are English, the catalogue beside this file is Chinese."""
+"""In which language a page speaks: msgids are English, the catalogue beside is Chinese."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def translations(locale: Locale) -> NullTranslations:
 
 
 def chosen(request: Request, principal: Principal | None) -> Locale:
-    """What the switch in the footer says, else the person's own, else the browser's, else Chinese."""
+    """As the switch in the footer says, else the person's own, the browser's, or Chinese."""
     kept = request.cookies.get(LANGUAGE_COOKIE)
     if kept in {locale.value for locale in Locale}:
         return Locale(kept)

@@ -24,7 +24,7 @@ MOST = 2000
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[T]):
-    """``show`` makes the cell; ``plain`` what is exported and sorted by, the cell itself if None."""
+    """``show`` makes the cell, ``plain`` what is exported and sorted by: the cell if None."""
 
     key: str
     label: str

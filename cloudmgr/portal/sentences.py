@@ -74,6 +74,8 @@ SENTENCES = (
     N_("choose another name, or ask to resize that one"),
     N_("the environment is being retired"),
     N_("the environment belongs to another system"),
+    N_("there is a system %(code)s already"),
+    N_("choose another code: it is a part of its addresses, and the whole city's"),
     # Orders.
     N_("say why"),
     N_("whoever reads the history of this environment will want to know"),

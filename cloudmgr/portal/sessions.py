@@ -24,8 +24,13 @@ def secure(request: Request) -> bool:
 def keep(request: Request, answer: Response, secret: str) -> None:
     """Have the browser keep the session: not for scripts, not sent from other sites."""
     answer.set_cookie(
-        SESSION_COOKIE, secret, max_age=int(SESSION_LIFE.total_seconds()), path="/",
-        httponly=True, samesite="strict", secure=secure(request),
+        SESSION_COOKIE,
+        secret,
+        max_age=int(SESSION_LIFE.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=secure(request),
     )
 
 

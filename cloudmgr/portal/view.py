@@ -140,16 +140,20 @@ class View:
     ) -> HTMLResponse:
         """The page made of ``template``."""
         said = self.request.query_params.get("said", "")
-        html = _templates(self.locale).get_template(template).render(
-            view=self,
-            f=self.formats,
-            words=words,
-            lang=self.locale.value,
-            path=self.request.url.path,
-            me=self.caller.principal if self.caller else None,
-            sections=sections(self),
-            said=self._gettext(words.SAID[said]) if said in words.SAID else "",
-            **context,
+        html = (
+            _templates(self.locale)
+            .get_template(template)
+            .render(
+                view=self,
+                f=self.formats,
+                words=words,
+                lang=self.locale.value,
+                path=self.request.url.path,
+                me=self.caller.principal if self.caller else None,
+                sections=sections(self),
+                said=self._gettext(words.SAID[said]) if said in words.SAID else "",
+                **context,
+            )
         )
         return HTMLResponse(html, status, headers={**HEADERS, **(headers or {})})
 

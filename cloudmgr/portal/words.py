@@ -77,9 +77,15 @@ KINDS: Mapping[str, str] = {
     "retire": N_("Retire"),
 }
 PURPOSES: Mapping[str, str] = {"production": N_("Production"), "test": N_("Test")}
-ZONES: Mapping[str, str] = {"intranet": N_("Government intranet"), "extranet": N_("Government extranet")}
+ZONES: Mapping[str, str] = {
+    "intranet": N_("Government intranet"),
+    "extranet": N_("Government extranet"),
+}
 CRITICALITIES: Mapping[str, str] = {
-    "1": N_("Low"), "2": N_("Normal"), "3": N_("High"), "4": N_("Vital"),
+    "1": N_("Low"),
+    "2": N_("Normal"),
+    "3": N_("High"),
+    "4": N_("Vital"),
 }
 ROLES: Mapping[str, str] = {
     "department-officer": N_("Department officer"),
@@ -98,10 +104,16 @@ SCOPES: Mapping[str, str] = {
     "portal": N_("Signed in to these pages"),
 }
 METERS: Mapping[str, str] = {
-    "vcpu": N_("vCPU"), "memory": N_("Memory"), "storage": N_("Storage"), "requests": N_("Requests served"),
+    "vcpu": N_("vCPU"),
+    "memory": N_("Memory"),
+    "storage": N_("Storage"),
+    "requests": N_("Requests served"),
 }
 CATEGORIES: Mapping[str, str] = {
-    "Usage": N_("Usage"), "Purchase": N_("Purchase"), "Tax": N_("Tax"), "Credit": N_("Credit"),
+    "Usage": N_("Usage"),
+    "Purchase": N_("Purchase"),
+    "Tax": N_("Tax"),
+    "Credit": N_("Credit"),
     "Adjustment": N_("Adjustment"),
 }
 CHECKS: Mapping[str, str] = {

@@ -58,8 +58,8 @@ class _Forms(HTMLParser):
         elif tag == "textarea":
             self._area = name
             values[name] = ""
-        elif tag == "option" and self._select and (
-            self._select not in values or "selected" in given
+        elif (
+            tag == "option" and self._select and (self._select not in values or "selected" in given)
         ):
             values[self._select] = given.get("value", "")
 

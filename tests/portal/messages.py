@@ -25,9 +25,13 @@ def extracted() -> Catalog:
     found = extract_from_dir(
         PORTAL,
         [("**.py", "python"), ("templates/**.html", "jinja2")],
-        {"templates/**.html": {
-            "trimmed": "true", "extensions": "jinja2.ext.i18n,jinja2.ext.do", "silent": "false",
-        }},
+        {
+            "templates/**.html": {
+                "trimmed": "true",
+                "extensions": "jinja2.ext.i18n,jinja2.ext.do",
+                "silent": "false",
+            }
+        },
         keywords={"_": None, "N_": None, "gettext": None, "ngettext": (1, 2)},
     )
     for _, _, message, _, context in found:

@@ -21,16 +21,39 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("browser")
 
 OFFICERS = [
-    "/", "/systems", "/systems/new", "/systems/{system_id}", "/environments",
-    "/environments/{environment_id}", "/environments/{environment_id}/scale",
-    "/environments/{environment_id}/hibernate", "/environments/{environment_id}/log", "/requests",
-    "/requests/new", "/requests/peak?environment_id={environment_id}", "/requests/{request_id}",
-    "/windows", "/windows/{window_id}/cancel", "/usage", "/me",
+    "/",
+    "/systems",
+    "/systems/new",
+    "/systems/{system_id}",
+    "/environments",
+    "/environments/{environment_id}",
+    "/environments/{environment_id}/scale",
+    "/environments/{environment_id}/hibernate",
+    "/environments/{environment_id}/log",
+    "/requests",
+    "/requests/new",
+    "/requests/peak?environment_id={environment_id}",
+    "/requests/{request_id}",
+    "/windows",
+    "/windows/{window_id}/cancel",
+    "/usage",
+    "/me",
 ]
 EVERYBODYS = [
-    "/", "/pools", "/billing", "/billing/{month}", "/invoices/{invoice_id}",
-    "/invoices/{invoice_id}/lines/1", "/audit", "/policy", "/users", "/users/new",
-    "/users/{user_id}", "/departments/{department_id}", "/accounts/new", "/no-such-page",
+    "/",
+    "/pools",
+    "/billing",
+    "/billing/{month}",
+    "/invoices/{invoice_id}",
+    "/invoices/{invoice_id}/lines/1",
+    "/audit",
+    "/policy",
+    "/users",
+    "/users/new",
+    "/users/{user_id}",
+    "/departments/{department_id}",
+    "/accounts/new",
+    "/no-such-page",
 ]
 
 
@@ -75,13 +98,22 @@ def opened(chromium: Browser, address: str, login: str, **context: object) -> Pa
     ("login", "paths", "scheme", "width"),
     [("officer", OFFICERS, "light", 1280), ("everybody", EVERYBODYS, "dark", 390)],
 )
-def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
-    chromium: Browser, address: str, seen_city: City, login: str, paths: list[str], scheme: str,
+def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(  # noqa: PLR0917
+    chromium: Browser,
+    address: str,
+    seen_city: City,
+    login: str,
+    paths: list[str],
+    scheme: str,
     width: int,
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = opened(
-        chromium, address, login, color_scheme=scheme, viewport={"width": width, "height": 900},
+        chromium,
+        address,
+        login,
+        color_scheme=scheme,
+        viewport={"width": width, "height": 900},
         java_script_enabled=True,
     )
     hosts: set[str] = set()

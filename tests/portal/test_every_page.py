@@ -28,9 +28,12 @@ OUTSIDE = re.compile(
 
 
 def pages(city: City) -> Iterator[Operation]:
-    api = {operation.id for operation in City(
-        city.database, city.clock, city.services, create_app(fresh(city.services))
-    ).operations()}
+    api = {
+        operation.id
+        for operation in City(
+            city.database, city.clock, city.services, create_app(fresh(city.services))
+        ).operations()
+    }
     yield from (o for o in city.operations() if o.id not in api)
 
 

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 SYSTEM = {
-    "department_id": "dep_exam", "name_zh": "准考证打印", "name_en": "Admission tickets",
-    "code": "tickets", "zone": "extranet", "protection_level": "2", "criticality": "2",
+    "department_id": "dep_exam",
+    "name_zh": "准考证打印",
+    "name_en": "Admission tickets",
+    "code": "tickets",
+    "zone": "extranet",
+    "protection_level": "2",
+    "criticality": "2",
     "purpose": "考前打印准考证",
 }
 
@@ -38,9 +43,7 @@ def test_signing_in_leads_where_one_was_going_and_signing_out_ends_the_session(c
     door = client.get("/environments?sort=state")
     assert door.headers["Location"] == "/sign-in?next=/environments%3Fsort%3Dstate"
     page = client.get(door.headers["Location"])
-    answer = client.post(
-        "/sign-in", data=fill(page, "login", login="officer", password=PASSWORD)
-    )
+    answer = client.post("/sign-in", data=fill(page, "login", login="officer", password=PASSWORD))
     assert answer.headers["Location"] == "/environments?sort=state"
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
@@ -104,7 +107,7 @@ def test_a_double_click_registers_one_system(seen_city: City) -> None:
     data["idempotency_key"] = "another"
     taken = client.post("/systems/new", data=data)
     assert taken.status_code == 409
-    assert "There is a system of this code already." in taken.text
+    assert "There is a system tickets already." in taken.text
 
 
 def test_the_list_is_filtered_sorted_and_exported_by_its_address(seen_city: City) -> None:
@@ -127,12 +130,18 @@ def test_the_list_is_filtered_sorted_and_exported_by_its_address(seen_city: City
 
 def ask_for(client: TestClient, city: City, **changes: str) -> Response:
     page = client.get(f"/requests/new?system_id={city.ours['system_id']}")
-    data = fill(page, "environment.name", **{
-        "environment.name": "second", "environment.purpose": "test",
-        "environment.components[0].command": "python -m 'http.server' 8000",
-        "environment.components[0].max_replicas": "1",
-        "reason": "试用", **changes,
-    })
+    data = fill(
+        page,
+        "environment.name",
+        **{
+            "environment.name": "second",
+            "environment.purpose": "test",
+            "environment.components[0].command": "python -m 'http.server' 8000",
+            "environment.components[0].max_replicas": "1",
+            "reason": "试用",
+            **changes,
+        },
+    )
     answer: Response = client.post("/requests/new", data={**data, "step": "check"})
     return answer
 
@@ -197,10 +206,17 @@ def test_a_peak_is_announced_in_the_citys_time(seen_city: City) -> None:
     if page.status_code == 303:
         page = client.get(page.headers["Location"])
     start = seen_city.clock.now().year + 1
-    data = fill(page, "windows[0].starts_at", **{
-        "environment_id": environment_id, "windows[0].starts_at": f"{start}-06-30T16:00",
-        "windows[0].ends_at": f"{start}-06-30T15:00", "windows[0].replicas": "1", "step": "check",
-    })
+    data = fill(
+        page,
+        "windows[0].starts_at",
+        **{
+            "environment_id": environment_id,
+            "windows[0].starts_at": f"{start}-06-30T16:00",
+            "windows[0].ends_at": f"{start}-06-30T15:00",
+            "windows[0].replicas": "1",
+            "step": "check",
+        },
+    )
     wrong = client.post("/requests/peak", data=data)
     assert wrong.status_code == 422
     assert "The window ends before it starts." in wrong.text
@@ -325,8 +341,12 @@ def test_an_administrator_makes_a_department_and_its_officer(city: City) -> None
     department = follow(client, client.post("/departments/new", data=data))
     assert "Archives" in department.text
     person = {
-        "login": "officer", "name": "钱档", "locale": "zh-CN", "department_id": "",
-        "roles": ["department-officer"], "password": "short",
+        "login": "officer",
+        "name": "钱档",
+        "locale": "zh-CN",
+        "department_id": "",
+        "roles": ["department-officer"],
+        "password": "short",
     }
     short = client.post("/users/new", data=person)
     assert short.status_code == 422

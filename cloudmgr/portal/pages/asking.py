@@ -33,8 +33,16 @@ Which = Annotated[str, Query(max_length=80)]
 
 _SECOND = "environment.components[1]."
 _FIRST: dict[str, object] = {
-    "name": "web", "image": "", "command": "", "cpu_millis": "0.25", "memory_mib": 256,
-    "storage_gib": 0, "min_replicas": 1, "max_replicas": 2, "port": 8080, "health_path": "/",
+    "name": "web",
+    "image": "",
+    "command": "",
+    "cpu_millis": "0.25",
+    "memory_mib": 256,
+    "storage_gib": 0,
+    "min_replicas": 1,
+    "max_replicas": 2,
+    "port": 8080,
+    "health_path": "/",
 }
 _OUTSIDE = re.compile(r"(-?[0-9,]+) is outside ([0-9,]+) to ([0-9,]+)")
 _UNCLOSED = "the command has a quotation mark that is not closed"
@@ -44,7 +52,9 @@ _UNCLOSED = "the command has a quotation mark that is not closed"
 def show_ask_new(request: Request, caller: Asking, system_id: Which = "") -> Response:
     """The form for an environment."""
     values: dict[str, object] = {
-        "system_id": system_id, "environment.name": "prod", "environment.purpose": "production",
+        "system_id": system_id,
+        "environment.name": "prod",
+        "environment.purpose": "production",
         "reason": "",
     }
     values |= {f"environment.components[0].{name}": value for name, value in _FIRST.items()}
@@ -59,9 +69,14 @@ def show_ask_peak(request: Request, caller: Asking, environment_id: Which = "") 
         return _choose(View(request, caller), RequestKind.PEAK)
     form = Form.filled(
         {
-            "environment_id": environment_id, "windows[0].component": "",
-            "windows[0].starts_at": "", "windows[0].ends_at": "", "windows[0].replicas": "",
-            "windows[0].expected_rps": "", "windows[0].note": "", "reason": "",
+            "environment_id": environment_id,
+            "windows[0].component": "",
+            "windows[0].starts_at": "",
+            "windows[0].ends_at": "",
+            "windows[0].replicas": "",
+            "windows[0].expected_rps": "",
+            "windows[0].note": "",
+            "reason": "",
         }
     )
     return _form(View(request, caller), RequestKind.PEAK, form)
@@ -76,8 +91,10 @@ def show_ask_resize(request: Request, caller: Asking, environment_id: Which = ""
     with caller.services.database.read() as tx:
         environment = _environment(tx, caller, environment_id)
     values: dict[str, object] = {
-        "environment_id": environment.id, "environment.name": environment.name,
-        "environment.purpose": environment.purpose.value, "reason": "",
+        "environment_id": environment.id,
+        "environment.name": environment.name,
+        "environment.purpose": environment.purpose.value,
+        "reason": "",
     }
     for number, component in enumerate(environment.components):
         values |= _component_fields(number, component)
@@ -153,12 +170,20 @@ def _check(view: View, tx: Connection, kind: RequestKind, form: Form, body: NewR
     assessment = view.services.desk.dry_run(tx, body.draft(), view.caller.principal)
     names = Names(view, tx)
     kept = [
-        (name, value) for name, values in form.values.items() for value in values
+        (name, value)
+        for name, values in form.values.items()
+        for value in values
         if name not in {"step", "idempotency_key"}
     ]
     return view.page(
-        "asking_check.html", kind=kind.value, assessment=assessment, names=names, kept=kept,
-        form=form, body=body, title=view.word(words.KINDS, kind.value),
+        "asking_check.html",
+        kind=kind.value,
+        assessment=assessment,
+        names=names,
+        kept=kept,
+        form=form,
+        body=body,
+        title=view.word(words.KINDS, kind.value),
         pool=names.pool(assessment.location.pool_id) if assessment.location.pool_id else "",
     )
 
@@ -225,8 +250,9 @@ def _component_fields(number: int, component: Component) -> dict[str, object]:
 
 def _blamed(form: Form, error: Invalid) -> Form:
     """As :meth:`Form.blame`; processors are typed in cores, and judged in thousandths."""
-    renamed = {f"environment.components[{n}]": f"environment.components[{n}].command"
-               for n in range(20)}
+    renamed = {
+        f"environment.components[{n}]": f"environment.components[{n}].command" for n in range(20)
+    }
     form.blame(error, renamed)
     for name, said in form.errors.items():
         if name.endswith(".cpu_millis"):
@@ -260,7 +286,9 @@ def _choose(view: View, kind: RequestKind) -> Response:
     if len(options) == 1:
         return redirect(f"/requests/{kind.value}?environment_id={options[0].value}")
     return view.page(
-        "asking_choose.html", title=view.word(words.KINDS, kind.value), options=options,
+        "asking_choose.html",
+        title=view.word(words.KINDS, kind.value),
+        options=options,
         form=Form(),
     )
 
@@ -282,11 +310,18 @@ def _form(view: View, kind: RequestKind, form: Form, status: int = 200) -> Respo
             context["name"] = names.environment(environment.id)
             context["shown"] = max(2, len(environment.components))
             context["components"] = [
-                Choice(c.name, view._("%(name)s, at most %(most)s replicas", name=c.name,
-                                      most=c.max_replicas))
+                Choice(
+                    c.name,
+                    view._("%(name)s, at most %(most)s replicas", name=c.name, most=c.max_replicas),
+                )
                 for c in environment.components
             ]
     return view.page(
-        "asking.html", status, kind=kind.value, form=form,
-        title=view.word(words.KINDS, kind.value), purposes=choices(words.PURPOSES, view), **context,
+        "asking.html",
+        status,
+        kind=kind.value,
+        form=form,
+        title=view.word(words.KINDS, kind.value),
+        purposes=choices(words.PURPOSES, view),
+        **context,
     )

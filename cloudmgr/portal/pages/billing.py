@@ -37,22 +37,44 @@ def _listing(view: View, caller: Caller) -> Listing[PeriodSummary]:
         return "closed" if p.closed else "open"
 
     columns: list[Column[PeriodSummary]] = [
-        Column("month", view._("Month"),
-               lambda p: view.link(f"/billing/{p.period.month}", p.period.month)),
-        Column("state", view._("State"), lambda p: view.state(words.PERIOD_STATES, state(p)),
-               lambda p: view._(words.PERIOD_STATES[state(p)][0])),
-        Column("from", view._("From"), lambda p: f.at(p.period.interval.start),
-               lambda p: p.period.interval.start),
-        Column("until", view._("Until"), lambda p: f.at(p.period.interval.end),
-               lambda p: p.period.interval.end),
-        Column("closed", view._("Closed at"),
-               lambda p: f.at(p.closed.closed_at if p.closed else None),
-               lambda p: p.closed.closed_at if p.closed else None),
+        Column(
+            "month",
+            view._("Month"),
+            lambda p: view.link(f"/billing/{p.period.month}", p.period.month),
+        ),
+        Column(
+            "state",
+            view._("State"),
+            lambda p: view.state(words.PERIOD_STATES, state(p)),
+            lambda p: view._(words.PERIOD_STATES[state(p)][0]),
+        ),
+        Column(
+            "from",
+            view._("From"),
+            lambda p: f.at(p.period.interval.start),
+            lambda p: p.period.interval.start,
+        ),
+        Column(
+            "until",
+            view._("Until"),
+            lambda p: f.at(p.period.interval.end),
+            lambda p: p.period.interval.end,
+        ),
+        Column(
+            "closed",
+            view._("Closed at"),
+            lambda p: f.at(p.closed.closed_at if p.closed else None),
+            lambda p: p.closed.closed_at if p.closed else None,
+        ),
     ]
     return Listing(
-        view, view._("Billing periods"), columns, caller.services.books.periods(),
+        view,
+        view._("Billing periods"),
+        columns,
+        caller.services.books.periods(),
         Empty(view._("No month yet"), view._("The first month appears with the first usage.")),
-        sort="-month", csv_address="/billing.csv",
+        sort="-month",
+        csv_address="/billing.csv",
     )
 
 
@@ -61,7 +83,10 @@ def show_billing(request: Request, caller: Reading) -> Response:
     """The months."""
     view = View(request, caller)
     return view.page(
-        "list.html", title=view._("Billing periods"), listing=_listing(view, caller), verbs=[],
+        "list.html",
+        title=view._("Billing periods"),
+        listing=_listing(view, caller),
+        verbs=[],
         lead=view._("Months as the city lives them. A month is closed once, for ever."),
     )
 
@@ -109,8 +134,13 @@ def show_period_line(
         return redirect(f"/invoices/{bill.id}/lines/{number}")
     explanation = books.explain_preview(preview, bill, number)
     return view.page(
-        "line.html", bill=bill, explanation=explanation, back=f"/billing/{month}",
-        back_text=month, shown=explanation.charges[:EXPLAINED], following="",
+        "line.html",
+        bill=bill,
+        explanation=explanation,
+        back=f"/billing/{month}",
+        back_text=month,
+        shown=explanation.charges[:EXPLAINED],
+        following="",
     )
 
 
@@ -143,8 +173,15 @@ def _close_page(
     hard = any(check.code != "collected" and not check.ok for check in checks)
     preview = books.preview(month)
     return view.page(
-        "period_close.html", status, month=month, period=period, checks=checks, gaps=gaps,
-        hard=hard, preview=preview, form=form,
+        "period_close.html",
+        status,
+        month=month,
+        period=period,
+        checks=checks,
+        gaps=gaps,
+        hard=hard,
+        preview=preview,
+        form=form,
     )
 
 
@@ -165,7 +202,11 @@ def close_from_page(request: Request, caller: Closing, month: str, form: Posted)
         return _close_page(request, caller, month, _on_top(form, error), 409)
     with services.database.write() as tx:
         caller.record(
-            tx, "period.close", object_kind="period", object_id=month, department_id=None,
+            tx,
+            "period.close",
+            object_kind="period",
+            object_id=month,
+            department_id=None,
             detail={"digest": closed.digest, "accept_gaps": form.get("accept_gaps") == "yes"},
         )
     return redirect(f"/billing/{month}?said=period-closed")

@@ -39,26 +39,42 @@ def _listing(view: View, tx: Connection, caller: Caller) -> Listing[Department]:
         return "yes" if _now(view, department).active else "no"
 
     columns: list[Column[Department]] = [
-        Column("name", view._("Department"),
-               lambda d: view.link(f"/departments/{d.id}",
-                                   view.pick(_now(view, d).name_zh, _now(view, d).name_en))),
+        Column(
+            "name",
+            view._("Department"),
+            lambda d: view.link(
+                f"/departments/{d.id}", view.pick(_now(view, d).name_zh, _now(view, d).name_en)
+            ),
+        ),
         Column("code", view._("Code"), lambda d: d.code),
-        Column("state", view._("State"), lambda d: view.state(words.ACTIVE, active(d)),
-               lambda d: view._(words.ACTIVE[active(d)][0])),
-        Column("since", view._("As it is now since"),
-               lambda d: view.formats.at(_now(view, d).valid_from),
-               lambda d: _now(view, d).valid_from),
+        Column(
+            "state",
+            view._("State"),
+            lambda d: view.state(words.ACTIVE, active(d)),
+            lambda d: view._(words.ACTIVE[active(d)][0]),
+        ),
+        Column(
+            "since",
+            view._("As it is now since"),
+            lambda d: view.formats.at(_now(view, d).valid_from),
+            lambda d: _now(view, d).valid_from,
+        ),
     ]
     return Listing(
-        view, view._("Departments"), columns,
+        view,
+        view._("Departments"),
+        columns,
         caller.services.departments.list(tx, department_id=caller.confine()),
         Empty(
             view._("No department yet"),
-            view._("Departments ask, use and pay. Make a billing account first, then the department."),
+            view._(
+                "Departments ask, use and pay. Make a billing account first, then the department."
+            ),
             "/departments/new" if view.can("department.write") else "",
             view._("Create a department"),
         ),
-        sort="code", csv_address="/departments.csv",
+        sort="code",
+        csv_address="/departments.csv",
     )
 
 
@@ -69,11 +85,15 @@ def show_departments(request: Request, caller: Reading) -> Response:
     with caller.services.database.read() as tx:
         verbs = (
             [("/departments/new", view._("Create a department"))]
-            if view.can("department.write") else []
+            if view.can("department.write")
+            else []
         )
         return view.page(
-            "list.html", title=view._("Departments"), listing=_listing(view, tx, caller),
-            verbs=verbs, lead=view._("Who asks, uses and pays."),
+            "list.html",
+            title=view._("Departments"),
+            listing=_listing(view, tx, caller),
+            verbs=verbs,
+            lead=view._("Who asks, uses and pays."),
         )
 
 
@@ -112,7 +132,9 @@ def create_department_from_page(request: Request, caller: Writing, form: Posted)
         def work(tx: Connection) -> str:
             now = services.clock.now()
             department = Department(
-                id=f"dep_{uuid.uuid4().hex[:16]}", code=body.code, created_at=now,
+                id=f"dep_{uuid.uuid4().hex[:16]}",
+                code=body.code,
+                created_at=now,
                 versions=(
                     DepartmentVersion(
                         body.valid_from or now, body.name_zh, body.name_en, body.billing_account_id
@@ -121,8 +143,12 @@ def create_department_from_page(request: Request, caller: Writing, form: Posted)
             )
             services.departments.create(tx, department)
             caller.record(
-                tx, "department.create", object_kind="department", object_id=department.id,
-                department_id=department.id, detail={"code": department.code},
+                tx,
+                "department.create",
+                object_kind="department",
+                object_id=department.id,
+                department_id=department.id,
+                detail={"code": department.code},
             )
             return f"/departments/{department.id}?said=department-created"
 
@@ -151,11 +177,19 @@ def _page(
         accounts = _accounts(view, tx) if view.can("department.write") else []
     now = _now(view, department)
     filled = form or Form.of(
-        name_zh=now.name_zh, name_en=now.name_en, billing_account_id=now.billing_account_id,
-        valid_from="", active="yes" if now.active else None,
+        name_zh=now.name_zh,
+        name_en=now.name_en,
+        billing_account_id=now.billing_account_id,
+        valid_from="",
+        active="yes" if now.active else None,
     )
     return view.page(
-        "department.html", status, department=department, now=now, form=filled, accounts=accounts,
+        "department.html",
+        status,
+        department=department,
+        now=now,
+        form=filled,
+        accounts=accounts,
         payers={a.id: view.pick(a.name_zh, a.name_en) for a in behind},
     )
 
@@ -179,16 +213,24 @@ def revise_department_from_page(
             caller.require(department.id)
             seen(form, department.version)
             version = DepartmentVersion(
-                body.valid_from or now, body.name_zh, body.name_en, body.billing_account_id,
+                body.valid_from or now,
+                body.name_zh,
+                body.name_en,
+                body.billing_account_id,
                 body.active,
             )
             after = services.departments.add_version(tx, department, version, now)
             caller.record(
-                tx, "department.revise", object_kind="department", object_id=after.id,
+                tx,
+                "department.revise",
+                object_kind="department",
+                object_id=after.id,
                 department_id=after.id,
                 detail={
-                    "valid_from": version.valid_from.isoformat(), "name_zh": version.name_zh,
-                    "name_en": version.name_en, "billing_account_id": version.billing_account_id,
+                    "valid_from": version.valid_from.isoformat(),
+                    "name_zh": version.name_zh,
+                    "name_en": version.name_en,
+                    "billing_account_id": version.billing_account_id,
                     "active": version.active,
                 },
             )
@@ -214,7 +256,9 @@ def _account_listing(view: View, tx: Connection, caller: Caller) -> Listing[Bill
         Column("id", view._("Id"), lambda a: a.id),
     ]
     return Listing(
-        view, view._("Billing accounts"), columns,
+        view,
+        view._("Billing accounts"),
+        columns,
         caller.services.billing_accounts.list(tx, department_id=caller.confine()),
         Empty(
             view._("No billing account yet"),
@@ -222,7 +266,8 @@ def _account_listing(view: View, tx: Connection, caller: Caller) -> Listing[Bill
             "/accounts/new" if view.can("billing-account.write") else "",
             view._("Create a billing account"),
         ),
-        sort="name", csv_address="/accounts.csv",
+        sort="name",
+        csv_address="/accounts.csv",
     )
 
 
@@ -233,11 +278,14 @@ def show_accounts(request: Request, caller: ReadingAccounts) -> Response:
     with caller.services.database.read() as tx:
         verbs = (
             [("/accounts/new", view._("Create a billing account"))]
-            if view.can("billing-account.write") else []
+            if view.can("billing-account.write")
+            else []
         )
         return view.page(
-            "list.html", title=view._("Billing accounts"),
-            listing=_account_listing(view, tx, caller), verbs=verbs,
+            "list.html",
+            title=view._("Billing accounts"),
+            listing=_account_listing(view, tx, caller),
+            verbs=verbs,
             lead=view._("Who pays, and in which currency."),
         )
 
@@ -256,9 +304,7 @@ def show_new_account(request: Request, caller: WritingAccounts) -> Response:
 
 
 @router.post("/accounts/new")
-def create_account_from_page(
-    request: Request, caller: WritingAccounts, form: Posted
-) -> Response:
+def create_account_from_page(request: Request, caller: WritingAccounts, form: Posted) -> Response:
     """Make it."""
     services = caller.services
     try:
@@ -270,8 +316,12 @@ def create_account_from_page(
             account = BillingAccount(id=f"acc_{uuid.uuid4().hex[:16]}", **body.model_dump())
             services.billing_accounts.create(tx, account)
             caller.record(
-                tx, "billing-account.create", object_kind="billing-account", object_id=account.id,
-                department_id=None, detail=body.model_dump(),
+                tx,
+                "billing-account.create",
+                object_kind="billing-account",
+                object_id=account.id,
+                department_id=None,
+                detail=body.model_dump(),
             )
             return "/accounts?said=account-created"
 

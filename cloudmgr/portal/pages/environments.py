@@ -31,14 +31,17 @@ router = APIRouter(include_in_schema=False)
 LINES = 200
 
 
-def _listing(view: View, tx: Connection, caller: Caller, query: dict[str, str]) -> Listing[Environment]:
+def _listing(
+    view: View, tx: Connection, caller: Caller, query: dict[str, str]
+) -> Listing[Environment]:
     services = caller.services
     names = Names(view, tx)
     rows = services.environments.list(tx, department_id=caller.confine(query["department"] or None))
     states = {row.id: word(row) for row in rows}
     text = query["q"].casefold()
     rows = [
-        row for row in rows
+        row
+        for row in rows
         if query["zone"] in {"", row.zone.value}
         and query["state"] in {"", states[row.id]}
         and query["purpose"] in {"", row.purpose.value}
@@ -46,49 +49,84 @@ def _listing(view: View, tx: Connection, caller: Caller, query: dict[str, str]) 
         and (not text or text in f"{row.host} {names.environment(row.id)}".casefold())
     ]
     columns: list[Column[Environment]] = [
-        Column("name", view._("Environment"),
-               lambda e: view.link(f"/environments/{e.id}", names.environment(e.id))),
-        Column("state", view._("State"),
-               lambda e: view.state(words.ENVIRONMENT_STATES, states[e.id]),
-               lambda e: view._(words.ENVIRONMENT_STATES[states[e.id]][0])),
-        Column("replicas", view._("Ready / wanted"),
-               lambda e: f"{sum(e.status.ready.values())} / {sum(e.target.values())}",
-               lambda e: sum(e.target.values()), numeric=True),
+        Column(
+            "name",
+            view._("Environment"),
+            lambda e: view.link(f"/environments/{e.id}", names.environment(e.id)),
+        ),
+        Column(
+            "state",
+            view._("State"),
+            lambda e: view.state(words.ENVIRONMENT_STATES, states[e.id]),
+            lambda e: view._(words.ENVIRONMENT_STATES[states[e.id]][0]),
+        ),
+        Column(
+            "replicas",
+            view._("Ready / wanted"),
+            lambda e: f"{sum(e.status.ready.values())} / {sum(e.target.values())}",
+            lambda e: sum(e.target.values()),
+            numeric=True,
+        ),
         Column("department", view._("Department"), lambda e: names.department(e.department_id)),
         Column("purpose", view._("Purpose"), lambda e: view.word(words.PURPOSES, e.purpose.value)),
         Column("zone", view._("Zone"), lambda e: view.word(words.ZONES, e.zone.value)),
         Column("pool", view._("Pool"), lambda e: names.pool(e.pool_id)),
-        Column("created", view._("Since"), lambda e: view.formats.ago(e.created_at),
-               lambda e: e.created_at),
+        Column(
+            "created",
+            view._("Since"),
+            lambda e: view.formats.ago(e.created_at),
+            lambda e: e.created_at,
+        ),
     ]
     filters = [
         Filter("q", view._("Name or address"), value=query["q"], kind="search"),
         *department_filter(view, tx, query["department"]),
-        Filter("state", view._("State"), state_choices(words.ENVIRONMENT_STATES, view),
-               query["state"]),
+        Filter(
+            "state", view._("State"), state_choices(words.ENVIRONMENT_STATES, view), query["state"]
+        ),
         Filter("purpose", view._("Purpose"), choices(words.PURPOSES, view), query["purpose"]),
         Filter("zone", view._("Zone"), choices(words.ZONES, view), query["zone"]),
     ]
     if query["pool"]:
         filters.append(
-            Filter("pool", view._("Pool"), (Choice(query["pool"], names.pool(query["pool"])),),
-                   query["pool"])
+            Filter(
+                "pool",
+                view._("Pool"),
+                (Choice(query["pool"], names.pool(query["pool"])),),
+                query["pool"],
+            )
         )
     return Listing(
-        view, view._("Environments"), columns, rows,
+        view,
+        view._("Environments"),
+        columns,
+        rows,
         Empty(
             view._("Nothing is hosted yet"),
-            view._("An environment appears here once it was asked for and signed by whom policy names."),
+            view._(
+                "An environment appears here once it was asked for and signed by whom policy names."
+            ),
             "/requests/new" if view.can("request.submit") else "",
             view._("Ask for an environment"),
         ),
-        filters=filters, sort="name", csv_address="/environments.csv", live=True,
+        filters=filters,
+        sort="name",
+        csv_address="/environments.csv",
+        live=True,
     )
 
 
-def _query(department: str, zone: str, state: str, purpose: str, pool: str, q: str) -> dict[str, str]:
-    return {"department": department, "zone": zone, "state": state, "purpose": purpose,
-            "pool": pool, "q": q}
+def _query(
+    department: str, zone: str, state: str, purpose: str, pool: str, q: str
+) -> dict[str, str]:
+    return {
+        "department": department,
+        "zone": zone,
+        "state": state,
+        "purpose": purpose,
+        "pool": pool,
+        "q": q,
+    }
 
 
 @router.get("/environments")
@@ -108,10 +146,14 @@ def show_environments(
         listing = _listing(view, tx, caller, _query(department, zone, state, purpose, pool, q))
         verbs = (
             [("/requests/new", view._("Ask for an environment"))]
-            if view.can("request.submit") else []
+            if view.can("request.submit")
+            else []
         )
         return view.page(
-            "list.html", title=view._("Environments"), listing=listing, verbs=verbs,
+            "list.html",
+            title=view._("Environments"),
+            listing=listing,
+            verbs=verbs,
             lead=view._("What is hosted, and how it is now."),
         )
 
@@ -161,7 +203,9 @@ def show_environment(
             "orders": services.scaling_store.orders(tx, environment.id),
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
             "decisions": decisions,
-            "chart": replicas_chart(view, environment, decisions, _announced(caller, tx, environment)),
+            "chart": replicas_chart(
+                view, environment, decisions, _announced(caller, tx, environment)
+            ),
             "activity": services.activities.get(tx, environment.id),
             "may": _verbs(caller, environment),
         }
@@ -178,9 +222,7 @@ def _announced(caller: Caller, tx: Connection, environment: Environment) -> list
 
 def _verbs(caller: Caller, environment: Environment) -> dict[str, bool]:
     def allowed(action: Action) -> bool:
-        return not environment.retiring and may(
-            caller.principal, action, environment.department_id
-        )
+        return not environment.retiring and may(caller.principal, action, environment.department_id)
 
     return {
         "scale": allowed(Action.ENVIRONMENT_SCALE),
@@ -219,6 +261,12 @@ def show_environment_log(
     except CloudmgrError as error:
         problem = error.message
     return view.page(
-        "log.html", environment=environment, name=name, component=chosen, slot=slot, lines=lines,
-        problem=problem, most=LINES,
+        "log.html",
+        environment=environment,
+        name=name,
+        component=chosen,
+        slot=slot,
+        lines=lines,
+        problem=problem,
+        most=LINES,
     )

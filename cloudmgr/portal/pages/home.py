@@ -58,7 +58,9 @@ def show_home(request: Request, caller: Annotated[Caller, Access(Action.SELF_REA
         if caller.principal.department_id and view.can("environment.read"):
             context["own"] = _own(view, tx, names, caller.principal.department_id)
         if view.can("request.approve"):
-            context["to_sign"] = [(r, names.department(r.department_id)) for r in _to_sign(caller, tx)]
+            context["to_sign"] = [
+                (r, names.department(r.department_id)) for r in _to_sign(caller, tx)
+            ]
         if view.can("request.submit"):
             context["waiting"] = _asked(caller, tx)
         if _everywhere(caller, Action.POOL_READ):

@@ -27,26 +27,41 @@ def _listing(view: View, caller: Caller, month: str) -> Listing[Invoice]:
     found = [bill for bill in caller.services.books.invoices() if sees_invoice(caller, bill)]
     months = sorted({bill.month for bill in found}, reverse=True)
     columns: list[Column[Invoice]] = [
-        Column("number", view._("Invoice"),
-               lambda b: view.link(f"/invoices/{b.id}", b.number or b.id)),
+        Column(
+            "number", view._("Invoice"), lambda b: view.link(f"/invoices/{b.id}", b.number or b.id)
+        ),
         Column("month", view._("Month"), lambda b: b.month),
-        Column("account", view._("Billing account"),
-               lambda b: view.pick(b.account.zh, b.account.en)),
+        Column(
+            "account", view._("Billing account"), lambda b: view.pick(b.account.zh, b.account.en)
+        ),
         Column("lines", view._("Number of lines"), lambda b: len(b.lines), numeric=True),
-        Column("total", view._("Total"), lambda b: view.formats.money(b.total, b.currency),
-               lambda b: b.total, numeric=True),
+        Column(
+            "total",
+            view._("Total"),
+            lambda b: view.formats.money(b.total, b.currency),
+            lambda b: b.total,
+            numeric=True,
+        ),
     ]
     return Listing(
-        view, view._("Invoices"), columns,
+        view,
+        view._("Invoices"),
+        columns,
         [bill for bill in found if month in {"", bill.month}],
         Empty(
             view._("No invoice yet"),
-            view._("Invoices appear here once finance has closed a month. What a month costs so far stands under Billing periods."),
-            "/billing" if view.can("charge.read") else "", view._("Billing periods"),
+            view._(
+                "Invoices appear here once finance has closed a month. What a month costs so "
+                "far stands under Billing periods."
+            ),
+            "/billing" if view.can("charge.read") else "",
+            view._("Billing periods"),
         ),
         filters=[Filter("month", view._("Month"), tuple(Choice(m, m) for m in months), month)]
-        if months else [],
-        sort="-number", csv_address="/invoices.csv",
+        if months
+        else [],
+        sort="-number",
+        csv_address="/invoices.csv",
     )
 
 
@@ -55,8 +70,13 @@ def show_invoices(request: Request, caller: Reading, month: Text = "") -> Respon
     """The list."""
     view = View(request, caller)
     return view.page(
-        "list.html", title=view._("Invoices"), listing=_listing(view, caller, month), verbs=[],
-        lead=view._("What closed months say each account owes. Every line opens to what was observed."),
+        "list.html",
+        title=view._("Invoices"),
+        listing=_listing(view, caller, month),
+        verbs=[],
+        lead=view._(
+            "What closed months say each account owes. Every line opens to what was observed."
+        ),
     )
 
 
@@ -85,11 +105,17 @@ def show_invoice_line(
     found = caller.services.books.explain(invoice_id, number, cursor=cursor, limit=_CHARGES)
     following = (
         f"/invoices/{invoice_id}/lines/{number}?cursor={quote(found.cursor)}"
-        if found.cursor else ""
+        if found.cursor
+        else ""
     )
     return View(request, caller).page(
-        "line.html", bill=bill, explanation=found, back=f"/invoices/{invoice_id}",
-        back_text=bill.number, shown=found.charges, following=following,
+        "line.html",
+        bill=bill,
+        explanation=found,
+        back=f"/invoices/{invoice_id}",
+        back_text=bill.number,
+        shown=found.charges,
+        following=following,
     )
 
 

@@ -12,11 +12,10 @@ from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.routes.me import NewPassword, NewToken
 from cloudmgr.errors import Forbidden, Invalid, NotFound, Unauthenticated
 from cloudmgr.identity.access import Action
-from cloudmgr.identity.user import ApiToken, Scope
+from cloudmgr.identity.user import ApiToken, Scope, User
 from cloudmgr.portal import words
 from cloudmgr.portal.charts import bundle
 from cloudmgr.portal.forms import Form, Posted, entry
-from cloudmgr.portal.language import N_
 from cloudmgr.portal.listing import Choice
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.sessions import SESSION_COOKIE
@@ -33,7 +32,8 @@ def get_chart_script(caller: Reading) -> Response:
     """Vega-Embed, from here and nowhere else."""
     caller.confine()
     return Response(
-        bundle(), media_type="text/javascript; charset=utf-8",
+        bundle(),
+        media_type="text/javascript; charset=utf-8",
         headers={"Cache-Control": "private, max-age=86400"},
     )
 
@@ -44,9 +44,7 @@ def show_me(request: Request, caller: Reading) -> Response:
     return _page(View(request, caller), Form(), Form.of(days=90))
 
 
-def _page(
-    view: View, password: Form, token: Form, status: int = 200, secret: str = ""
-) -> Response:
+def _page(view: View, password: Form, token: Form, status: int = 200, secret: str = "") -> Response:
     assert view.caller is not None  # noqa: S101
     me = view.caller.principal
     services = view.services
@@ -55,9 +53,15 @@ def _page(
         tokens = services.tokens.list(tx, user_id=me.user_id)
         department = Names(view, tx).department(me.department_id)
     return view.page(
-        "me.html", status, headers={"Cache-Control": "no-store"} if secret else None,
-        password=password, token=token, secret=secret, department=department,
-        tokens=sorted(tokens, key=lambda t: t.created_at, reverse=True)[:50], state=_state,
+        "me.html",
+        status,
+        headers={"Cache-Control": "no-store"} if secret else None,
+        password=password,
+        token=token,
+        secret=secret,
+        department=department,
+        tokens=sorted(tokens, key=lambda t: t.created_at, reverse=True)[:50],
+        state=_state,
         scopes=[
             Choice(s.value, view.word(words.SCOPES, s.value)) for s in Scope if s != Scope.PORTAL
         ],
@@ -74,19 +78,7 @@ def change_password_from_page(request: Request, caller: Writing, form: Posted) -
     view = View(request, caller)
     services = caller.services
     try:
-        body = entry(
-            NewPassword,
-            {name: form.values.get(name, [""])[0] for name in ("current", "new")},
-        )
-        if form.values.get("again", [""])[0] != body.new:
-            raise Invalid(N_("the two passwords differ"), code="invalid", path="again")
-        with services.database.read() as tx:
-            try:
-                user = services.authenticator.check(tx, caller.principal.login, body.current)
-            except Unauthenticated:
-                raise Invalid(
-                    "that is not your password until now", code="wrong-password", path="current"
-                ) from None
+        body, user = _checked(caller, form)
         kept = services.authenticator.hashed(body.new)
     except Invalid as error:
         return _page(view, form.blame(error), Form.of(days=90), 422)
@@ -94,12 +86,33 @@ def change_password_from_page(request: Request, caller: Writing, form: Posted) -
         services.users.set_password_hash(tx, user.id, kept)
         ended = services.tokens.revoke_sessions(tx, user.id, services.clock.now())
         caller.record(
-            tx, "user.change-password", object_kind="user", object_id=user.id,
-            department_id=user.department_id, detail={"sessions_ended": ended},
+            tx,
+            "user.change-password",
+            object_kind="user",
+            object_id=user.id,
+            department_id=user.department_id,
+            detail={"sessions_ended": ended},
         )
     answer = redirect("/sign-in?said=password-changed")
     answer.delete_cookie(SESSION_COOKIE, path="/")
     return answer
+
+
+def _checked(caller: Caller, form: Form) -> tuple[NewPassword, User]:
+    """:raises Invalid: with each fault by its field."""
+    typed = {name: form.values.get(name, [""])[0] for name in ("current", "new", "again")}
+    body = entry(NewPassword, {"current": typed["current"], "new": typed["new"]})
+    if typed["again"] != body.new:
+        raise Invalid("the two passwords differ", code="invalid", path="again")
+    with caller.services.database.read() as tx:
+        try:
+            return body, caller.services.authenticator.check(
+                tx, caller.principal.login, body.current
+            )
+        except Unauthenticated:
+            raise Invalid(
+                "that is not your password until now", code="wrong-password", path="current"
+            ) from None
 
 
 @router.post("/me/tokens")
@@ -116,7 +129,10 @@ def create_token_from_page(request: Request, caller: Writing, form: Posted) -> R
                 tx, caller.principal, body.name, frozenset(body.scopes), timedelta(days=body.days)
             )
             caller.record(
-                tx, "token.create", object_kind="token", object_id=token.id,
+                tx,
+                "token.create",
+                object_kind="token",
+                object_id=token.id,
                 department_id=caller.principal.department_id,
                 detail={"name": token.name, "scopes": sorted(token.scopes)},
             )
@@ -138,7 +154,11 @@ def revoke_token_from_page(caller: Writing, token_id: str) -> Response:
         if token.revoked_at is None:
             services.tokens.revoke(tx, token.id, services.clock.now())
             caller.record(
-                tx, "token.revoke", object_kind="token", object_id=token.id,
-                department_id=caller.principal.department_id, detail={"name": token.name},
+                tx,
+                "token.revoke",
+                object_kind="token",
+                object_id=token.id,
+                department_id=caller.principal.department_id,
+                detail={"name": token.name},
             )
     return redirect("/me?said=token-revoked")

@@ -75,7 +75,9 @@ def show_scale(
     caller.require(environment.department_id)
     chosen = _component(environment, Form.of(component=component))
     form = Form.of(
-        component=chosen.name, replicas=max(1, environment.target.get(chosen.name, 1)), until="",
+        component=chosen.name,
+        replicas=max(1, environment.target.get(chosen.name, 1)),
+        until="",
         reason="",
     )
     return _page(request, caller, environment_id, "scale", form)
@@ -119,8 +121,13 @@ def scale_from_page(
     def give(tx: Connection) -> Outcome:
         body = entry(ScaleEntry, _body(caller, form, ScaleEntry))
         return caller.services.scaling.scale(
-            tx, environment_id, body.component, body.replicas, actor=caller.principal.user_id,
-            why=body.reason, until=body.until,
+            tx,
+            environment_id,
+            body.component,
+            body.replicas,
+            actor=caller.principal.user_id,
+            why=body.reason,
+            until=body.until,
         )
 
     return _order(request, caller, environment_id, "scale", form, give, "scaled")
@@ -155,7 +162,11 @@ def hibernate_from_page(
         data["force"] = form.get("force") == "yes"
         body = entry(HibernateEntry, data)
         return caller.services.scaling.hibernate(
-            tx, environment_id, actor=caller.principal.user_id, why=body.reason, until=body.until,
+            tx,
+            environment_id,
+            actor=caller.principal.user_id,
+            why=body.reason,
+            until=body.until,
             force=body.force,
         )
 
@@ -201,7 +212,10 @@ def _order(
             _same_spec(form, environment)
         after = give(tx).environment
         caller.record(
-            tx, caller.action, object_kind="environment", object_id=environment_id,
+            tx,
+            caller.action,
+            object_kind="environment",
+            object_id=environment_id,
             department_id=environment.department_id,
             detail={"before": dict(environment.target), "after": dict(after.target)},
         )
@@ -230,7 +244,7 @@ def _order(
 
 
 def _same_spec(form: Form, environment: Environment) -> None:
-    """The approved components must be those that were looked at; seeing replicas come is no change."""
+    """What was approved must be what was looked at; that replicas come and go is no change."""
     if form.has("version"):
         seen(form, approved(environment))
 

@@ -38,8 +38,10 @@ def _listing(
     names = Names(view, tx)
     rows = caller.services.users.list(tx, department_id=caller.confine(department or None))
     rows = [
-        u for u in rows
-        if (not role or role in u.roles) and (not q or q.casefold() in f"{u.login} {u.name}".casefold())
+        u
+        for u in rows
+        if (not role or role in u.roles)
+        and (not q or q.casefold() in f"{u.login} {u.name}".casefold())
     ]
 
     def active(user: User) -> str:
@@ -48,21 +50,34 @@ def _listing(
     columns: list[Column[User]] = [
         Column("login", view._("Login"), lambda u: view.link(f"/users/{u.id}", u.login)),
         Column("name", view._("Name"), lambda u: u.name),
-        Column("roles", view._("Roles"),
-               lambda u: view._(", ").join(view.word(words.ROLES, r) for r in sorted(u.roles))),
+        Column(
+            "roles",
+            view._("Roles"),
+            lambda u: view._(", ").join(view.word(words.ROLES, r) for r in sorted(u.roles)),
+        ),
         Column("department", view._("Department"), lambda u: names.department(u.department_id)),
-        Column("state", view._("State"), lambda u: view.state(words.ACTIVE, active(u)),
-               lambda u: view._(words.ACTIVE[active(u)][0])),
+        Column(
+            "state",
+            view._("State"),
+            lambda u: view.state(words.ACTIVE, active(u)),
+            lambda u: view._(words.ACTIVE[active(u)][0]),
+        ),
     ]
     return Listing(
-        view, view._("Users"), columns, rows,
-        Empty(view._("No users yet"), view._("Users appear here once an administrator makes them.")),
+        view,
+        view._("Users"),
+        columns,
+        rows,
+        Empty(
+            view._("No users yet"), view._("Users appear here once an administrator makes them.")
+        ),
         filters=[
             Filter("q", view._("Name or login"), value=q, kind="search"),
             *department_filter(view, tx, department),
             Filter("role", view._("Role"), choices(words.ROLES, view), role),
         ],
-        sort="login", csv_address="/users.csv",
+        sort="login",
+        csv_address="/users.csv",
     )
 
 
@@ -76,7 +91,10 @@ def show_users(
         listing = _listing(view, tx, caller, department, role, q)
         verbs = [("/users/new", view._("Create a user"))] if view.can("user.write") else []
         return view.page(
-            "list.html", title=view._("Users"), listing=listing, verbs=verbs,
+            "list.html",
+            title=view._("Users"),
+            listing=listing,
+            verbs=verbs,
             lead=view._("Who may do what, and for whom."),
         )
 
@@ -97,7 +115,9 @@ def _options(view: View) -> dict[str, Any]:
         departments = [Choice("", view._("None: the city's own staff"))]
         departments += [Choice(d.id, names.of_department(d)) for d in found]
     return {
-        "departments": departments, "roles": choices(words.ROLES, view), "languages": _LANGUAGES,
+        "departments": departments,
+        "roles": choices(words.ROLES, view),
+        "languages": _LANGUAGES,
     }
 
 
@@ -124,13 +144,20 @@ def create_user_from_page(request: Request, caller: Writing, form: Posted) -> Re
         def work(tx: Connection) -> str:
             _check_department(caller, tx, body.department_id)
             user = User(
-                id=f"usr_{uuid.uuid4().hex[:16]}", login=body.login, name=body.name,
-                roles=body.roles, department_id=body.department_id, locale=body.locale,
+                id=f"usr_{uuid.uuid4().hex[:16]}",
+                login=body.login,
+                name=body.name,
+                roles=body.roles,
+                department_id=body.department_id,
+                locale=body.locale,
                 created_at=services.clock.now(),
             )
             services.users.create(tx, user, kept)
             caller.record(
-                tx, "user.create", object_kind="user", object_id=user.id,
+                tx,
+                "user.create",
+                object_kind="user",
+                object_id=user.id,
                 department_id=user.department_id,
                 detail={"login": user.login, "roles": sorted(user.roles)},
             )
@@ -156,8 +183,11 @@ def show_user(request: Request, caller: Reading, user_id: str) -> Response:
 
 def _form_of(user: User) -> Form:
     return Form.of(
-        name=user.name, roles=sorted(user.roles), department_id=user.department_id or "",
-        locale=user.locale.value, active="yes" if user.active else None,
+        name=user.name,
+        roles=sorted(user.roles),
+        department_id=user.department_id or "",
+        locale=user.locale.value,
+        active="yes" if user.active else None,
     )
 
 
@@ -201,13 +231,17 @@ def _change(
     caller.require(before.department_id)
     seen(form, before.version)
     wanted = replace(
-        before, name=body.name or before.name, roles=body.roles or before.roles,
-        department_id=body.department_id, locale=body.locale or before.locale,
+        before,
+        name=body.name or before.name,
+        roles=body.roles or before.roles,
+        department_id=body.department_id,
+        locale=body.locale or before.locale,
         active=bool(body.active),
     )
     if before.id == caller.principal.user_id and _rights(wanted) != _rights(before):
         raise Forbidden(
-            "nobody changes one's own roles, department or activity", code="own-rights",
+            "nobody changes one's own roles, department or activity",
+            code="own-rights",
             hint="ask another administrator",
         )
     _check_department(caller, tx, wanted.department_id)
@@ -217,8 +251,12 @@ def _change(
     if kept is not None or not after.active:
         services.tokens.revoke_sessions(tx, after.id, services.clock.now())
     caller.record(
-        tx, "user.change", object_kind="user", object_id=after.id,
-        department_id=after.department_id, detail=_difference(before, after, kept),
+        tx,
+        "user.change",
+        object_kind="user",
+        object_id=after.id,
+        department_id=after.department_id,
+        detail=_difference(before, after, kept),
     )
     return f"/users/{user_id}?said=user-changed"
 

@@ -29,37 +29,63 @@ def _listing(view: View, tx: Connection, caller: Caller) -> Listing[PoolView]:
         Column("name", view._("Pool"), lambda p: p.pool.name),
         Column("kind", view._("Driver"), lambda p: p.pool.kind),
         Column("zone", view._("Zone"), lambda p: view.word(words.ZONES, p.pool.zone.value)),
-        Column("level", view._("Protection level"), lambda p: p.pool.protection_level,
-               numeric=True),
-        Column("cpu_there", view._("Processors there (cores)"),
-               lambda p: f.cores(p.capacity.allocatable.cpu_millis),
-               lambda p: p.capacity.allocatable.cpu_millis / 1000, numeric=True),
-        Column("cpu_free", view._("Processors free (cores)"), lambda p: f.cores(p.free.cpu_millis),
-               lambda p: p.free.cpu_millis / 1000, numeric=True),
-        Column("memory_there", view._("Memory there (GiB)"),
-               lambda p: f.gib(p.capacity.allocatable.memory_mib),
-               lambda p: p.capacity.allocatable.memory_mib / 1024, numeric=True),
-        Column("memory_free", view._("Memory free (GiB)"), lambda p: f.gib(p.free.memory_mib),
-               lambda p: p.free.memory_mib / 1024, numeric=True),
+        Column(
+            "level", view._("Protection level"), lambda p: p.pool.protection_level, numeric=True
+        ),
+        Column(
+            "cpu_there",
+            view._("Processors there (cores)"),
+            lambda p: f.cores(p.capacity.allocatable.cpu_millis),
+            lambda p: p.capacity.allocatable.cpu_millis / 1000,
+            numeric=True,
+        ),
+        Column(
+            "cpu_free",
+            view._("Processors free (cores)"),
+            lambda p: f.cores(p.free.cpu_millis),
+            lambda p: p.free.cpu_millis / 1000,
+            numeric=True,
+        ),
+        Column(
+            "memory_there",
+            view._("Memory there (GiB)"),
+            lambda p: f.gib(p.capacity.allocatable.memory_mib),
+            lambda p: p.capacity.allocatable.memory_mib / 1024,
+            numeric=True,
+        ),
+        Column(
+            "memory_free",
+            view._("Memory free (GiB)"),
+            lambda p: f.gib(p.free.memory_mib),
+            lambda p: p.free.memory_mib / 1024,
+            numeric=True,
+        ),
         Column("hosts", view._("Hosts"), lambda p: len(p.capacity.hosts), numeric=True),
-        Column("environments", view._("Environments"),
-               lambda p: view.link(f"/environments?pool={p.pool.id}", view._("Show")),
-               lambda _: "", sortable=False),
+        Column(
+            "environments",
+            view._("Environments"),
+            lambda p: view.link(f"/environments?pool={p.pool.id}", view._("Show")),
+            lambda _: "",
+            sortable=False,
+        ),
     ]
     return Listing(
-        view, view._("Pools"), columns, rows,
+        view,
+        view._("Pools"),
+        columns,
+        rows,
         Empty(
             view._("There is no pool yet"),
             view._("Pools appear here once the settings of the control plane name them."),
         ),
-        sort="name", csv_address="/pools.csv", live=True,
+        sort="name",
+        csv_address="/pools.csv",
+        live=True,
     )
 
 
 @router.get("/pools")
-def show_pools(
-    request: Request, caller: Annotated[Caller, Access(Action.POOL_READ)]
-) -> Response:
+def show_pools(request: Request, caller: Annotated[Caller, Access(Action.POOL_READ)]) -> Response:
     """The list, and how full each one is."""
     view = View(request, caller)
     with caller.services.database.read() as tx:
@@ -68,9 +94,7 @@ def show_pools(
 
 
 @router.get("/pools.csv")
-def export_pools(
-    request: Request, caller: Annotated[Caller, Access(Action.POOL_READ)]
-) -> Response:
+def export_pools(request: Request, caller: Annotated[Caller, Access(Action.POOL_READ)]) -> Response:
     """The list as CSV."""
     with caller.services.database.read() as tx:
         return _listing(View(request, caller), tx, caller).csv("pools")

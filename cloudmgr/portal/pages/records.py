@@ -61,8 +61,10 @@ def _usage(
     page = services.metering.ledger.page(
         tx,
         UsageFilter(
-            Interval(first, last), department_id=held_to,
-            environment_id=query["environment"] or None, meter=query["meter"] or None,
+            Interval(first, last),
+            department_id=held_to,
+            environment_id=query["environment"] or None,
+            meter=query["meter"] or None,
         ),
         limit=1000,
     )
@@ -76,24 +78,43 @@ def _usage(
         return view.pick(meter.display_unit_zh, meter.display_unit_en)
 
     columns: list[Column[UsageRecord]] = [
-        Column("from", view._("From"), lambda r: f.at(r.interval.start),
-               lambda r: r.interval.start),
+        Column(
+            "from", view._("From"), lambda r: f.at(r.interval.start), lambda r: r.interval.start
+        ),
         Column("until", view._("Until"), lambda r: f.at(r.interval.end), lambda r: r.interval.end),
-        Column("environment", view._("Environment"),
-               lambda r: view.link(f"/environments/{r.environment_id}",
-                                   names.environment(r.environment_id))),
+        Column(
+            "environment",
+            view._("Environment"),
+            lambda r: view.link(
+                f"/environments/{r.environment_id}", names.environment(r.environment_id)
+            ),
+        ),
         Column("component", view._("Component"), lambda r: r.component),
         Column("meter", view._("Meter"), lambda r: view.word(words.METERS, r.meter)),
-        Column("quantity", view._("Quantity"), shown,
-               lambda r: METERS[r.meter].displayed(r.quantity), numeric=True),
+        Column(
+            "quantity",
+            view._("Quantity"),
+            shown,
+            lambda r: METERS[r.meter].displayed(r.quantity),
+            numeric=True,
+        ),
         Column("unit", view._("Unit"), unit),
-        Column("exact", view._("Exact quantity"), lambda r: f.exact(r.quantity),
-               lambda r: format(r.quantity, "f"), numeric=True, sortable=False),
+        Column(
+            "exact",
+            view._("Exact quantity"),
+            lambda r: f.exact(r.quantity),
+            lambda r: format(r.quantity, "f"),
+            numeric=True,
+            sortable=False,
+        ),
         Column("base", view._("Base unit"), lambda r: METERS[r.meter].unit),
     ]
     environments = services.environments.list(tx, department_id=held_to)
     return Listing(
-        view, view._("Usage"), columns, page.records,
+        view,
+        view._("Usage"),
+        columns,
+        page.records,
         Empty(
             view._("No usage in these days"),
             view._("What environments hold and serve is written here hour by hour, as observed."),
@@ -102,12 +123,17 @@ def _usage(
             Filter("from", view._("From day"), value=f"{first:%Y-%m-%d}", kind="date"),
             Filter("to", view._("To day"), value=f"{last - _DAY:%Y-%m-%d}", kind="date"),
             *department_filter(view, tx, query["department"]),
-            Filter("environment", view._("Environment"),
-                   tuple(Choice(e.id, names.environment(e.id)) for e in environments),
-                   query["environment"]),
+            Filter(
+                "environment",
+                view._("Environment"),
+                tuple(Choice(e.id, names.environment(e.id)) for e in environments),
+                query["environment"],
+            ),
             Filter("meter", view._("Meter"), choices(words.METERS, view), query["meter"]),
         ],
-        sort="-from", csv_address="/usage.csv", truncated=page.cursor is not None,
+        sort="-from",
+        csv_address="/usage.csv",
+        truncated=page.cursor is not None,
     )
 
 
@@ -126,11 +152,19 @@ def show_usage(
 ) -> Response:
     """The ledger, some days of it."""
     view = View(request, caller)
-    query = {"from": first, "to": to, "department": department, "environment": environment,
-             "meter": meter}
+    query = {
+        "from": first,
+        "to": to,
+        "department": department,
+        "environment": environment,
+        "meter": meter,
+    }
     with caller.services.database.read() as tx:
         return view.page(
-            "list.html", title=view._("Usage"), listing=_usage(view, tx, caller, query), verbs=[],
+            "list.html",
+            title=view._("Usage"),
+            listing=_usage(view, tx, caller, query),
+            verbs=[],
             lead=view._("What was held and served, as observed. The ledger is only ever added to."),
         )
 
@@ -146,8 +180,13 @@ def export_usage(
     meter: Text = "",
 ) -> Response:
     """The same as CSV."""
-    query = {"from": first, "to": to, "department": department, "environment": environment,
-             "meter": meter}
+    query = {
+        "from": first,
+        "to": to,
+        "department": department,
+        "environment": environment,
+        "meter": meter,
+    }
     with caller.services.database.read() as tx:
         return _usage(View(request, caller), tx, caller, query).csv("usage")
 
@@ -155,7 +194,9 @@ def export_usage(
 # ------------------------------------------------------------------------------------------ audit
 
 
-def _audit(view: View, tx: Connection, caller: Caller, query: dict[str, str]) -> Listing[AuditEvent]:
+def _audit(
+    view: View, tx: Connection, caller: Caller, query: dict[str, str]
+) -> Listing[AuditEvent]:
     names = Names(view, tx)
     f = view.formats
     since, until = _date(view, query["from"]), _date(view, query["to"])
@@ -173,33 +214,58 @@ def _audit(view: View, tx: Connection, caller: Caller, query: dict[str, str]) ->
         Column("at", view._("When"), lambda e: f.at(e.at), lambda e: e.at),
         Column("who", view._("Who"), lambda e: e.actor_login),
         Column("action", view._("Did what"), lambda e: view.word(words.AUDIT_ACTIONS, e.action)),
-        Column("object", view._("To what"),
-               lambda e: view.link(view.address(object=e.object_id, page=None), e.object_id),
-               lambda e: e.object_id),
+        Column(
+            "object",
+            view._("To what"),
+            lambda e: view.link(view.address(object=e.object_id, page=None), e.object_id),
+            lambda e: e.object_id,
+        ),
         Column("department", view._("Department"), lambda e: names.department(e.department_id)),
-        Column("detail", view._("Details"),
-               lambda e: json.dumps(dict(e.detail), ensure_ascii=False, sort_keys=True)
-               if e.detail else "", sortable=False),
+        Column(
+            "detail",
+            view._("Details"),
+            lambda e: (
+                json.dumps(dict(e.detail), ensure_ascii=False, sort_keys=True) if e.detail else ""
+            ),
+            sortable=False,
+        ),
     ]
     return Listing(
-        view, view._("Audit trail"), columns, rows,
-        Empty(view._("Nothing was done yet"), view._("Whatever anybody does is written here and never changed.")),
+        view,
+        view._("Audit trail"),
+        columns,
+        rows,
+        Empty(
+            view._("Nothing was done yet"),
+            view._("Whatever anybody does is written here and never changed."),
+        ),
         filters=[
             Filter("who", view._("Who"), value=query["who"], kind="search"),
-            Filter("action", view._("Did what"), choices(words.AUDIT_ACTIONS, view),
-                   query["action"]),
+            Filter(
+                "action", view._("Did what"), choices(words.AUDIT_ACTIONS, view), query["action"]
+            ),
             Filter("object", view._("To what"), value=query["object"], kind="search"),
             *department_filter(view, tx, query["department"]),
             Filter("from", view._("From day"), value=query["from"], kind="date"),
             Filter("to", view._("To day"), value=query["to"], kind="date"),
         ],
-        sort="", csv_address="/audit.csv", truncated=len(rows) == MOST,
+        sort="",
+        csv_address="/audit.csv",
+        truncated=len(rows) == MOST,
     )
 
 
-def _audit_query(who: str, action: str, thing: str, department: str, first: str, to: str) -> dict[str, str]:
-    return {"who": who, "action": action, "object": thing, "department": department,
-            "from": first, "to": to}
+def _audit_query(
+    who: str, action: str, thing: str, department: str, first: str, to: str
+) -> dict[str, str]:
+    return {
+        "who": who,
+        "action": action,
+        "object": thing,
+        "department": department,
+        "from": first,
+        "to": to,
+    }
 
 
 @router.get("/audit")
@@ -218,8 +284,11 @@ def show_audit(
     query = _audit_query(who, action, thing, department, first, to)
     with caller.services.database.read() as tx:
         return view.page(
-            "list.html", title=view._("Audit trail"), listing=_audit(view, tx, caller, query),
-            verbs=[], lead=view._("Who did what, the newest first. It is only ever added to."),
+            "list.html",
+            title=view._("Audit trail"),
+            listing=_audit(view, tx, caller, query),
+            verbs=[],
+            lead=view._("Who did what, the newest first. It is only ever added to."),
         )
 
 
@@ -263,8 +332,12 @@ def _policy_page(view: View, form: Form, status: int = 200) -> Response:
         else:
             ahead.append(price)
     context: dict[str, Any] = {
-        "bundle": bundle, "error": policies.last_error, "prices": list(prices.values()),
-        "ahead": ahead, "meters": METERS, "form": form,
+        "bundle": bundle,
+        "error": policies.last_error,
+        "prices": list(prices.values()),
+        "ahead": ahead,
+        "meters": METERS,
+        "form": form,
     }
     return view.page("policy.html", status, **context)
 
@@ -283,7 +356,11 @@ def reload_policy_from_page(
     after = services.policies.current.digest
     with services.database.write() as tx:
         caller.record(
-            tx, "policy.reload", object_kind="policy", object_id=after, department_id=None,
+            tx,
+            "policy.reload",
+            object_kind="policy",
+            object_id=after,
+            department_id=None,
             detail={"before": before},
         )
     return redirect("/policy?said=policy-reloaded")

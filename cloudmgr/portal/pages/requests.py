@@ -38,27 +38,48 @@ def _listing(
         limit=MOST,
     )
     columns: list[Column[HostingRequest]] = [
-        Column("what", view._("Request"),
-               lambda r: view.link(f"/requests/{r.id}", view.word(words.KINDS, r.kind.value))),
+        Column(
+            "what",
+            view._("Request"),
+            lambda r: view.link(f"/requests/{r.id}", view.word(words.KINDS, r.kind.value)),
+        ),
         Column("system", view._("System"), lambda r: names.system(r.system_id)),
-        Column("state", view._("State"),
-               lambda r: view.state(words.REQUEST_STATES, r.state.value),
-               lambda r: view._(words.REQUEST_STATES[r.state.value][0])),
+        Column(
+            "state",
+            view._("State"),
+            lambda r: view.state(words.REQUEST_STATES, r.state.value),
+            lambda r: view._(words.REQUEST_STATES[r.state.value][0]),
+        ),
         Column("pending", view._("Waits for"), lambda r: view.roles(r.pending)),
         Column("department", view._("Department"), lambda r: names.department(r.department_id)),
-        Column("cost", view._("Cost a month, at most"),
-               lambda r: view.formats.money(r.estimate.high, r.estimate.currency)
-               if r.estimate else "",
-               lambda r: r.estimate.high if r.estimate else None, numeric=True),
+        Column(
+            "cost",
+            view._("Cost a month, at most"),
+            lambda r: (
+                view.formats.money(r.estimate.high, r.estimate.currency) if r.estimate else ""
+            ),
+            lambda r: r.estimate.high if r.estimate else None,
+            numeric=True,
+        ),
         Column("by", view._("Submitted by"), lambda r: r.submitted_by_login),
-        Column("at", view._("When"), lambda r: view.formats.ago(r.submitted_at),
-               lambda r: r.submitted_at),
+        Column(
+            "at",
+            view._("When"),
+            lambda r: view.formats.ago(r.submitted_at),
+            lambda r: r.submitted_at,
+        ),
     ]
     return Listing(
-        view, view._("Requests"), columns, rows,
+        view,
+        view._("Requests"),
+        columns,
+        rows,
         Empty(
             view._("Nothing was asked for yet"),
-            view._("A request asks for an environment, another size, a peak or the end. It stays here with all that was decided on it."),
+            view._(
+                "A request asks for an environment, another size, a peak or the end. It stays "
+                "here with all that was decided on it."
+            ),
             "/requests/new" if view.can("request.submit") else "",
             view._("Ask for an environment"),
         ),
@@ -67,7 +88,10 @@ def _listing(
             Filter("state", view._("State"), state_choices(words.REQUEST_STATES, view), state),
             Filter("kind", view._("Kind"), choices(words.KINDS, view), kind),
         ],
-        sort="-at", csv_address="/requests.csv", live=True, truncated=len(rows) == MOST,
+        sort="-at",
+        csv_address="/requests.csv",
+        live=True,
+        truncated=len(rows) == MOST,
     )
 
 
@@ -92,7 +116,10 @@ def show_requests(
                 ("/requests/retire", view._("Ask to retire one")),
             ]
         return view.page(
-            "list.html", title=view._("Requests"), listing=listing, verbs=verbs,
+            "list.html",
+            title=view._("Requests"),
+            listing=listing,
+            verbs=verbs,
             lead=view._("What departments asked for, and what was decided."),
         )
 
@@ -143,8 +170,16 @@ def _page(
         if found.environment_id and may(me, Action.ENVIRONMENT_READ, found.department_id):
             hosted = found.environment_id
         return view.page(
-            "request.html", status, found=found, names=names, form=form, roles=mine, signs=signs,
-            cancels=cancels, own=found.submitted_by == me.user_id, hosted=hosted,
+            "request.html",
+            status,
+            found=found,
+            names=names,
+            form=form,
+            roles=mine,
+            signs=signs,
+            cancels=cancels,
+            own=found.submitted_by == me.user_id,
+            hosted=hosted,
         )
 
 

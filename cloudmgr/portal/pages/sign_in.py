@@ -75,7 +75,12 @@ def choose_language(request: Request, form: Posted) -> Response:
     wanted = form.get("language")
     if wanted in {locale.value for locale in Locale}:
         answer.set_cookie(
-            LANGUAGE_COOKIE, wanted, max_age=_YEAR, path="/", httponly=True, samesite="lax",
+            LANGUAGE_COOKIE,
+            wanted,
+            max_age=_YEAR,
+            path="/",
+            httponly=True,
+            samesite="lax",
             secure=secure(request),
         )
     return answer

@@ -16,7 +16,6 @@ from cloudmgr.hosting.workload import word
 from cloudmgr.identity.access import Action, confine
 from cloudmgr.portal import words
 from cloudmgr.portal.forms import Form, Posted, entry, once
-from cloudmgr.portal.language import N_
 from cloudmgr.portal.listing import Choice, Column, Empty, Filter, Listing, choices
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.view import View
@@ -38,14 +37,13 @@ def departments(view: View, tx: Connection, action: Action) -> tuple[Choice, ...
     return tuple(Choice(d.id, names.of_department(d)) for d in found)
 
 
-def _listing(
-    view: View, tx: Connection, department: str, zone: str, text: str
-) -> Listing[System]:
+def _listing(view: View, tx: Connection, department: str, zone: str, text: str) -> Listing[System]:
     assert view.caller is not None  # noqa: S101
     names = Names(view, tx)
     rows = view.services.systems.list(tx, department_id=view.caller.confine(department or None))
     rows = [
-        s for s in rows
+        s
+        for s in rows
         if (not zone or s.zone.value == zone)
         and (not text or text.casefold() in f"{s.code} {s.name_zh} {s.name_en}".casefold())
     ]
@@ -53,20 +51,29 @@ def _listing(
         view,
         view._("Systems"),
         [
-            Column("name", view._("System"),
-                   lambda s: view.link(f"/systems/{s.id}", view.pick(s.name_zh, s.name_en))),
+            Column(
+                "name",
+                view._("System"),
+                lambda s: view.link(f"/systems/{s.id}", view.pick(s.name_zh, s.name_en)),
+            ),
             Column("code", view._("Code"), lambda s: s.code),
             Column("department", view._("Department"), lambda s: names.department(s.department_id)),
             Column("zone", view._("Zone"), lambda s: view.word(words.ZONES, s.zone.value)),
             Column("level", view._("Protection level"), lambda s: s.protection_level, numeric=True),
-            Column("criticality", view._("Criticality"),
-                   lambda s: view.word(words.CRITICALITIES, str(int(s.criticality))),
-                   lambda s: int(s.criticality)),
+            Column(
+                "criticality",
+                view._("Criticality"),
+                lambda s: view.word(words.CRITICALITIES, str(int(s.criticality))),
+                lambda s: int(s.criticality),
+            ),
         ],
         rows,
         Empty(
             view._("No system is registered yet"),
-            view._("A system says what a department runs: its zone, its protection level, what it is for. Environments are asked for it."),
+            view._(
+                "A system says what a department runs: its zone, its protection level, what "
+                "it is for. Environments are asked for it."
+            ),
             "/systems/new" if view.can("system.write") else "",
             view._("Register a system"),
         ),
@@ -105,7 +112,10 @@ def show_systems(
         listing = _listing(view, tx, department, zone, q)
         verbs = [("/systems/new", view._("Register a system"))] if view.can("system.write") else []
         return view.page(
-            "list.html", title=view._("Systems"), listing=listing, verbs=verbs,
+            "list.html",
+            title=view._("Systems"),
+            listing=listing,
+            verbs=verbs,
             lead=view._("What departments run. Environments host them."),
         )
 
@@ -129,7 +139,9 @@ def show_new_system(
 ) -> Response:
     """The form."""
     form = Form.of(
-        department_id=caller.principal.department_id, zone="extranet", protection_level=2,
+        department_id=caller.principal.department_id,
+        zone="extranet",
+        protection_level=2,
         criticality=2,
     )
     return _form(View(request, caller), form)
@@ -167,7 +179,10 @@ def register_system(
             )
             services.systems.add(tx, system)
             caller.record(
-                tx, "system.create", object_kind="system", object_id=system.id,
+                tx,
+                "system.create",
+                object_kind="system",
+                object_id=system.id,
                 department_id=system.department_id,
                 detail={"code": system.code, "zone": system.zone.value},
             )
@@ -177,10 +192,9 @@ def register_system(
     except Invalid as error:
         return _form(view, form.blame(error), 422)
     except Conflict as error:
-        if error.code != "already-exists":
+        if error.code != "code-taken":
             raise
-        form.errors["code"] = [N_("there is a system of this code already")]
-        return _form(view, form, 409)
+        return _form(view, form.blame(error), 409)
 
 
 @router.get("/systems/{system_id}")
@@ -196,7 +210,9 @@ def show_system(
         found = services.environments.list(tx, system_id=system.id)
         names = Names(view, tx)
         return view.page(
-            "system.html", system=system, names=names,
+            "system.html",
+            system=system,
+            names=names,
             environments=[(environment, word(environment)) for environment in found],
             requests=services.requests.list(tx, system_id=system.id, limit=10),
         )

@@ -59,34 +59,60 @@ def _listing(
         )
         return (
             view.link(f"/windows/{row.peak.window.id}/cancel", view._("Cancel this peak"))
-            if allowed else ""
+            if allowed
+            else ""
         )
 
     columns: list[Column[_Row]] = [
-        Column("environment", view._("Environment"),
-               lambda r: view.link(f"/environments/{r.environment.id}",
-                                   names.environment(r.environment.id))),
-        Column("state", view._("State"),
-               lambda r: view.state(words.WINDOW_STATES, r.peak.state),
-               lambda r: view._(words.WINDOW_STATES[r.peak.state][0])),
-        Column("starts", view._("From"), lambda r: view.formats.at(r.peak.window.interval.start),
-               lambda r: r.peak.window.interval.start),
-        Column("ends", view._("Until"), lambda r: view.formats.at(r.peak.window.interval.end),
-               lambda r: r.peak.window.interval.end),
+        Column(
+            "environment",
+            view._("Environment"),
+            lambda r: view.link(
+                f"/environments/{r.environment.id}", names.environment(r.environment.id)
+            ),
+        ),
+        Column(
+            "state",
+            view._("State"),
+            lambda r: view.state(words.WINDOW_STATES, r.peak.state),
+            lambda r: view._(words.WINDOW_STATES[r.peak.state][0]),
+        ),
+        Column(
+            "starts",
+            view._("From"),
+            lambda r: view.formats.at(r.peak.window.interval.start),
+            lambda r: r.peak.window.interval.start,
+        ),
+        Column(
+            "ends",
+            view._("Until"),
+            lambda r: view.formats.at(r.peak.window.interval.end),
+            lambda r: r.peak.window.interval.end,
+        ),
         Column("component", view._("Component"), lambda r: r.peak.window.component),
         Column("replicas", view._("Replicas"), lambda r: r.peak.window.replicas, numeric=True),
         Column("ready", view._("Ready"), lambda r: r.peak.ready, numeric=True),
-        Column("rps", view._("Expected (requests/s)"),
-               lambda r: view.formats.number(r.peak.window.expected_rps, 1),
-               lambda r: r.peak.window.expected_rps, numeric=True),
+        Column(
+            "rps",
+            view._("Expected (requests/s)"),
+            lambda r: view.formats.number(r.peak.window.expected_rps, 1),
+            lambda r: r.peak.window.expected_rps,
+            numeric=True,
+        ),
         Column("note", view._("Note"), lambda r: r.peak.window.note),
         Column("verb", view._("What can be done"), verbs, lambda _: "", sortable=False),
     ]
     return Listing(
-        view, view._("Announced peaks"), columns, rows,
+        view,
+        view._("Announced peaks"),
+        columns,
+        rows,
         Empty(
             view._("No peak is ahead"),
-            view._("An announced peak finds its capacity ready before it begins. Announce exams, deadlines, campaigns."),
+            view._(
+                "An announced peak finds its capacity ready before it begins. Announce exams, "
+                "deadlines, campaigns."
+            ),
             "/requests/peak" if view.can("request.submit") else "",
             view._("Announce a peak"),
         ),
@@ -94,7 +120,10 @@ def _listing(
             *department_filter(view, tx, department),
             Filter("state", view._("State"), state_choices(words.WINDOW_STATES, view), state),
         ],
-        sort="starts", csv_address="/windows.csv", live=True, truncated=len(found) == MOST,
+        sort="starts",
+        csv_address="/windows.csv",
+        live=True,
+        truncated=len(found) == MOST,
     )
 
 
@@ -113,7 +142,10 @@ def show_windows(
             [("/requests/peak", view._("Announce a peak"))] if view.can("request.submit") else []
         )
         return view.page(
-            "list.html", title=view._("Announced peaks"), listing=listing, verbs=verbs,
+            "list.html",
+            title=view._("Announced peaks"),
+            listing=listing,
+            verbs=verbs,
             lead=view._("What is expected when. Capacity is there before each one begins."),
         )
 
@@ -148,7 +180,10 @@ def _cancel_page(
         environment = _environment(tx, caller, window)
         caller.require(environment.department_id if environment else None)
         return view.page(
-            "window_cancel.html", status, form=form, environment=environment,
+            "window_cancel.html",
+            status,
+            form=form,
+            environment=environment,
             peak=outlook(window, environment, services.policies.current, view.formats.now),
             name=Names(view, tx).environment(window.environment_id),
         )
@@ -175,8 +210,12 @@ def cancel_window_from_page(
             tx, window_id, actor=caller.principal.user_id, why=body.reason
         )
         caller.record(
-            tx, "window.cancel", object_kind="window", object_id=window_id,
-            department_id=department_id, detail={"reason": body.reason},
+            tx,
+            "window.cancel",
+            object_kind="window",
+            object_id=window_id,
+            department_id=department_id,
+            detail={"reason": body.reason},
         )
         return "/windows?said=window-cancelled"
 
