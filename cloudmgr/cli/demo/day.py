@@ -151,8 +151,8 @@ class Day:
         windows = self.windows
         todo += [(window.span.start, self._opens(window)) for window in windows]
         if chaos and windows:
-            todo.append((_within(windows[0], _PLANE_AT), self.chaos.plane))
-            todo.append((_within(windows[-1], _REPLICA_AT), self._kill_replica))
+            todo.append((self._within(windows[0], _PLANE_AT), self.chaos.plane))
+            todo.append((self._within(windows[-1], _REPLICA_AT), self._kill_replica))
         return sorted(todo, key=lambda item: item[0])
 
     def _opens(self, window: Window) -> Callable[[], None]:
@@ -165,12 +165,13 @@ class Day:
 
         return tell
 
+    def _within(self, window: Window, share: float) -> float:
+        """The moment after this share of ``window``, as far as it is played."""
+        start, end = window.span.start, min(window.span.end, self.span.end)
+        return start + (end - start) * share
+
     def _kill_replica(self) -> None:
         self.chaos.replica(self._crowded[0])
 
     def _now(self) -> float:
         return self._clock.now().timestamp()
-
-
-def _within(window: Window, share: float) -> float:
-    return window.span.start + (window.span.end - window.span.start) * share
