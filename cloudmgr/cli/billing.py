@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cloudmgr.cli.options import Machine, connect
-from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows
+from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows, written
 
 app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
 usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
@@ -123,8 +123,7 @@ def invoice(
     remote = connect(context)
     if csv is not None:
         # The bytes as they come: the mark at the beginning tells spreadsheets that it is UTF-8.
-        csv.write_bytes(remote.raw(f"/billing/invoices/{invoice}/csv"))
-        out.print(f"written: {csv}", markup=False)
+        written(csv, remote.raw(f"/billing/invoices/{invoice}/csv"))
         return
     bill = remote.get(f"/billing/invoices/{invoice}")
     if machine:
@@ -133,18 +132,39 @@ def invoice(
         _print(bill)
 
 
+@app.command("charges")
+def charges(
+    context: typer.Context,
+    month: str,
+    file: Annotated[Path, typer.Option("--csv", help="Write them as CSV to this file.")],
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+) -> None:
+    """All charges of MONTH, every digit exact."""
+    content = connect(context).raw(f"/billing/periods/{month}/charges", department_id=department)
+    written(file, content)
+
+
 @usage.command("list")
 def list_usage(
     context: typer.Context,
     starts_at: Annotated[str, typer.Option("--from", help="ISO 8601 with a zone.")],
     ends_at: Annotated[str, typer.Option("--to", help="ISO 8601 with a zone.")],
-    environment: Annotated[str | None, typer.Option()] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Only of this environment, by id.")
+    ] = None,
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    meter: Annotated[str | None, typer.Option(help="vcpu, memory, storage or requests.")] = None,
     machine: Machine = False,
 ) -> None:
     """Usage records in the order of time."""
     rows(
         connect(context).all(
-            "/usage", starts_at=starts_at, ends_at=ends_at, environment_id=environment
+            "/usage",
+            starts_at=starts_at,
+            ends_at=ends_at,
+            environment_id=environment,
+            department_id=department,
+            meter=meter,
         ),
         [
             ("from", lambda u: u["starts_at"]),

@@ -19,6 +19,9 @@ windows = typer.Typer(help="Announced peaks.", no_args_is_help=True)
 Wait = Annotated[
     int, typer.Option("--wait", help="Wait up to so many seconds until it is Ready.", min=0)
 ]
+Until = Annotated[
+    str | None, typer.Option(help="Until when (ISO 8601 with a zone); open if left out.")
+]
 
 
 def _replicas(environment: Json) -> str:
@@ -53,11 +56,24 @@ _FACTS: list[Column] = [
 def list_(
     context: typer.Context,
     zone: Annotated[str | None, typer.Option(help="intranet or extranet.")] = None,
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    system: Annotated[str | None, typer.Option(help="Only of this system, by id.")] = None,
+    pool: Annotated[str | None, typer.Option(help="Only on this pool, by id.")] = None,
+    awake: Annotated[
+        bool | None, typer.Option("--awake/--asleep", help="Only awake, or only hibernated.")
+    ] = None,
     machine: Machine = False,
 ) -> None:
     """All environments that you may see."""
     rows(
-        connect(context).all("/environments", zone=zone),
+        connect(context).all(
+            "/environments",
+            zone=zone,
+            department_id=department,
+            system_id=system,
+            pool_id=pool,
+            awake=awake,
+        ),
         _COLUMNS,
         machine=machine,
         empty="No environment yet. Ask for one with `cloudmgr request submit -f FILE`.",
@@ -77,18 +93,35 @@ def scale(
     replicas: Annotated[int, typer.Argument(min=0, max=1000)],
     reason: Reason,
     component: Annotated[str, typer.Option(help="Which component.")] = "web",
-    until: Annotated[
-        str | None, typer.Option(help="Until when (ISO 8601); until taken back if left out.")
-    ] = None,
+    until: Until = None,
     wait: Wait = 0,
     machine: Machine = False,
 ) -> None:
-    """Hold a component at so many replicas."""
+    """Hold a component at so many replicas, until --until or `cloudmgr env release`."""
     remote = connect(context)
-    body: Json = {"component": component, "replicas": replicas, "reason": reason}
-    if until is not None:
-        body["until"] = until
+    body: Json = {
+        "component": component,
+        "replicas": replicas,
+        "reason": reason,
+        "until": until,
+    }
     remote.post(f"/environments/{environment}/scale", body)
+    _settle(remote, environment, wait, machine)
+
+
+@app.command("release")
+def release(
+    context: typer.Context,
+    environment: str,
+    reason: Reason,
+    component: Annotated[str, typer.Option(help="Which component.")] = "web",
+    wait: Wait = 0,
+    machine: Machine = False,
+) -> None:
+    """Take a scaling by hand back: windows and traffic decide again."""
+    remote = connect(context)
+    body: Json = {"component": component, "reason": reason}
+    remote.post(f"/environments/{environment}/release", body)
     _settle(remote, environment, wait, machine)
 
 
@@ -98,12 +131,15 @@ def hibernate(
     environment: str,
     reason: Reason,
     force: Annotated[bool, typer.Option("--force", help="Even inside a peak window.")] = False,
+    until: Until = None,
+    wait: Wait = 0,
     machine: Machine = False,
 ) -> None:
     """Give all compute back; data, address and configuration stay."""
     remote = connect(context)
-    remote.post(f"/environments/{environment}/hibernate", {"reason": reason, "force": force})
-    _settle(remote, environment, 0, machine)
+    body: Json = {"reason": reason, "force": force, "until": until}
+    remote.post(f"/environments/{environment}/hibernate", body)
+    _settle(remote, environment, wait, machine)
 
 
 @app.command("wake")
@@ -111,12 +147,13 @@ def wake(
     context: typer.Context,
     environment: str,
     reason: Reason = "woken by hand",
+    until: Until = None,
     wait: Wait = 0,
     machine: Machine = False,
 ) -> None:
-    """Bring a hibernated environment back now."""
+    """Bring a hibernated environment back now, and keep it awake at least until --until."""
     remote = connect(context)
-    remote.post(f"/environments/{environment}/wake", {"reason": reason})
+    remote.post(f"/environments/{environment}/wake", {"reason": reason, "until": until})
     _settle(remote, environment, wait, machine)
 
 
@@ -160,6 +197,17 @@ def log(
         out.print(line, markup=False, soft_wrap=True)
 
 
+_WINDOW: list[Column] = [
+    ("window", lambda w: w["id"]),
+    ("environment", lambda w: w["environment_id"]),
+    ("component", lambda w: w["component"]),
+    ("from", lambda w: w["starts_at"]),
+    ("to", lambda w: w["ends_at"]),
+    ("replicas", lambda w: w["replicas"]),
+    ("note", lambda w: w["note"]),
+]
+
+
 @windows.command("list")
 def list_windows(
     context: typer.Context,
@@ -169,25 +217,30 @@ def list_windows(
     """Announced peaks, the next one first."""
     rows(
         connect(context).all("/windows", environment_id=environment),
-        [
-            ("window", lambda w: w["id"]),
-            ("environment", lambda w: w["environment_id"]),
-            ("component", lambda w: w["component"]),
-            ("from", lambda w: w["starts_at"]),
-            ("to", lambda w: w["ends_at"]),
-            ("replicas", lambda w: w["replicas"]),
-            ("note", lambda w: w["note"]),
-        ],
+        _WINDOW,
         machine=machine,
         empty="No peak is announced. Announce one with a request of the kind peak.",
     )
 
 
 @windows.command("cancel")
-def cancel_window(context: typer.Context, window: str, reason: Reason) -> None:
+def cancel_window(
+    context: typer.Context, window: str, reason: Reason, machine: Machine = False
+) -> None:
     """Take an announced peak back."""
-    connect(context).post(f"/windows/{window}/cancel", {"reason": reason})
-    out.print(f"cancelled: {window}")
+    after = connect(context).post(f"/windows/{window}/cancel", {"reason": reason})
+    facts(after, [*_WINDOW, ("cancelled", lambda w: w["cancelled_at"])], machine=machine)
+
+
+@windows.command("show")
+def show_window(context: typer.Context, window: str, machine: Machine = False) -> None:
+    """One announced peak, also one that is over or cancelled."""
+    more: list[Column] = [
+        ("cancelled", lambda w: w["cancelled_at"]),
+        ("expected requests/s", lambda w: w["expected_rps"]),
+        ("request", lambda w: w["request_id"]),
+    ]
+    facts(connect(context).get(f"/windows/{window}"), [*_WINDOW, *more], machine=machine)
 
 
 def _settle(remote: Remote, environment: str, wait: int, machine: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cloudmgr import __version__
-from cloudmgr.cli import billing, environments, people, policy, pools, requests, server
+from cloudmgr.cli import billing, environments, people, policy, pools, requests, server, users
 from cloudmgr.cli.demo.command import demo
 from cloudmgr.cli.show import err
 from cloudmgr.errors import (
@@ -83,6 +83,9 @@ app.add_typer(server.database, name="db")
 app.add_typer(policy.app, name="policy")
 app.add_typer(people.systems, name="system")
 app.add_typer(people.departments, name="department")
+app.add_typer(people.accounts, name="account")
+app.add_typer(users.app, name="user")
+app.add_typer(users.me, name="me")
 app.add_typer(people.tokens, name="token")
 app.add_typer(people.audit, name="audit")
 app.add_typer(requests.app, name="request")

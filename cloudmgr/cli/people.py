@@ -1,4 +1,4 @@
-"""``cloudmgr system``, ``department``, ``token``, ``audit``: who exists, who may, who did."""
+"""``cloudmgr system``, ``department``, ``account``, ``token``, ``audit``: who exists, who did."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import typer
 
 from cloudmgr.cli.options import Machine, connect
 from cloudmgr.cli.requests import read_document
-from cloudmgr.cli.show import Column, facts, out, rows
+from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows
 
 systems = typer.Typer(help="Business systems of departments.", no_args_is_help=True)
 departments = typer.Typer(help="Departments.", no_args_is_help=True)
+accounts = typer.Typer(help="Who pays for departments.", no_args_is_help=True)
 tokens = typer.Typer(help="API tokens of your own.", no_args_is_help=True)
 audit = typer.Typer(help="Who did what.", no_args_is_help=True)
 
@@ -26,15 +27,48 @@ _SYSTEM: list[Column] = [
 ]
 
 
+_VERSION: list[Column] = [
+    ("from", lambda v: v["valid_from"]),
+    ("name", lambda v: f"{v['name_zh']} {v['name_en']}"),
+    ("pays", lambda v: v["billing_account_id"]),
+    ("active", lambda v: v["active"]),
+]
+_ACCOUNT: list[Column] = [
+    ("account", lambda a: a["id"]),
+    ("name", lambda a: f"{a['name_zh']} {a['name_en']}"),
+    ("currency", lambda a: a["currency"]),
+]
+Zh = Annotated[str, typer.Option("--zh", help="Its Chinese name.")]
+En = Annotated[str, typer.Option("--en", help="Its English name.")]
+Account = Annotated[str, typer.Option("--account", help="The billing account that pays, by id.")]
+From = Annotated[
+    str | None, typer.Option("--from", help="From when on (ISO 8601 with a zone); now if left out.")
+]
+
+
 @systems.command("list")
-def list_systems(context: typer.Context, machine: Machine = False) -> None:
+def list_systems(
+    context: typer.Context,
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    machine: Machine = False,
+) -> None:
     """Systems that you may see."""
     rows(
-        connect(context).all("/systems"),
+        connect(context).all("/systems", department_id=department),
         _SYSTEM,
         machine=machine,
         empty="No system yet. Register one with `cloudmgr system create -f FILE`.",
     )
+
+
+@systems.command("show")
+def show_system(context: typer.Context, system: str, machine: Machine = False) -> None:
+    """One system."""
+    more: list[Column] = [
+        ("criticality", lambda s: s["criticality"]),
+        ("purpose", lambda s: s["purpose"]),
+    ]
+    facts(connect(context).get(f"/systems/{system}"), [*_SYSTEM, *more], machine=machine)
 
 
 @systems.command("create")
@@ -64,6 +98,94 @@ def list_departments(context: typer.Context, machine: Machine = False) -> None:
     )
 
 
+@departments.command("show")
+def show_department(context: typer.Context, department: str, machine: Machine = False) -> None:
+    """One department with all that it was and will be."""
+    found = connect(context).get(f"/departments/{department}")
+    _versions(found, machine)
+
+
+@departments.command("create")
+def create_department(
+    context: typer.Context,
+    code: str,
+    zh: Zh,
+    en: En,
+    account: Account,
+    valid_from: From = None,
+    machine: Machine = False,
+) -> None:
+    """Make the department CODE; its code is for ever, all else can change from some day on."""
+    body: Json = {"code": code, "name_zh": zh, "name_en": en, "billing_account_id": account}
+    if valid_from is not None:
+        body["valid_from"] = valid_from
+    made = connect(context).post("/departments", body)
+    facts(
+        made,
+        [("department", lambda d: d["id"]), ("code", lambda d: d["code"])],
+        machine=machine,
+    )
+
+
+@departments.command("revise")
+def revise_department(
+    context: typer.Context,
+    department: str,
+    zh: Annotated[str | None, typer.Option("--zh", help="Its Chinese name from then on.")] = None,
+    en: Annotated[str | None, typer.Option("--en", help="Its English name from then on.")] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", help="Who pays from then on, by id.")
+    ] = None,
+    valid_from: From = None,
+    end: Annotated[bool, typer.Option("--end", help="It exists no longer from then on.")] = False,
+    machine: Machine = False,
+) -> None:
+    """Say what a department will be; what is left out stays as its latest version has it."""
+    remote, path = connect(context), f"/departments/{department}"
+    seen = remote.call("GET", path)
+    latest = seen.body["versions"][-1]
+    body: Json = {
+        "name_zh": zh or latest["name_zh"],
+        "name_en": en or latest["name_en"],
+        "billing_account_id": account or latest["billing_account_id"],
+        "active": not end,
+    }
+    if valid_from is not None:
+        body["valid_from"] = valid_from
+    after = remote.post(f"{path}/versions", body, etag=seen.etag)
+    _versions(after, machine)
+
+
+@accounts.command("list")
+def list_accounts(context: typer.Context, machine: Machine = False) -> None:
+    """Billing accounts that you may see."""
+    rows(
+        connect(context).all("/billing-accounts"),
+        _ACCOUNT,
+        machine=machine,
+        empty="No billing account yet. Make one with `cloudmgr account create`.",
+    )
+
+
+@accounts.command("show")
+def show_account(context: typer.Context, account: str, machine: Machine = False) -> None:
+    """One billing account."""
+    facts(connect(context).get(f"/billing-accounts/{account}"), _ACCOUNT, machine=machine)
+
+
+@accounts.command("create")
+def create_account(
+    context: typer.Context,
+    zh: Zh,
+    en: En,
+    currency: Annotated[str, typer.Option(help="ISO 4217; for ever.")] = "CNY",
+    machine: Machine = False,
+) -> None:
+    """Make an account that departments can be paid from."""
+    body: Json = {"name_zh": zh, "name_en": en, "currency": currency}
+    facts(connect(context).post("/billing-accounts", body), _ACCOUNT, machine=machine)
+
+
 @tokens.command("list")
 def list_tokens(context: typer.Context, machine: Machine = False) -> None:
     """Your tokens; a secret is never shown again."""
@@ -86,7 +208,9 @@ def list_tokens(context: typer.Context, machine: Machine = False) -> None:
 def create_token(
     context: typer.Context,
     name: str,
-    scope: Annotated[list[str], typer.Option("--scope", help="read, write, billing, admin.")],
+    scope: Annotated[
+        list[str], typer.Option("--scope", help="read, write, billing, admin, metrics.")
+    ],
     days: Annotated[int, typer.Option(min=1, max=366)] = 90,
     machine: Machine = False,
 ) -> None:
@@ -124,3 +248,10 @@ def list_audit(
         machine=machine,
         empty="Nothing was done yet.",
     )
+
+
+def _versions(department: Json, machine: bool) -> None:
+    if machine:
+        as_json(department)
+    else:
+        rows(department["versions"], _VERSION, machine=False, empty="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from cloudmgr.cli.options import Machine, connect
-from cloudmgr.cli.show import Json, rows
+from cloudmgr.cli.show import Column, Json, facts, rows
 
 app = typer.Typer(help="Pools of capacity.", no_args_is_help=True)
 
@@ -18,20 +18,29 @@ def _amount(pool: Json, which: str) -> str:
     )
 
 
+_COLUMNS: list[Column] = [
+    ("pool", lambda p: p["name"]),
+    ("kind", lambda p: p["kind"]),
+    ("zone", lambda p: p["zone"]),
+    ("level", lambda p: p["protection_level"]),
+    ("allocatable", lambda p: _amount(p, "allocatable")),
+    ("allocated", lambda p: _amount(p, "allocated")),
+    ("free", lambda p: _amount(p, "free")),
+]
+
+
 @app.command("list")
 def list_(context: typer.Context, machine: Machine = False) -> None:
     """All pools with their room."""
     rows(
         connect(context).all("/pools"),
-        [
-            ("pool", lambda p: p["name"]),
-            ("kind", lambda p: p["kind"]),
-            ("zone", lambda p: p["zone"]),
-            ("level", lambda p: p["protection_level"]),
-            ("allocatable", lambda p: _amount(p, "allocatable")),
-            ("allocated", lambda p: _amount(p, "allocated")),
-            ("free", lambda p: _amount(p, "free")),
-        ],
+        _COLUMNS,
         machine=machine,
         empty="No pool is configured: set CLOUDMGR_POOLS.",
     )
+
+
+@app.command("show")
+def show(context: typer.Context, pool: str, machine: Machine = False) -> None:
+    """One pool, by id (``pool_`` and its name)."""
+    facts(connect(context).get(f"/pools/{pool}"), _COLUMNS, machine=machine)

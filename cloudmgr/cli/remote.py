@@ -43,23 +43,37 @@ class Answer:
 class Remote:
     """One control plane, spoken to with one token.
 
-    :raises Invalid: ``no-token`` when neither the option nor ``CLOUDMGR_TOKEN`` gives one.
+    :raises Invalid: ``no-token`` when neither the option nor ``CLOUDMGR_TOKEN`` gives one;
+        ``no-address``.
     """
 
     def __init__(self, url: str | None, token: str | None) -> None:
         address = url or os.environ.get("CLOUDMGR_URL") or "http://127.0.0.1:8080"
-        secret = token or os.environ.get("CLOUDMGR_TOKEN") or ""
+        secret = (token or os.environ.get("CLOUDMGR_TOKEN") or "").strip()
         if not secret:
             raise Invalid(
                 "no token was given",
                 code="no-token",
                 hint="set CLOUDMGR_TOKEN to a token made in the portal or with `cloudmgr init`",
             )
-        self._client = httpx.Client(
-            base_url=f"{address.rstrip('/')}/api/v1",
-            headers={"Authorization": f"Bearer {secret}", "Accept": "application/json"},
-            timeout=60,
-        )
+        if not (secret.isascii() and secret.isprintable()):
+            raise Invalid(
+                "the token holds what no token does",
+                code="no-token",
+                hint="copy it again: one word that begins with cmt_",
+            )
+        try:
+            self._client = httpx.Client(
+                base_url=f"{address.rstrip('/')}/api/v1",
+                headers={"Authorization": f"Bearer {secret}", "Accept": "application/json"},
+                timeout=60,
+            )
+        except httpx.InvalidURL as error:
+            raise Invalid(
+                f"{address!r} is not an address: {error}",
+                code="no-address",
+                hint="give one such as http://127.0.0.1:8080",
+            ) from None
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -81,9 +95,9 @@ class Remote:
     def post(self, path: str, body: Json | None = None, *, etag: str = "") -> Any:
         return self.call("POST", path, body=body or {}, etag=etag).body
 
-    def raw(self, path: str) -> bytes:
+    def raw(self, path: str, **parameters: object) -> bytes:
         """A file, as it comes."""
-        return self._send("GET", path, {}, None, {}).content
+        return self._send("GET", path, parameters, None, {}).content
 
     def call(
         self,
@@ -94,12 +108,17 @@ class Remote:
         body: Json | None = None,
         etag: str = "",
     ) -> Answer:
-        """:raises Refused: with the problem. :raises Temporary: when nobody answers."""
+        """:raises Refused: with the problem. :raises Temporary: when nobody answers.
+        :raises Invalid: ``no-control-plane`` when somebody else does.
+        """
         headers = {"If-Match": etag} if etag else {}
         if method == "POST":
             headers["Idempotency-Key"] = uuid.uuid4().hex
         response = self._send(method, path, parameters or {}, body, headers)
-        content = response.json() if response.content else None
+        try:
+            content = response.json() if response.content else None
+        except ValueError:
+            raise self._no_plane() from None
         return Answer(content, response.headers.get("etag", ""))
 
     def _send(
@@ -116,7 +135,16 @@ class Remote:
             ) from None
         if response.is_error:
             raise _refusal(response)
+        if not response.is_success:
+            raise self._no_plane()
         return response
+
+    def _no_plane(self) -> Invalid:
+        return Invalid(
+            f"what answers at {self._client.base_url} is no control plane",
+            code="no-control-plane",
+            hint="see that CLOUDMGR_URL is the control plane's address, not a gateway's",
+        )
 
 
 def _refusal(response: httpx.Response) -> CloudmgrError:

@@ -110,11 +110,18 @@ def submit(
 def list_(
     context: typer.Context,
     state: Annotated[str | None, typer.Option(help="Only in this state.")] = None,
+    kind: Annotated[str | None, typer.Option(help="new, resize, peak or retire.")] = None,
+    system: Annotated[str | None, typer.Option(help="Only for this system, by id.")] = None,
+    environment: Annotated[
+        str | None, typer.Option(help="Only for this environment, by id.")
+    ] = None,
     machine: Machine = False,
 ) -> None:
     """Requests, the newest first."""
     rows(
-        connect(context).all("/requests", state=state),
+        connect(context).all(
+            "/requests", state=state, kind=kind, system_id=system, environment_id=environment
+        ),
         _COLUMNS,
         machine=machine,
         empty="No request yet. Make one with `cloudmgr request submit -f FILE`.",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from cloudmgr.errors import Invalid
 
 Json = dict[str, Any]
 Column = tuple[str, Callable[[Json], object]]
@@ -51,6 +54,17 @@ def facts(item: Json, lines: Sequence[Column], *, machine: bool) -> None:
     for title, value in lines:
         table.add_row(title, _text(value(item)))
     out.print(table)
+
+
+def written(file: Path, content: bytes) -> None:
+    """``content`` in ``file``. :raises Invalid: ``unwritable-file``."""
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise Invalid(
+            f"{file} cannot be written: {error.strerror}", code="unwritable-file"
+        ) from None
+    out.print(f"written: {file}", markup=False)
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,194 @@
+"""Every verb of the API is a command, and what goes wrong between the two is said in one line."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.office import Office, said
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Capture = pytest.CaptureFixture[str]
+
+
+def asked(capsys: Capture, *arguments: str) -> Any:
+    """What a command that must go well prints as JSON."""
+    code, out, error = said(capsys, *arguments, "--json")
+    assert code == 0, error
+    return json.loads(out)
+
+
+def test_an_administrator_makes_accounts_departments_and_people(
+    office: Office, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDMGR_TOKEN", office.root)
+    account = asked(capsys, "account", "create", "--zh", "公路局", "--en", "Roads")["id"]
+    assert asked(capsys, "account", "show", account)["currency"] == "CNY"
+    assert account in said(capsys, "account", "list")[1]
+    names = ("--zh", "公路局", "--en", "Roads")
+    made = asked(capsys, "department", "create", "roads", *names, "--account", account)
+    revised = asked(capsys, "department", "revise", made["id"], "--zh", "道路局")
+    assert [v["name_zh"] for v in revised["versions"]] == ["公路局", "道路局"]
+    assert revised["versions"][-1]["billing_account_id"] == account
+    ended = asked(capsys, "department", "revise", made["id"], "--end")
+    assert ended["versions"][-1]["active"] is False
+    assert said(capsys, "department", "show", made["id"])[1].count("道路局") == 2
+
+    user = asked(
+        capsys,
+        "user",
+        "create",
+        "wang",
+        "--name",
+        "王",
+        "--role",
+        "approver",
+        "--department",
+        "dep_exam",
+    )
+    changed = asked(
+        capsys,
+        "user",
+        "change",
+        user["id"],
+        "--role",
+        "approver",
+        "--role",
+        "finance",
+        "--department",
+        "none",
+        "--inactive",
+    )
+    assert changed["roles"] == ["approver", "finance"]
+    assert (changed["department_id"], changed["active"], changed["name"]) == (None, False, "王")
+    assert asked(capsys, "user", "show", user["id"]) == changed
+    assert "wang" in said(capsys, "user", "list")[1]
+    assert asked(capsys, "me", "show")["user"]["login"] == "root"
+    assert said(capsys, "user", "create", "x y", "--name", "x", "--role", "king")[0] == 2
+
+
+def test_an_officer_orders_by_hand_and_takes_it_back(
+    office: Office, file: str, capsys: Capture
+) -> None:
+    environment = asked(capsys, "request", "submit", "-f", file)["environment_id"]
+    why = ("--reason", "演练")
+    until_then = ("--until", "2099-01-01T00:00:00+08:00")
+    assert asked(capsys, "env", "scale", environment, "3", *why, *until_then)["target"]["web"] == 3
+    assert asked(capsys, "env", "release", environment, *why)["target"]["web"] >= 1
+    assert asked(capsys, "env", "hibernate", environment, *why, *until_then)["target"]["web"] == 0
+    assert asked(capsys, "env", "list", "--asleep")[0]["id"] == environment
+    assert asked(capsys, "env", "wake", environment, *until_then)["target"]["web"] >= 1
+    assert asked(capsys, "env", "list", "--asleep") == []
+    assert len(asked(capsys, "request", "list", "--kind", "new", "--system", "sys_exam")) == 1
+    assert asked(capsys, "request", "list", "--kind", "peak") == []
+    assert said(capsys, "system", "show", "sys_exam")[0] == 0
+    assert said(capsys, "window", "show", "win_none")[0] == 3
+    code, _, error = said(capsys, "env", "scale", environment, "3", *why, "--until", "tomorrow")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "until" in error
+    assert office.officer
+
+
+def test_charges_are_written_to_a_file_and_a_place_that_is_none_is_said(
+    office: Office, tmp_path: Path, capsys: Capture
+) -> None:
+    file = tmp_path / "charges.csv"
+    assert said(capsys, "billing", "charges", "2026-01", "--csv", str(file))[0] == 0
+    assert file.read_bytes()
+    code, _, error = said(capsys, "billing", "charges", "2026-01", "--csv", str(tmp_path))
+    assert (code, error.count("\n")) == (2, 1)
+    assert office.officer
+
+
+def test_an_operator_sees_one_pool(
+    office: Office, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDMGR_TOKEN", f"{office.operator}\n")  # as it is pasted
+    assert asked(capsys, "pool", "show", "pool_outer")["name"] == "outer"
+
+
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """A web server that is no control plane."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>welcome</html>")
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_who_answers_and_is_no_control_plane_is_said(
+    stranger: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDMGR_TOKEN", "cmt_any")
+    code, _, error = said(capsys, "--url", stranger, "env", "list")
+    assert (code, error.count("\n")) == (2, 1)
+    assert "no control plane" in error
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "word"),
+    [
+        ("http://[bad", "cmt_any", "address"),
+        ("nonsense", "cmt_any", "answer"),
+        ("http://127.0.0.1:9", "cmt_秘密", "token"),
+        ("http://127.0.0.1:9", "  ", "token"),
+    ],
+)
+def test_an_address_or_token_that_cannot_be_is_one_line_and_the_token_is_not_repeated(
+    url: str, token: str, word: str, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDMGR_TOKEN", token)
+    code, _, error = said(capsys, "--url", url, "env", "list")
+    assert code in {2, 75}
+    assert error.count("\n") == 1
+    assert word in error
+    assert "秘密" not in error
+
+
+def test_ctrl_c_while_waiting_ends_at_once_without_a_traceback(
+    office: Office, file: str, capsys: Capture
+) -> None:
+    """No loop runs here, so that it would wait for ever."""
+    environment = asked(capsys, "request", "submit", "-f", file)["environment_id"]
+    command = [sys.executable, "-m", "cloudmgr.cli.main", "env", "scale", environment, "2"]
+    with subprocess.Popen(
+        [*command, "--reason", "演练", "--wait", "600"],
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        until(lambda: _target(office, environment) == 2)
+        process.send_signal(signal.SIGINT)
+        out, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in out + error
+
+
+def _target(office: Office, environment: str) -> int:
+    with office.plane.database.read() as tx:
+        return office.plane.stores.environments.get(tx, environment).target["web"]
