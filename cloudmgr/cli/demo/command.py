@@ -40,6 +40,12 @@ def demo(
             help="Kill the control plane and a replica in the peaks; with --headless unless said.",
         ),
     ] = None,
+    times: Annotated[
+        bool,
+        typer.Option(
+            help="Judge promises of seconds too; without, they are shown, as on a busy machine."
+        ),
+    ] = True,
 ) -> None:
     """A city's business day in about four minutes, with real processes and real traffic.
 
@@ -55,6 +61,7 @@ def demo(
         since=since,
         until=until,
         chaos=headless if chaos is None else chaos,
+        times=times,
     )
     sys.exit(play(wanted))
 

@@ -44,6 +44,7 @@ class Options:
     since: float
     until: float
     chaos: bool
+    times: bool = True
 
 
 def play(options: Options) -> int:
@@ -106,7 +107,7 @@ def _played(options: Options, stage: Stage, say: Teller) -> int:
     day = Day(options.since, options.until, stage, found, options.out, say)
     if options.headless:
         day.run(chaos=options.chaos)
-        return conclude(day, own, say.console)
+        return conclude(day, own, say.console, times=options.times)
     _go_on(day, options, say)
     return 0
 
