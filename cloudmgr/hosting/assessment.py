@@ -111,6 +111,8 @@ class Means(Protocol):
 
         With ``resized``, its own pool alone is considered, and what it holds counts as free. With
         ``promise``, in a transaction that writes, nobody else gives that room away until it ends.
+
+        :raises Temporary: none can take it now, and one that might does not answer.
         """
         ...
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from cloudmgr.policy.decision import Reason
     from cloudmgr.pools.pool import Pool
 
+UNREACHABLE = "pool-unreachable"
+
 
 @dataclass(frozen=True, slots=True)
 class PoolView:
@@ -68,7 +70,7 @@ def choose(
         against = list(accepts(view.pool))
         if not view.capacity.hosts:
             unknown = lacks(
-                "pool-unreachable",
+                UNREACHABLE,
                 "资源池目前无法访问",
                 "the pool does not answer now",
             )

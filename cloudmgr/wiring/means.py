@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.billing.cost import estimate
 from cloudmgr.billing.prices import Tariff
-from cloudmgr.errors import CloudmgrError
+from cloudmgr.errors import CloudmgrError, Temporary
 from cloudmgr.hosting.assessment import Location, Refusal
 from cloudmgr.hosting.requests import Estimate
 from cloudmgr.metering.usage import Owner
-from cloudmgr.planning.placement import PoolView, choose
+from cloudmgr.planning.placement import UNREACHABLE, PoolView, choose
 from cloudmgr.policy.decision import Reason
 from cloudmgr.pools.capacity import Capacity, Resources
 
@@ -80,7 +80,10 @@ class City:
         *,
         promise: bool = False,
     ) -> Location:
-        """As :meth:`cloudmgr.hosting.assessment.Means.locate`."""
+        """As :meth:`cloudmgr.hosting.assessment.Means.locate`.
+
+        :raises Temporary: ``pool-unreachable``.
+        """
         pools = [
             pool
             for pool in self._pools.list(tx)
@@ -91,6 +94,14 @@ class City:
                 self._pools.lock(tx, pool.id)
         views = [self.view(tx, pool, besides=resized.id if resized else None) for pool in pools]
         placement = choose(views, components, accepts, Reason)
+        for c in placement.considered if placement.pool_id is None else ():
+            # Neither a denial nor a failure, which stay: it may fit there when it answers again.
+            if c.pool_id in self._drivers and {r.rule for r in c.against} == {UNREACHABLE}:
+                raise Temporary(
+                    f"the pool {c.pool_name} does not answer now, and no other can take it",
+                    code=UNREACHABLE,
+                    hint="nothing was changed; try again in a few minutes",
+                )
         return Location(
             placement.pool_id,
             tuple(Refusal(c.pool_name, c.against) for c in placement.considered),

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from cloudmgr.errors import Conflict, Forbidden, Invalid
+from cloudmgr.errors import Conflict, Forbidden, Invalid, Temporary
 from cloudmgr.hosting.assessment import Draft
 from cloudmgr.hosting.environments import Purpose
 from cloudmgr.hosting.requests import EnvironmentAsk, RequestKind, RequestState, Verdict
 from cloudmgr.pools.capacity import Resources
 from tests.builders import a_component, a_system, a_version
-from tests.fakes import Unfenced
+from tests.fakes import InstantPool, Unfenced
 from tests.hosting.office import Office, Person
 
 
@@ -114,6 +114,21 @@ def test_a_pool_that_does_not_answer_is_not_called_too_small(office: Office) -> 
     assert request.state is RequestState.DENIED
     assert request.decision.fired[-1] == "pool-unreachable"
     assert not any("larger" in reason.en for reason in request.decision.reasons)
+
+
+def test_while_a_pool_does_not_answer_nothing_is_denied_or_failed_for_good(office: Office) -> None:
+    waiting = office.submit(office.ask())
+    pool = office.plane.drivers["pool_outer"]
+    assert isinstance(pool, InstantPool)
+    pool.failing = Temporary("it does not answer")
+    with pytest.raises(Temporary, match="outer does not answer"):
+        office.submit(office.ask(name="other"))
+    while len(waiting.pending) > 1:
+        waiting = office.sign(waiting)
+    with pytest.raises(Temporary):
+        office.sign(waiting)
+    pool.failing = None
+    assert office.sign(waiting).state is RequestState.FULFILLED
 
 
 def test_an_address_of_another_department_is_taken_and_its_name_not_told(office: Office) -> None:

@@ -186,7 +186,11 @@ class Driver(Protocol):
         ...
 
     def capacity(self) -> Capacity:
-        """What the pool has now."""
+        """What the pool has now.
+
+        Asked inside transactions that hold locks: a driver that speaks over a network answers at
+        once, from what it last saw, and says that the pool cannot be reached when that is old.
+        """
         ...
 
     def apply(self, workload: Workload) -> None:
