@@ -21,7 +21,7 @@ from cloudmgr.errors import (
     Unauthenticated,
 )
 
-# What a script may tell apart; documented in the README. 1 is a fault of ours or a broken promise.
+# What a script may tell apart, as docs/operator.md lists it; 1 is everything else.
 EXIT_CODES = (
     (Invalid, 2),
     (NotFound, 3),
@@ -41,7 +41,9 @@ _BY_STATUS = {
     413: 2,
     422: 2,
     428: 2,
+    502: 75,
     503: 75,
+    504: 75,
 }
 
 app = typer.Typer(

@@ -128,6 +128,12 @@ class Leases:
             return None if self._lapsed(self._clock.monotonic()) else self._held.get(name)
 
     @property
+    def count(self) -> int:
+        """How many shards and singles are held now."""
+        with self._lock:
+            return 0 if self._lapsed(self._clock.monotonic()) else len(self._held)
+
+    @property
     def alone(self) -> bool:
         """Whether no other control plane has given a sign of life lately, so far as is known."""
         with self._lock:

@@ -133,6 +133,11 @@ class ControlPlane:
             ttl=settings.lease_ttl,
             gained=self._gained,
         )
+        self.metrics.gauge(
+            "cloudmgr_leases_held",
+            "Shards and other work that this control plane has the right to do now.",
+            lambda: float(self.leases.count),
+        )
         environments = EnvironmentReconciler(
             self.database, stores.environments, self.drivers, self.clock, self._seen
         )
