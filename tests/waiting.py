@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
+def until(condition: Callable[[], T | None], seconds: float = 30.0, what: str = "it") -> T:
     """The first true value of ``condition``, asked again and again.
 
+    :param what: what is waited for, in words.
     :param seconds: far more than it ever takes; it only ends a test that has failed.
     :raises AssertionError: when it never becomes true, with the last value.
     """
@@ -22,5 +23,5 @@ def until(condition: Callable[[], T], seconds: float = 20.0) -> T:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"it never became so; at last it was {value!r}"
+        assert time.monotonic() < end, f"{what} never became so; at last it was {value!r}"
         time.sleep(0.01)

@@ -7,16 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
 
 from tests.conftest import free_port
+from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 CLI = [sys.executable, "-m", "cloudmgr.cli.main"]
@@ -36,17 +36,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
-
-
-def until(ask: Callable[[], Any], seconds: float = 30, what: str = "it") -> Any:
-    """What ``ask`` gives as soon as that is true."""
-    end = time.monotonic() + seconds
-    while True:
-        found = ask()
-        if found:
-            return found
-        assert time.monotonic() < end, f"{what} did not come about in {seconds} s"
-        time.sleep(0.05)
 
 
 class Place:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from tests.end_to_end.plane import Place, until
+from tests.end_to_end.plane import Place
 from tests.end_to_end.town import Town
 from tests.postgres import fresh
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,8 @@ from cloudmgr.db.engine import Database
 from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.identity.user import Scope
 from cloudmgr.wiring.stores import Stores
-from tests.end_to_end.plane import APP, until
+from tests.end_to_end.plane import APP
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.end_to_end.plane import Api, Place, Plane
