@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from tests.builders import a_scaling_class, a_system, an_environment
 from tests.fakes import ManualClock, Unfenced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.scaling.orders import ScalingDecision
+    from cloudmgr.scaling.windows import PeakWindow
 
 KEY = "env_exam"
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -155,3 +157,24 @@ class Rig:
     def policy(self, **changes: Any) -> None:
         """Another bundle comes into force."""
         self.classes = replace(self.classes, **changes)
+
+
+def announced(rig: Rig, *windows: PeakWindow) -> None:
+    with rig.database.write() as tx:
+        for window in windows:
+            rig.stores.windows.add(tx, window)
+
+
+@contextmanager
+def without_writes(rig: Rig) -> Iterator[None]:
+    """Nothing may be written here, not even the same again."""
+    write = rig.database.write
+
+    def refused() -> object:
+        raise AssertionError("nothing had to be written")
+
+    rig.database.write = refused  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        rig.database.write = write  # type: ignore[method-assign]
