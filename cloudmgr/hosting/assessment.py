@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from cloudmgr.errors import Conflict, Invalid
+from cloudmgr.errors import Conflict, Invalid, NotFound
 from cloudmgr.hosting.facts import request_facts, with_pool
 from cloudmgr.hosting.requests import RequestKind
 from cloudmgr.hosting.validation import (
@@ -231,6 +231,9 @@ class Assessor:
                 path="environment_id",
             )
         environment = self._environments.get(tx, draft.environment_id)
+        if environment.department_id != system.department_id:
+            # In the words of the store: nobody learns what others have.
+            raise NotFound(f"there is no environment {environment.id}", code="no-such-environment")
         if environment.system_id != system.id:
             raise Invalid(
                 "the environment belongs to another system",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from cloudmgr.errors import Conflict, Forbidden, Invalid, Temporary
+from cloudmgr.errors import Conflict, Forbidden, Invalid, NotFound, Temporary
 from cloudmgr.hosting.assessment import Draft
 from cloudmgr.hosting.environments import Purpose
 from cloudmgr.hosting.requests import EnvironmentAsk, RequestKind, RequestState, Verdict
@@ -129,6 +129,22 @@ def test_while_a_pool_does_not_answer_nothing_is_denied_or_failed_for_good(offic
         office.sign(waiting)
     pool.failing = None
     assert office.sign(waiting).state is RequestState.FULFILLED
+
+
+def test_an_image_is_not_placed_on_a_pool_that_runs_processes(office: Office) -> None:
+    request = office.submit(office.ask(a_component(command=(), image="registry.gov/tax:2.4.1")))
+    assert request.state is RequestState.DENIED
+    assert "local-pools-run-commands" in request.decision.fired
+
+
+def test_an_environment_of_another_department_is_not_known_to_the_desk(office: Office) -> None:
+    made = office.hosted()
+    with office.plane.database.write() as tx:
+        other = a_system(id="sys_tax", code="tax", department_id="dep_tax")
+        office.plane.stores.systems.add(tx, other)
+    retire = Draft(RequestKind.RETIRE, "sys_tax", made.environment_id, reason="不是我们的")
+    with pytest.raises(NotFound, match="no environment"):
+        office.submit(retire)
 
 
 def test_an_address_of_another_department_is_taken_and_its_name_not_told(office: Office) -> None:
