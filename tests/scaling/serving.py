@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import uvicorn
 
 from tests.conftest import free_port
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 
+_TLS = ssl.create_default_context()  # made once: it takes longer than a request
+
 
 def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     """Wait for ``condition``. :raises AssertionError: if it does not come true."""
@@ -30,6 +34,13 @@ def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come true in time"
         time.sleep(0.005)
+
+
+def request(url: str, host: str, method: str = "GET", **options: Any) -> httpx.Response:
+    """Ask for ``url`` as if ``host`` were its name; on a connection of its own, from any thread."""
+    headers = {"host": host, **options.pop("headers", {})}
+    with httpx.Client(trust_env=False, timeout=30, verify=_TLS) as client:
+        return client.request(method, url, headers=headers, **options)
 
 
 class Replica:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from cloudmgr.clock import SystemClock
@@ -12,15 +11,14 @@ from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.gateway.routes import Route, document
 from cloudmgr.scaling.gateway.traefik import Gateway
 from tests.conftest import free_port
-from tests.scaling.serving import Replica, Server, serving
+from tests.scaling.serving import Replica, Server, request, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx
+
 HOST = "exam.extranet.localhost"
-_CLIENT = httpx.Client(
-    trust_env=False, timeout=30, limits=httpx.Limits(max_keepalive_connections=0)
-)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +51,5 @@ def lead(gateway: Gateway, waker: Server | str, *routes: Route) -> str:
     return digest
 
 
-def ask(gateway: Gateway, path: str = "/", host: str = HOST, **options: Any) -> httpx.Response:
-    method = options.pop("method", "GET")
-    headers = {"host": host, **options.pop("headers", {})}
-    return _CLIENT.request(method, gateway.url + path, headers=headers, **options)
+def ask(gateway: Gateway, path: str = "/", *, host: str = HOST, **options: Any) -> httpx.Response:
+    return request(gateway.url + path, host, **options)

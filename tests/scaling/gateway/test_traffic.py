@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as its client lived it; without an answer ``status`` is 0 and ``fault`` is why."""
+    """One request as its client lived it; ``status`` 0: without an answer, and ``fault`` is why."""
 
     began: float
     ended: float
@@ -38,6 +38,7 @@ class Load:
     """Clients that ask without a pause, GET and POST in turn, each POST with a body of its own."""
 
     def __init__(self, gateway: Gateway, clients: int = 3) -> None:
+        self.clients = clients
         self._url = gateway.url
         self.seen: list[Seen] = []
         self._over = threading.Event()
@@ -119,14 +120,16 @@ def test_when_one_of_three_is_killed_only_what_it_was_working_on_fails_and_nothi
             load.more(60)
             before = time.monotonic()
             replicas[0].kill()
-            after = time.monotonic()
             load.more(150)
             lead(gateway, waker_server, route(*(r.port for r in replicas[1:])))
             load.more(40)
     finally:
         for replica in replicas:
             replica.kill()
-    assert all(seen.began <= after and seen.ended >= before for seen in load.failed)
+    # Under way when it died, one for each client, or sent to it before Traefik heard of its death;
+    # a third of all that came after would be fifty.
+    assert len(load.failed) <= 2 * load.clients
+    assert all(seen.ended >= before for seen in load.failed)
     done = diary.read_text().split()
     answered = {s.body for s in load.seen if s.body and s.status == 200}
     assert len(done) == len(set(done))

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from cloudmgr.clock import SystemClock
 from cloudmgr.scaling.waker.app import Limits, Waker
 from cloudmgr.scaling.waker.server import config
 from tests.conftest import free_port
-from tests.scaling.serving import Server
+from tests.scaling.serving import Server, request
 from tests.scaling.waker.dormitory import HOST, Dormitory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 
 class Served:
@@ -26,12 +27,9 @@ class Served:
         self.waker = Waker(sleepers, SystemClock(), limits)
         self._server = Server.of(config(self.waker, "127.0.0.1", free_port())).start()
         self.url, self.port = self._server.url, self._server.port
-        self._client = httpx.Client(trust_env=False, timeout=30)
 
     def ask(self, path: str = "/", *, host: str = HOST, **options: Any) -> httpx.Response:
-        method = options.pop("method", "GET")
-        headers = {"host": host, **options.pop("headers", {})}
-        return self._client.request(method, self.url + path, headers=headers, **options)
+        return request(self.url + path, host, **options)
 
     def visit(self, path: str = "/", language: str = "zh-CN") -> httpx.Response:
         """As a browser does when a person goes there."""
@@ -39,7 +37,6 @@ class Served:
         return self.ask(path, headers={"accept": accept, "accept-language": language})
 
     def close(self) -> None:
-        self._client.close()
         self._server.end()
         self.sleepers.close()
         self._server.stop()

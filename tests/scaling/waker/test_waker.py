@@ -8,6 +8,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from cloudmgr.errors import Temporary
@@ -99,7 +100,7 @@ def test_an_answer_flows_before_it_is_complete(served: Served) -> None:
 
     with serving(stream) as replica:
         served.sleepers.address = ("127.0.0.1", replica.port)
-        with served._client.stream("GET", served.url, headers={"host": HOST}) as answer:
+        with httpx.stream("GET", served.url, headers={"host": HOST}, trust_env=False) as answer:
             flow = answer.iter_raw()
             assert next(flow) == b"first"
             released.set()
