@@ -183,8 +183,13 @@ def a_department(**changes: Any) -> Department:
 def a_user(**changes: Any) -> User:
     """An officer of :func:`a_department`."""
     user = User(
-        id="usr_li", login="li.wei", name="李伟", roles=frozenset({Role.DEPARTMENT_OFFICER}),
-        department_id="dep_exam", locale=Locale.ZH_CN, created_at=CREATED,
+        id="usr_li",
+        login="li.wei",
+        name="李伟",
+        roles=frozenset({Role.DEPARTMENT_OFFICER}),
+        department_id="dep_exam",
+        locale=Locale.ZH_CN,
+        created_at=CREATED,
     )
     return replace(user, **changes)
 
@@ -192,9 +197,13 @@ def a_user(**changes: Any) -> User:
 def a_principal(**changes: Any) -> Principal:
     """:func:`a_user`, signed in to the portal."""
     principal = Principal(
-        user_id="usr_li", login="li.wei", name="李伟",
-        roles=frozenset({Role.DEPARTMENT_OFFICER}), department_id="dep_exam",
-        scopes=frozenset({Scope.PORTAL}), locale=Locale.ZH_CN,
+        user_id="usr_li",
+        login="li.wei",
+        name="李伟",
+        roles=frozenset({Role.DEPARTMENT_OFFICER}),
+        department_id="dep_exam",
+        scopes=frozenset({Scope.PORTAL}),
+        locale=Locale.ZH_CN,
     )
     return replace(principal, **changes)
 
@@ -221,7 +230,10 @@ def a_request(**changes: Any) -> HostingRequest:
         submitted_at=CREATED,
         state=RequestState.AWAITING_APPROVAL,
         decision=Decision(
-            Outcome.NEEDS_APPROVAL, (), ("operators-see-to-it",), "0" * 32,
+            Outcome.NEEDS_APPROVAL,
+            (),
+            ("operators-see-to-it",),
+            "0" * 32,
             (ApprovalStep("operator", 1, "operators-see-to-it", "由运维审批", "for operators"),),
         ),
     )

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 IfMatch = Annotated[
     str | None,
     Header(
-        alias="If-Match", max_length=500,
+        alias="If-Match",
+        max_length=500,
         description="The ETag of what you saw; without it 428, and 412 if it was changed since.",
     ),
 ]
 IfNoneMatch = Annotated[
     str | None,
     Header(
-        alias="If-None-Match", max_length=500,
+        alias="If-None-Match",
+        max_length=500,
         description="The ETag of what you have; 304 if it is still so.",
     ),
 ]
@@ -44,7 +46,9 @@ class Answer:
         if self.body is None:
             return Response(status_code=self.status, headers=dict(self.headers))
         return Response(
-            self.body.model_dump_json(), self.status, headers=dict(self.headers),
+            self.body.model_dump_json(),
+            self.status,
+            headers=dict(self.headers),
             media_type="application/json",
         )
 
@@ -72,12 +76,14 @@ def expect(if_match: str | None, tag: str) -> None:
     """
     if if_match is None:
         raise Conflict(
-            "say which version you saw", code="precondition-required",
+            "say which version you saw",
+            code="precondition-required",
             hint="read it first and send its ETag as If-Match",
         )
     if not _listed(if_match, tag, weak=False):
         raise Conflict(
-            "it was changed since you saw it", code="stale-version",
+            "it was changed since you saw it",
+            code="stale-version",
             hint="read it again and repeat the change",
         )
 

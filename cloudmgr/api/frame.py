@@ -74,8 +74,11 @@ class Frame:
                 raise
             await as_json(
                 problem(
-                    500, "internal", "something went wrong here that nobody foresaw",
-                    hint=f"tell an operator the request id {identity}", request_id=identity,
+                    500,
+                    "internal",
+                    "something went wrong here that nobody foresaw",
+                    hint=f"tell an operator the request id {identity}",
+                    request_id=identity,
                 )
             )(scope, receive, answer)
         finally:
@@ -89,19 +92,23 @@ class Frame:
 def _refusal(scope: Scope, headers: Headers, identity: str) -> Problem | None:
     """Why this request gets no further, judged by its first lines alone."""
     if "\x00" in scope["path"]:
-        return problem(
-            404, "not-found", "there is nothing at this address", request_id=identity
-        )
+        return problem(404, "not-found", "there is nothing at this address", request_id=identity)
     query: bytes = scope["query_string"]
     if b"%00" in query or b"\x00" in query:
         return problem(
-            422, "invalid", "the query must not hold NUL", request_id=identity,
+            422,
+            "invalid",
+            "the query must not hold NUL",
+            request_id=identity,
             errors=[("", "must not hold NUL")],
         )
     length = headers.get("content-length", "")
     if length.isdecimal() and int(length) > MAX_BODY_BYTES:
         return problem(
-            413, "too-large", "the body is larger than 1 MiB", hint="send at most 1 MiB",
+            413,
+            "too-large",
+            "the body is larger than 1 MiB",
+            hint="send at most 1 MiB",
             request_id=identity,
         )
     return None

@@ -34,11 +34,14 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _log = logging.getLogger(__name__)
 _bearer = HTTPBearer(
-    auto_error=False, scheme_name="token",
+    auto_error=False,
+    scheme_name="token",
     description="A token made at `POST /api/v1/me/tokens` or with `cloudmgr token create`.",
 )
 _cookie = APIKeyCookie(
-    name=SESSION_COOKIE, auto_error=False, scheme_name="session",
+    name=SESSION_COOKIE,
+    auto_error=False,
+    scheme_name="session",
     description="The portal's session. A change must come from the portal's own pages.",
 )
 
@@ -78,8 +81,13 @@ class Caller:
     ) -> None:
         """Note in the audit trail what is being done in ``tx``."""
         self.services.trail.record(
-            tx, self.principal, action, object_kind=object_kind, object_id=object_id,
-            department_id=department_id, detail=detail,
+            tx,
+            self.principal,
+            action,
+            object_kind=object_kind,
+            object_id=object_id,
+            department_id=department_id,
+            detail=detail,
         )
 
 
@@ -102,7 +110,8 @@ class Gate:
         secret = bearer.credentials if bearer is not None else session
         if secret is None:
             raise Unauthenticated(
-                "this needs a token", code="token-missing",
+                "this needs a token",
+                code="token-missing",
                 hint="send the header Authorization: Bearer cmt_…",
             )
         with services.database.read() as tx:
@@ -176,6 +185,7 @@ def same_origin(request: Request) -> None:
     origin = urlsplit(request.headers.get("origin", ""))
     if not origin.netloc or origin.netloc != request.headers.get("host"):
         raise Forbidden(
-            "this did not come from the portal's own pages", code="foreign-origin",
+            "this did not come from the portal's own pages",
+            code="foreign-origin",
             hint="open the portal and do it there; programs use a token",
         )

@@ -63,7 +63,9 @@ class Repeatable:
         kept = self._claimed(caller, claim)
         if kept is not None:
             return Response(
-                kept.body, kept.status, headers={**kept.headers, REPLAYED: "true"},
+                kept.body,
+                kept.status,
+                headers={**kept.headers, REPLAYED: "true"},
                 media_type="application/json" if kept.body else None,
             )
         try:
@@ -87,7 +89,8 @@ class Repeatable:
             # Two came at one instant, and the other's row was first.
             raise Conflict(
                 "the first request with this Idempotency-Key is still being done",
-                code="idempotency-in-progress", hint="ask again in a moment, with the same key",
+                code="idempotency-in-progress",
+                hint="ask again in a moment, with the same key",
             ) from error
 
     @staticmethod
@@ -110,14 +113,19 @@ async def _repeatable(
     key: Annotated[
         str | None,
         Header(
-            alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$",
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
             description="A name for this very request: sent again, it is not done again.",
         ),
     ] = None,
 ) -> Repeatable:
     digest = hashlib.sha256()
     for part in (
-        request.method.encode(), request.url.path.encode(), request.scope["query_string"],
+        request.method.encode(),
+        request.url.path.encode(),
+        request.scope["query_string"],
         await request.body(),
     ):
         digest.update(len(part).to_bytes(8, "big"))

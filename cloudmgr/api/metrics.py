@@ -18,12 +18,17 @@ class HttpMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(
-            "cloudmgr_http_requests", "Requests answered.", ("method", "route", "status"),
+            "cloudmgr_http_requests",
+            "Requests answered.",
+            ("method", "route", "status"),
             registry=registry,
         )
         self._seconds = Histogram(
-            "cloudmgr_http_request_duration_seconds", "Time to answer a request.",
-            ("method", "route"), buckets=_BUCKETS, registry=registry,
+            "cloudmgr_http_request_duration_seconds",
+            "Time to answer a request.",
+            ("method", "route"),
+            buckets=_BUCKETS,
+            registry=registry,
         )
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:

@@ -126,6 +126,8 @@ def _encoded(kind: str, key: str | int) -> str:
 
 def _bad_cursor() -> Invalid:
     return Invalid(
-        "this is no cursor of this list", code="bad-cursor", path="cursor",
+        "this is no cursor of this list",
+        code="bad-cursor",
+        path="cursor",
         hint="give next_cursor of the page before, or none for the first page",
     )

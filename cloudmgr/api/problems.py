@@ -38,19 +38,34 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
 _STATUS: Mapping[type[CloudmgrError], int] = {
-    Invalid: 422, NotFound: 404, Conflict: 409, Forbidden: 403, Unauthenticated: 401,
-    Temporary: 503, Permanent: 422, Unpriced: 409,
+    Invalid: 422,
+    NotFound: 404,
+    Conflict: 409,
+    Forbidden: 403,
+    Unauthenticated: 401,
+    Temporary: 503,
+    Permanent: 422,
+    Unpriced: 409,
 }
 _STATUS_BY_CODE = {
-    "stale-version": 412, "precondition-required": 428, "not-json": 400,
+    "stale-version": 412,
+    "precondition-required": 428,
+    "not-json": 400,
 }
 _TITLES = {
-    400: "The request cannot be read", 401: "Sign in first", 403: "You may not do this",
-    404: "There is no such thing", 405: "This cannot be done to that",
-    409: "It is not in the state for this", 412: "It was changed meanwhile",
-    413: "The request is too large", 415: "The body is of a kind that is not understood",
-    422: "Something in the request is wrong", 428: "Say which version you saw",
-    500: "Something is wrong here", 503: "Not now",
+    400: "The request cannot be read",
+    401: "Sign in first",
+    403: "You may not do this",
+    404: "There is no such thing",
+    405: "This cannot be done to that",
+    409: "It is not in the state for this",
+    412: "It was changed meanwhile",
+    413: "The request is too large",
+    415: "The body is of a kind that is not understood",
+    422: "Something in the request is wrong",
+    428: "Say which version you saw",
+    500: "Something is wrong here",
+    503: "Not now",
 }
 # What a database says of itself is for the log, not for whoever asks.
 _WITHHELD = {
@@ -105,8 +120,12 @@ def problem(
 ) -> Problem:
     """A problem with its title and type."""
     return Problem(
-        type=f"urn:cloudmgr:problem:{code}", title=_TITLES.get(status, HTTPStatus(status).phrase),
-        status=status, detail=detail, code=code, hint=hint,
+        type=f"urn:cloudmgr:problem:{code}",
+        title=_TITLES.get(status, HTTPStatus(status).phrase),
+        status=status,
+        detail=detail,
+        code=code,
+        hint=hint,
         errors=tuple(Fault(path=path, message=message) for path, message in errors),
         request_id=request_id,
     )
@@ -170,15 +189,21 @@ def _from_error(request: Request, error: CloudmgrError) -> Problem:
     if status == 404 and _hides(request):
         # Word for word the same, whether it is another's or nobody's.
         return problem(
-            404, "not-found", "there is no such thing, or not for you",
+            404,
+            "not-found",
+            "there is no such thing, or not for you",
             hint="check the id; what belongs to another department is not shown",
             request_id=identity,
         )
     if status >= 500 or error.code in _WITHHELD:
         _log.warning("request %s: %s: %s", identity, error.code, error.message, exc_info=error)
     return problem(
-        status, error.code, _WITHHELD.get(error.code, error.message), hint=error.hint,
-        errors=error.problems, request_id=identity,
+        status,
+        error.code,
+        _WITHHELD.get(error.code, error.message),
+        hint=error.hint,
+        errors=error.problems,
+        request_id=identity,
     )
 
 
@@ -196,20 +221,30 @@ def _from_validation(request: Request, error: RequestValidationError) -> Problem
     for fault in error.errors():
         if fault["type"] == "json_invalid":
             return problem(
-                400, "not-json", f"the body is not JSON: {fault['ctx']['error']}",
-                hint=f"see character {fault['loc'][-1]}", request_id=_request_id(request),
+                400,
+                "not-json",
+                f"the body is not JSON: {fault['ctx']['error']}",
+                hint=f"see character {fault['loc'][-1]}",
+                request_id=_request_id(request),
             )
         faults.append((_path(fault["loc"]), _sentence(fault["msg"])))
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if ("", "must be an object") in faults and kind and not kind.endswith("json"):
         return problem(
-            415, "unsupported-media-type", f"the body is {kind}, not JSON",
-            hint="send Content-Type: application/json", request_id=_request_id(request),
+            415,
+            "unsupported-media-type",
+            f"the body is {kind}, not JSON",
+            hint="send Content-Type: application/json",
+            request_id=_request_id(request),
         )
     first = f"{faults[0][0]}: {faults[0][1]}".removeprefix(": ")
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return problem(
-        422, "invalid", first + more, hint="see errors for each field", errors=faults,
+        422,
+        "invalid",
+        first + more,
+        hint="see errors for each field",
+        errors=faults,
         request_id=_request_id(request),
     )
 
@@ -243,7 +278,10 @@ def _from_http(request: Request, error: HTTPException) -> Problem:
         413: "the body is larger than 1 MiB",
     }
     return problem(
-        status, code, detail.get(status, _plain(error.detail)), hint=hint,
+        status,
+        code,
+        detail.get(status, _plain(error.detail)),
+        hint=hint,
         request_id=_request_id(request),
     )
 

@@ -66,20 +66,23 @@ class IdempotencyStore:
         columns = kept_answers.c
         mine = (columns.user_id == claim.user_id) & (columns.key == claim.key)
         values = {
-            "digest": claim.digest, "claim": claim.id, "claimed_at": now, "status": None,
-            "headers": None, "body": None,
+            "digest": claim.digest,
+            "claim": claim.id,
+            "claimed_at": now,
+            "status": None,
+            "headers": None,
+            "body": None,
         }
         row = tx.execute(select(kept_answers).where(mine)).one_or_none()
         if row is None:
-            tx.execute(
-                insert(kept_answers).values(user_id=claim.user_id, key=claim.key, **values)
-            )
+            tx.execute(insert(kept_answers).values(user_id=claim.user_id, key=claim.key, **values))
             return None
         if row.claimed_at + KEPT > now:
             if row.digest != claim.digest:
                 raise Invalid(
                     "this Idempotency-Key was used for another request",
-                    code="idempotency-key-reused", hint="take a new key for each new request",
+                    code="idempotency-key-reused",
+                    hint="take a new key for each new request",
                 )
             if row.status is not None:
                 return KeptAnswer(row.status, row.headers, row.body)
@@ -101,7 +104,8 @@ class IdempotencyStore:
         settled = tx.execute(
             update(kept_answers)
             .where(
-                kept_answers.c.user_id == claim.user_id, kept_answers.c.key == claim.key,
+                kept_answers.c.user_id == claim.user_id,
+                kept_answers.c.key == claim.key,
                 kept_answers.c.claim == claim.id,
             )
             .values(status=answer.status, headers=dict(answer.headers), body=answer.body)
@@ -113,8 +117,10 @@ class IdempotencyStore:
         """The work failed and changed nothing: the key may be used again at once."""
         tx.execute(
             delete(kept_answers).where(
-                kept_answers.c.user_id == claim.user_id, kept_answers.c.key == claim.key,
-                kept_answers.c.claim == claim.id, kept_answers.c.status.is_(None),
+                kept_answers.c.user_id == claim.user_id,
+                kept_answers.c.key == claim.key,
+                kept_answers.c.claim == claim.id,
+                kept_answers.c.status.is_(None),
             )
         )
 
@@ -127,5 +133,6 @@ class IdempotencyStore:
 def _in_progress() -> Conflict:
     return Conflict(
         "the first request with this Idempotency-Key is still being done",
-        code="idempotency-in-progress", hint="ask again in a moment, with the same key",
+        code="idempotency-in-progress",
+        hint="ask again in a moment, with the same key",
     )

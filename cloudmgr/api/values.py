@@ -36,9 +36,7 @@ _MOMENT = re.compile(
 _DEEPEST = 32
 
 
-def _text(
-    longest: int, unwanted: re.Pattern[str], *, blank: bool = False
-) -> AfterValidator:
+def _text(longest: int, unwanted: re.Pattern[str], *, blank: bool = False) -> AfterValidator:
     def check(value: str) -> str:
         if unwanted.search(value):
             raise PydanticCustomError("control_characters", "must not hold control characters")
@@ -46,7 +44,8 @@ def _text(
             value = unicodedata.normalize("NFC", value)
         if len(value) > longest:
             raise PydanticCustomError(
-                "too_long", "must have at most {longest} characters, not {length}",
+                "too_long",
+                "must have at most {longest} characters, not {length}",
                 {"longest": longest, "length": len(value)},
             )
         value = value.strip()
@@ -118,7 +117,8 @@ Remark = Annotated[str, _text(2000, _CONTROL_BUT_LINES, blank=True), Field(max_l
 Code = Annotated[
     str,
     _pattern(
-        _LABEL, 40,
+        _LABEL,
+        40,
         "must be 1 to 40 small letters, digits and dashes, with no dash at either end",
     ),
     _schema(40, pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"),
@@ -128,7 +128,8 @@ Code = Annotated[
 Login = Annotated[
     str,
     _pattern(
-        _LOGIN, 64,
+        _LOGIN,
+        64,
         "must be 1 to 64 small letters, digits, dots, dashes, underscores and @, "
         "beginning with a letter or digit",
     ),

@@ -77,9 +77,16 @@ class Trail:
     ) -> AuditEvent:
         """Append what ``actor`` just did; it stays if and only if the deed does."""
         event = AuditEvent(
-            id=f"aud_{uuid.uuid4().hex[:16]}", at=self._clock.now(), actor_id=actor.user_id,
-            actor_login=actor.login, action=action, object_kind=object_kind, object_id=object_id,
-            department_id=department_id, detail=dict(detail or {}), request_id=request_id.get(),
+            id=f"aud_{uuid.uuid4().hex[:16]}",
+            at=self._clock.now(),
+            actor_id=actor.user_id,
+            actor_login=actor.login,
+            action=action,
+            object_kind=object_kind,
+            object_id=object_id,
+            department_id=department_id,
+            detail=dict(detail or {}),
+            request_id=request_id.get(),
         )
         self._store.append(tx, event)
         return event

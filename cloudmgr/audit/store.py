@@ -20,7 +20,9 @@ audit_events = Table(
     metadata,
     # The order of writing, which pages go by: several things may happen at one instant.
     Column(
-        "number", BigInteger().with_variant(Integer, "sqlite"), primary_key=True,
+        "number",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
         autoincrement=True,
     ),
     Column("id", String(40), nullable=False, unique=True),
@@ -60,9 +62,15 @@ class AuditStore:
         """:raises Conflict: ``already-exists`` for an id that is there already."""
         tx.execute(
             insert(audit_events).values(
-                id=event.id, at=event.at, actor_id=event.actor_id, actor_login=event.actor_login,
-                action=event.action, object_kind=event.object_kind, object_id=event.object_id,
-                department_id=event.department_id, detail=dict(event.detail),
+                id=event.id,
+                at=event.at,
+                actor_id=event.actor_id,
+                actor_login=event.actor_login,
+                action=event.action,
+                object_kind=event.object_kind,
+                object_id=event.object_id,
+                department_id=event.department_id,
+                detail=dict(event.detail),
                 request_id=event.request_id,
             )
         )
@@ -94,7 +102,14 @@ class AuditStore:
 
 def _event(row: Row[Any]) -> AuditEvent:
     return AuditEvent(
-        id=row.id, at=row.at, actor_id=row.actor_id, actor_login=row.actor_login,
-        action=row.action, object_kind=row.object_kind, object_id=row.object_id,
-        department_id=row.department_id, detail=row.detail, request_id=row.request_id,
+        id=row.id,
+        at=row.at,
+        actor_id=row.actor_id,
+        actor_login=row.actor_login,
+        action=row.action,
+        object_kind=row.object_kind,
+        object_id=row.object_id,
+        department_id=row.department_id,
+        detail=row.detail,
+        request_id=row.request_id,
     )

@@ -31,8 +31,10 @@ class BillingAccount:
     def __post_init__(self) -> None:
         if not _CURRENCY.fullmatch(self.currency):
             raise Invalid(
-                f"{self.currency!r} is not a currency of ISO 4217", code="no-currency",
-                hint="give three capital letters, such as CNY", path="currency",
+                f"{self.currency!r} is not a currency of ISO 4217",
+                code="no-currency",
+                hint="give three capital letters, such as CNY",
+                path="currency",
             )
 
 
@@ -112,13 +114,15 @@ class Department:
         if version.valid_from < now:
             raise Invalid(
                 f"it would begin at {version.valid_from.isoformat()}, which is past",
-                code="begins-in-the-past", path="valid_from",
+                code="begins-in-the-past",
+                path="valid_from",
                 hint="let it begin now or later; what was counted until now keeps its payer",
             )
         if version.valid_from <= last.valid_from:
             raise Conflict(
                 f"a version that begins at {last.valid_from.isoformat()} exists already",
-                code="not-the-latest", path="valid_from",
+                code="not-the-latest",
+                path="valid_from",
                 hint="versions are only appended: begin later than the last one",
             )
         return replace(self, versions=(*self.versions, version), version=self.version + 1)

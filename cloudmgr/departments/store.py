@@ -43,7 +43,10 @@ department_versions = Table(
     Column("name_zh", String(200), nullable=False),
     Column("name_en", String(200), nullable=False),
     Column(
-        "billing_account_id", String(40), ForeignKey("billing_account.id"), nullable=False,
+        "billing_account_id",
+        String(40),
+        ForeignKey("billing_account.id"),
+        nullable=False,
         index=True,
     ),
     Column("active", Boolean, nullable=False),
@@ -57,7 +60,9 @@ class BillingAccountStore:
         """:raises Conflict: ``already-exists``."""
         tx.execute(
             insert(billing_accounts).values(
-                id=account.id, name_zh=account.name_zh, name_en=account.name_en,
+                id=account.id,
+                name_zh=account.name_zh,
+                name_en=account.name_en,
                 currency=account.currency,
             )
         )
@@ -106,12 +111,16 @@ class DepartmentStore:
             select(departments.c.id).where(departments.c.code == department.code)
         ).first():
             raise Conflict(
-                f"there is a department {department.code} already", code="code-taken", path="code",
+                f"there is a department {department.code} already",
+                code="code-taken",
+                path="code",
                 hint="choose another code, or add a version to that department",
             )
         tx.execute(
             insert(departments).values(
-                id=department.id, code=department.code, created_at=department.created_at,
+                id=department.id,
+                code=department.code,
+                created_at=department.created_at,
                 version=department.version,
             )
         )
@@ -167,7 +176,8 @@ class DepartmentStore:
         )
         if changed.rowcount != 1:
             raise Conflict(
-                f"the department {department.code} was changed meanwhile", code="stale-version",
+                f"the department {department.code} was changed meanwhile",
+                code="stale-version",
                 hint="read it again and repeat the change",
             )
         self._append(tx, department.id, version)
@@ -177,9 +187,12 @@ class DepartmentStore:
     def _append(tx: Connection, department_id: str, version: DepartmentVersion) -> None:
         tx.execute(
             insert(department_versions).values(
-                department_id=department_id, valid_from=version.valid_from,
-                name_zh=version.name_zh, name_en=version.name_en,
-                billing_account_id=version.billing_account_id, active=version.active,
+                department_id=department_id,
+                valid_from=version.valid_from,
+                name_zh=version.name_zh,
+                name_en=version.name_en,
+                billing_account_id=version.billing_account_id,
+                active=version.active,
             )
         )
 
@@ -191,8 +204,10 @@ class DepartmentStore:
         )
         for missing in sorted(wanted - found):
             raise Invalid(
-                f"there is no billing account {missing}", code="no-such-billing-account",
-                path="billing_account_id", hint="create the billing account first",
+                f"there is no billing account {missing}",
+                code="no-such-billing-account",
+                path="billing_account_id",
+                hint="create the billing account first",
             )
 
     def _one(self, tx: Connection, condition: ColumnElement[bool], name: str) -> Department:

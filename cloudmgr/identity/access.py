@@ -77,57 +77,100 @@ def _grants(
 
 
 _HOSTING = (
-    Action.DEPARTMENT_READ, Action.SYSTEM_READ, Action.ENVIRONMENT_READ, Action.REQUEST_READ,
+    Action.DEPARTMENT_READ,
+    Action.SYSTEM_READ,
+    Action.ENVIRONMENT_READ,
+    Action.REQUEST_READ,
     Action.WINDOW_READ,
 )
 _MONEY = (
-    Action.ACCOUNT_READ, Action.USAGE_READ, Action.CHARGE_READ, Action.INVOICE_READ,
+    Action.ACCOUNT_READ,
+    Action.USAGE_READ,
+    Action.CHARGE_READ,
+    Action.INVOICE_READ,
 )
 _RUNNING = (Action.ENVIRONMENT_SCALE, Action.ENVIRONMENT_HIBERNATE, Action.ENVIRONMENT_WAKE)
 
 # Approving: a role may sign; which roles a request waits for is policy's to say, and that nobody
 # signs his own request is the desk's.
-GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType({
-    Role.DEPARTMENT_OFFICER: _grants(
-        own=(
-            *_HOSTING, *_MONEY, *_RUNNING, Action.SYSTEM_WRITE, Action.ENVIRONMENT_LOG,
-            Action.REQUEST_SUBMIT, Action.REQUEST_CANCEL, Action.WINDOW_WRITE,
+GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
+    {
+        Role.DEPARTMENT_OFFICER: _grants(
+            own=(
+                *_HOSTING,
+                *_MONEY,
+                *_RUNNING,
+                Action.SYSTEM_WRITE,
+                Action.ENVIRONMENT_LOG,
+                Action.REQUEST_SUBMIT,
+                Action.REQUEST_CANCEL,
+                Action.WINDOW_WRITE,
+            ),
         ),
-    ),
-    # Of its own department, or, with no department, of the city: see reach().
-    Role.APPROVER: _grants(own=(*_HOSTING, *_MONEY, Action.REQUEST_APPROVE)),
-    Role.OPERATOR: _grants(
-        everywhere=(
-            *_HOSTING, *_RUNNING, Action.ENVIRONMENT_LOG, Action.REQUEST_APPROVE,
-            Action.WINDOW_WRITE, Action.POOL_READ, Action.POOL_WRITE, Action.USAGE_READ,
-            Action.POLICY_RELOAD, Action.METRICS_READ,
+        # Of its own department, or, with no department, of the city: see reach().
+        Role.APPROVER: _grants(own=(*_HOSTING, *_MONEY, Action.REQUEST_APPROVE)),
+        Role.OPERATOR: _grants(
+            everywhere=(
+                *_HOSTING,
+                *_RUNNING,
+                Action.ENVIRONMENT_LOG,
+                Action.REQUEST_APPROVE,
+                Action.WINDOW_WRITE,
+                Action.POOL_READ,
+                Action.POOL_WRITE,
+                Action.USAGE_READ,
+                Action.POLICY_RELOAD,
+                Action.METRICS_READ,
+            ),
         ),
-    ),
-    Role.FINANCE: _grants(
-        everywhere=(
-            *_HOSTING, *_MONEY, Action.ACCOUNT_WRITE, Action.REQUEST_APPROVE, Action.PERIOD_CLOSE,
+        Role.FINANCE: _grants(
+            everywhere=(
+                *_HOSTING,
+                *_MONEY,
+                Action.ACCOUNT_WRITE,
+                Action.REQUEST_APPROVE,
+                Action.PERIOD_CLOSE,
+            ),
         ),
-    ),
-    Role.AUDITOR: _grants(
-        everywhere=(
-            *_HOSTING, *_MONEY, Action.USER_READ, Action.AUDIT_READ, Action.POOL_READ,
-            Action.METRICS_READ,
+        Role.AUDITOR: _grants(
+            everywhere=(
+                *_HOSTING,
+                *_MONEY,
+                Action.USER_READ,
+                Action.AUDIT_READ,
+                Action.POOL_READ,
+                Action.METRICS_READ,
+            ),
         ),
-    ),
-    # Says who is who, and what the rules are; signs where policy says so; neither asks nor closes.
-    Role.ADMINISTRATOR: _grants(
-        everywhere=(
-            *_HOSTING, *_MONEY, Action.REQUEST_APPROVE, Action.DEPARTMENT_WRITE,
-            Action.ACCOUNT_WRITE, Action.USER_READ, Action.USER_WRITE, Action.AUDIT_READ,
-            Action.POOL_READ, Action.POOL_WRITE, Action.POLICY_RELOAD, Action.METRICS_READ,
+        # Says who is who, and what the rules are; signs where policy says so; neither asks nor closes.
+        Role.ADMINISTRATOR: _grants(
+            everywhere=(
+                *_HOSTING,
+                *_MONEY,
+                Action.REQUEST_APPROVE,
+                Action.DEPARTMENT_WRITE,
+                Action.ACCOUNT_WRITE,
+                Action.USER_READ,
+                Action.USER_WRITE,
+                Action.AUDIT_READ,
+                Action.POOL_READ,
+                Action.POOL_WRITE,
+                Action.POLICY_RELOAD,
+                Action.METRICS_READ,
+            ),
         ),
-    ),
-})
+    }
+)
 
 _BILLING = frozenset({Action.ACCOUNT_WRITE, Action.PERIOD_CLOSE})
-_ADMIN = frozenset({
-    Action.DEPARTMENT_WRITE, Action.USER_WRITE, Action.POOL_WRITE, Action.POLICY_RELOAD,
-})
+_ADMIN = frozenset(
+    {
+        Action.DEPARTMENT_WRITE,
+        Action.USER_WRITE,
+        Action.POOL_WRITE,
+        Action.POLICY_RELOAD,
+    }
+)
 
 
 def scope_for(action: Action) -> Scope:
@@ -184,12 +227,14 @@ def require_somewhere(principal: Principal, action: Action) -> None:
     needed = scope_for(action)
     if not principal.scopes & {Scope.PORTAL, needed}:
         raise Forbidden(
-            f"this token does not have the scope {needed}", code="scope-missing",
+            f"this token does not have the scope {needed}",
+            code="scope-missing",
             hint=f"use a token that was made with the scope {needed}",
         )
     granting = ", ".join(sorted(role for role, grants in GRANTS.items() if action in grants))
     raise Forbidden(
-        f"none of your roles allows {action}", code="role-missing",
+        f"none of your roles allows {action}",
+        code="role-missing",
         hint=f"it takes one of: {granting}; an administrator gives roles",
     )
 

@@ -60,7 +60,8 @@ class Authenticator:
         found = self._tokens.by_digest(tx, digest)
         if found is None or not hmac.compare_digest(found[2], digest):
             raise Unauthenticated(
-                "this token is not known here", code="token-unknown",
+                "this token is not known here",
+                code="token-unknown",
                 hint="send one that was made here: Authorization: Bearer cmt_…",
             )
         token, user, _ = found
@@ -69,11 +70,13 @@ class Authenticator:
             word = "revoked" if token.revoked_at else "expired"
             raise Unauthenticated(
                 f"this token has been {word}" if token.revoked_at else "this token has expired",
-                code=f"token-{word}", hint="sign in again, or make a new token",
+                code=f"token-{word}",
+                hint="sign in again, or make a new token",
             )
         if not user.active:
             raise Unauthenticated(
-                f"the user {user.login} is not active", code="user-inactive",
+                f"the user {user.login} is not active",
+                code="user-inactive",
                 hint="an administrator can activate the user again",
             )
         return _principal(user, token), token
@@ -100,7 +103,8 @@ class Authenticator:
             right = check_password(password, kept or self._nobody)
         if user is None or kept is None or not right or not user.active:
             raise Unauthenticated(
-                "login or password is wrong", code="wrong-credentials",
+                "login or password is wrong",
+                code="wrong-credentials",
                 hint="try again, or ask an administrator for a new password",
             )
         return user
@@ -138,7 +142,9 @@ class Authenticator:
             raise Invalid("a token needs a scope", code="no-scopes", path="scopes")
         if Scope.PORTAL in scopes:
             raise Invalid(
-                "only signing in gives the scope portal", code="portal-scope", path="scopes",
+                "only signing in gives the scope portal",
+                code="portal-scope",
+                path="scopes",
                 hint="choose among read, write, billing, admin and metrics",
             )
         if not timedelta() < life <= LONGEST_LIFE:
@@ -167,7 +173,9 @@ class Authenticator:
             if not scopes <= own.scopes:
                 raise Forbidden(
                     "a token cannot make one with more scopes than its own",
-                    code="more-than-own", path="scopes", hint="sign in and make it there",
+                    code="more-than-own",
+                    path="scopes",
+                    hint="sign in and make it there",
                 )
             life = min(life, own.expires_at - self._clock.now())
         return self.issue(tx, self._users.get(tx, principal.user_id), name, scopes, life)
@@ -182,8 +190,12 @@ class Authenticator:
     ) -> tuple[ApiToken, str]:
         secret = new_token()
         token = ApiToken(
-            id=f"tok_{uuid.uuid4().hex[:16]}", user_id=user_id, name=name, scopes=scopes,
-            created_at=self._clock.now(), expires_at=expires_at,
+            id=f"tok_{uuid.uuid4().hex[:16]}",
+            user_id=user_id,
+            name=name,
+            scopes=scopes,
+            created_at=self._clock.now(),
+            expires_at=expires_at,
         )
         self._tokens.create(tx, token, token_digest(secret))
         return token, secret
@@ -191,7 +203,12 @@ class Authenticator:
 
 def _principal(user: User, token: ApiToken) -> Principal:
     return Principal(
-        user_id=user.id, login=user.login, name=user.name, roles=user.roles,
-        department_id=user.department_id, scopes=token.scopes, locale=user.locale,
+        user_id=user.id,
+        login=user.login,
+        name=user.name,
+        roles=user.roles,
+        department_id=user.department_id,
+        scopes=token.scopes,
+        locale=user.locale,
         token_id=token.id,
     )

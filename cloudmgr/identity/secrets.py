@@ -47,14 +47,22 @@ def hash_password(password: str, effort: Effort = STANDARD_EFFORT) -> str:
     """
     if len(password) not in PASSWORD_LENGTHS:
         raise Invalid(
-            "a password has 12 to 200 characters", code="weak-password", path="password",
+            "a password has 12 to 200 characters",
+            code="weak-password",
+            path="password",
             hint="a short sentence is easy to remember and hard to guess",
         )
     salt = secrets.token_bytes(16)
-    return "$".join((
-        "scrypt", str(effort.n), str(effort.r), str(effort.p), _text(salt),
-        _text(_scrypt(password, salt, effort)),
-    ))
+    return "$".join(
+        (
+            "scrypt",
+            str(effort.n),
+            str(effort.r),
+            str(effort.p),
+            _text(salt),
+            _text(_scrypt(password, salt, effort)),
+        )
+    )
 
 
 def check_password(password: str, kept: str) -> bool:
@@ -67,8 +75,13 @@ def check_password(password: str, kept: str) -> bool:
 def _scrypt(password: str, salt: bytes, effort: Effort) -> bytes:
     return hashlib.scrypt(
         # Long input costs nothing more: scrypt begins with one HMAC of it.
-        password.encode("utf-8", "surrogatepass"), salt=salt, n=effort.n, r=effort.r, p=effort.p,
-        maxmem=256 * effort.n * effort.r, dklen=32,
+        password.encode("utf-8", "surrogatepass"),
+        salt=salt,
+        n=effort.n,
+        r=effort.r,
+        p=effort.p,
+        maxmem=256 * effort.n * effort.r,
+        dklen=32,
     )
 
 

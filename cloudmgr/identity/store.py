@@ -64,13 +64,19 @@ class UserStore:
         """:raises Conflict: ``login-taken``."""
         if tx.execute(select(users.c.id).where(users.c.login == user.login)).first():
             raise Conflict(
-                f"there is a user {user.login} already", code="login-taken", path="login",
+                f"there is a user {user.login} already",
+                code="login-taken",
+                path="login",
                 hint="choose another login",
             )
         tx.execute(
             insert(users).values(
-                id=user.id, login=user.login, created_at=user.created_at,
-                password_hash=password_hash, version=user.version, **_changeable(user),
+                id=user.id,
+                login=user.login,
+                created_at=user.created_at,
+                password_hash=password_hash,
+                version=user.version,
+                **_changeable(user),
             )
         )
 
@@ -113,7 +119,8 @@ class UserStore:
         )
         if changed.rowcount != 1:
             raise Conflict(
-                f"the user {before.login} was changed meanwhile", code="stale-version",
+                f"the user {before.login} was changed meanwhile",
+                code="stale-version",
                 hint="read it again and repeat the change",
             )
         return after
@@ -146,9 +153,14 @@ class TokenStore:
         """:raises Conflict: ``already-exists``."""
         tx.execute(
             insert(tokens).values(
-                id=token.id, user_id=token.user_id, name=token.name, digest=digest,
-                scopes=sorted(token.scopes), created_at=token.created_at,
-                expires_at=token.expires_at, last_used_at=token.last_used_at,
+                id=token.id,
+                user_id=token.user_id,
+                name=token.name,
+                digest=digest,
+                scopes=sorted(token.scopes),
+                created_at=token.created_at,
+                expires_at=token.expires_at,
+                last_used_at=token.last_used_at,
                 revoked_at=token.revoked_at,
             )
         )
@@ -172,9 +184,7 @@ class TokenStore:
         self, tx: Connection, *, user_id: str, after: str | None = None, limit: int | None = None
     ) -> list[ApiToken]:
         """Those of one user by id, after the id ``after``; revoked and expired ones as well."""
-        query = (
-            select(tokens).where(tokens.c.user_id == user_id).order_by(tokens.c.id).limit(limit)
-        )
+        query = select(tokens).where(tokens.c.user_id == user_id).order_by(tokens.c.id).limit(limit)
         if after is not None:
             query = query.where(tokens.c.id > after)
         return [_token(row) for row in tx.execute(query)]
@@ -205,22 +215,36 @@ class TokenStore:
 
 def _changeable(user: User) -> dict[str, object]:
     return {
-        "name": user.name, "roles": sorted(user.roles), "department_id": user.department_id,
-        "locale": user.locale.value, "active": user.active,
+        "name": user.name,
+        "roles": sorted(user.roles),
+        "department_id": user.department_id,
+        "locale": user.locale.value,
+        "active": user.active,
     }
 
 
 def _user(row: Row[Any]) -> User:
     return User(
-        id=row.id, login=row.login, name=row.name, roles=frozenset(map(Role, row.roles)),
-        department_id=row.department_id, locale=Locale(row.locale), created_at=row.created_at,
-        active=row.active, version=row.version,
+        id=row.id,
+        login=row.login,
+        name=row.name,
+        roles=frozenset(map(Role, row.roles)),
+        department_id=row.department_id,
+        locale=Locale(row.locale),
+        created_at=row.created_at,
+        active=row.active,
+        version=row.version,
     )
 
 
 def _token(row: Row[Any]) -> ApiToken:
     return ApiToken(
-        id=row.id, user_id=row.user_id, name=row.name, scopes=frozenset(map(Scope, row.scopes)),
-        created_at=row.created_at, expires_at=row.expires_at, last_used_at=row.last_used_at,
+        id=row.id,
+        user_id=row.user_id,
+        name=row.name,
+        scopes=frozenset(map(Scope, row.scopes)),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )

@@ -69,8 +69,10 @@ class User:
     def __post_init__(self) -> None:
         if Role.DEPARTMENT_OFFICER in self.roles and self.department_id is None:
             raise Invalid(
-                "a department officer belongs to a department", code="department-missing",
-                path="department_id", hint="name the department, or leave the role out",
+                "a department officer belongs to a department",
+                code="department-missing",
+                path="department_id",
+                hint="name the department, or leave the role out",
             )
 
 

@@ -177,7 +177,8 @@ def _department(
     services.departments.create(
         tx,
         a_department(
-            id=department_id, code=code,
+            id=department_id,
+            code=code,
             versions=(a_version(name_zh=name, billing_account_id=account.id),),
         ),
     )
@@ -187,13 +188,21 @@ def _department(
         tx, user, f"{name} token", EVERY_SCOPE, timedelta(days=30)
     )
     event = services.trail.record(
-        tx, a_principal(user_id=user.id, login=user.login), "department.create",
-        object_kind="department", object_id=department_id, department_id=department_id,
+        tx,
+        a_principal(user_id=user.id, login=user.login),
+        "department.create",
+        object_kind="department",
+        object_id=department_id,
+        department_id=department_id,
         detail={"name": name},
     )
     return {
-        "department_id": department_id, "billing_account_id": account.id, "account_id": account.id,
-        "user_id": user.id, "token_id": token.id, "event_id": event.id,
+        "department_id": department_id,
+        "billing_account_id": account.id,
+        "account_id": account.id,
+        "user_id": user.id,
+        "token_id": token.id,
+        "event_id": event.id,
         **_hosted(city, tx, department_id, name, user),
     }
 
@@ -206,8 +215,11 @@ def _hosted(
     ids = {
         kind: f"{prefix}_{code}"
         for kind, prefix in (
-            ("system_id", "sys"), ("environment_id", "env"), ("request_id", "req"),
-            ("window_id", "win"), ("pool_id", "pool"),
+            ("system_id", "sys"),
+            ("environment_id", "env"),
+            ("request_id", "req"),
+            ("window_id", "win"),
+            ("pool_id", "pool"),
         )
     }
     services.pools.add(tx, a_pool(id=ids["pool_id"], name=f"{name}资源池"))
@@ -215,23 +227,35 @@ def _hosted(
         tx, a_system(id=ids["system_id"], department_id=department_id, code=code, name_zh=name)
     )
     environment = an_environment(
-        id=ids["environment_id"], system_id=ids["system_id"], department_id=department_id,
-        host=f"{code}-production.extranet.localhost", pool_id=ids["pool_id"],
+        id=ids["environment_id"],
+        system_id=ids["system_id"],
+        department_id=department_id,
+        host=f"{code}-production.extranet.localhost",
+        pool_id=ids["pool_id"],
     )
     services.environments.add(tx, environment)
     services.requests.add(
         tx,
         a_request(
-            id=ids["request_id"], department_id=department_id, system_id=ids["system_id"],
-            environment_id=environment.id, reason=f"{name}停用", submitted_by=officer.id,
-            submitted_by_login=officer.login, submitted_at=now,
+            id=ids["request_id"],
+            department_id=department_id,
+            system_id=ids["system_id"],
+            environment_id=environment.id,
+            reason=f"{name}停用",
+            submitted_by=officer.id,
+            submitted_by_login=officer.login,
+            submitted_at=now,
         ),
     )
     services.windows.add(
         tx,
         a_window(
-            now + timedelta(days=1), now + timedelta(days=2), id=ids["window_id"],
-            environment_id=environment.id, note=name, request_id=ids["request_id"],
+            now + timedelta(days=1),
+            now + timedelta(days=2),
+            id=ids["window_id"],
+            environment_id=environment.id,
+            note=name,
+            request_id=ids["request_id"],
         ),
     )
     services.scaling_store.record(
@@ -241,9 +265,12 @@ def _hosted(
         tx,
         [
             a_record(
-                resource=f"alloc_{code}", environment_id=environment.id,
-                system_id=ids["system_id"], department_id=department_id,
-                pool_id=ids["pool_id"], interval=Interval(start, start + timedelta(hours=1)),
+                resource=f"alloc_{code}",
+                environment_id=environment.id,
+                system_id=ids["system_id"],
+                department_id=department_id,
+                pool_id=ids["pool_id"],
+                interval=Interval(start, start + timedelta(hours=1)),
             )
             for start in (CREATED + timedelta(hours=1), now)
         ],
@@ -251,7 +278,8 @@ def _hosted(
     )
     # What both have, and some operations must be told.
     ids.update(
-        component="web", starts_at=CREATED.isoformat(),
+        component="web",
+        starts_at=CREATED.isoformat(),
         ends_at=(now + timedelta(days=1)).isoformat(),
     )
     return ids
@@ -262,8 +290,12 @@ def _person(
 ) -> User:
     services = city.services
     user = a_user(
-        id=f"usr_{login}", login=login, name=login, department_id=department_id,
-        roles=frozenset(roles), created_at=city.clock.now(),
+        id=f"usr_{login}",
+        login=login,
+        name=login,
+        department_id=department_id,
+        roles=frozenset(roles),
+        created_at=city.clock.now(),
     )
     services.users.create(tx, user, services.authenticator.hashed(PASSWORD))
     _, city.secrets[login] = services.authenticator.issue(

@@ -15,7 +15,10 @@ URL = "/api/v1/departments"
 
 def new(**changes: Any) -> dict[str, Any]:
     return {
-        "code": "roads", "name_zh": "公路局", "name_en": "Roads", "billing_account_id": "acc_exam",
+        "code": "roads",
+        "name_zh": "公路局",
+        "name_en": "Roads",
+        "billing_account_id": "acc_exam",
         **changes,
     }
 
@@ -68,7 +71,8 @@ def test_a_new_version_holds_from_its_day(city: City) -> None:
     client, url = city.client("root"), f"{URL}/{OURS}"
     tag = client.get(url).headers["ETag"]
     answer = client.post(
-        f"{url}/versions", json=revision(valid_from="2026-07-01T00:00:00+08:00"),
+        f"{url}/versions",
+        json=revision(valid_from="2026-07-01T00:00:00+08:00"),
         headers={"If-Match": tag},
     )
     assert answer.status_code == 201

@@ -41,7 +41,8 @@ def test_the_document_is_for_everybody_and_says_how_to_authenticate(seen_city: C
 def test_every_schema_has_an_example(seen_city: City) -> None:
     schemas = seen_city.app.openapi()["components"]["schemas"]
     bare = [
-        name for name, schema in schemas.items()
+        name
+        for name, schema in schemas.items()
         if not schema.get("examples") and "enum" not in schema
     ]
     assert bare == []
@@ -94,17 +95,20 @@ def test_whatever_is_sent_the_answer_is_a_documented_one(city: City) -> None:
     an If-Match, or break a rule that no schema can state), and what ``test_every_route.py``
     proves already, that nothing answers without a token.
     """
-    config = SchemathesisConfig.from_dict({
-        "seed": 20260601,
-        "headers": {"Authorization": f"Bearer {city.secrets['everybody']}"},
-        "generation": {"deterministic": True, "max-examples": 4, "no-shrink": True},
-        "phases": {"stateful": {"enabled": False}},
-        "checks": {
-            "positive_data_acceptance": {"enabled": False}, "ignored_auth": {"enabled": False},
-        },
-        "continue-on-failure": True,
-        "workers": 1,
-    })
+    config = SchemathesisConfig.from_dict(
+        {
+            "seed": 20260601,
+            "headers": {"Authorization": f"Bearer {city.secrets['everybody']}"},
+            "generation": {"deterministic": True, "max-examples": 4, "no-shrink": True},
+            "phases": {"stateful": {"enabled": False}},
+            "checks": {
+                "positive_data_acceptance": {"enabled": False},
+                "ignored_auth": {"enabled": False},
+            },
+            "continue-on-failure": True,
+            "workers": 1,
+        }
+    )
     api = schemathesis.openapi.from_asgi("/api/v1/openapi.json", city.app, config=config)
     asked, broken = Counter[str](), []
     # Its pytest plugin does not know this pytest's node ids, so its engine is run as it is.

@@ -33,8 +33,13 @@ def test_whoever_saw_it_may_change_it(header: str) -> None:
 
 @pytest.mark.parametrize(
     ("header", "code"),
-    [(None, "precondition-required"), ('"2"', "stale-version"), ('W/"3"', "stale-version"),
-     ("3", "stale-version"), ("", "stale-version")],
+    [
+        (None, "precondition-required"),
+        ('"2"', "stale-version"),
+        ('W/"3"', "stale-version"),
+        ("3", "stale-version"),
+        ("", "stale-version"),
+    ],
 )
 def test_whoever_did_not_may_not(header: str | None, code: str) -> None:
     with pytest.raises(Conflict) as refused:

@@ -234,7 +234,10 @@ def ask(
         path = path.replace(f"{{{name}}}", ids.get(name, NOBODYS))
     body = body if body is not None else operation.body
     answer: Reply = client.request(
-        operation.method, path, headers=operation.headers, params=query or None,
+        operation.method,
+        path,
+        headers=operation.headers,
+        params=query or None,
         **({} if body is None else {"json": body}),
     )
     return answer
@@ -284,6 +287,7 @@ def trail_of(city: City, department_id: str) -> list[Any]:
     assert department_id != OURS
     with city.database.read() as tx:
         return [
-            event for _, event in city.services.audit.list(tx)
+            event
+            for _, event in city.services.audit.list(tx)
             if event.department_id == department_id
         ]

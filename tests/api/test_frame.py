@@ -105,7 +105,8 @@ def test_every_fault_is_told_with_its_place(seen_city: City) -> None:
     error = Invalid("two things", hint="mend both", problems=(("a[0].b", "one"), ("c", "two")))
     problem = raising(seen_city.services, error).get("/fail").json()
     assert problem["errors"] == [
-        {"path": "a[0].b", "message": "one"}, {"path": "c", "message": "two"},
+        {"path": "a[0].b", "message": "one"},
+        {"path": "c", "message": "two"},
     ]
     assert problem["hint"] == "mend both"
 
@@ -171,7 +172,8 @@ def pieces() -> Iterator[bytes]:
 @pytest.mark.parametrize("content", [b"x" * (1024 * 1024 + 1), pieces])
 def test_a_body_over_a_mebibyte_is_refused_announced_or_not(seen_city: City, content: Any) -> None:
     answer = seen_city.client("root").post(
-        "/api/v1/billing-accounts", content=content() if callable(content) else content,
+        "/api/v1/billing-accounts",
+        content=content() if callable(content) else content,
         headers={"Content-Type": "application/json"},
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
@@ -195,10 +197,13 @@ def test_requests_are_counted_by_their_route_not_by_their_address(city: City) ->
     client.get("/nowhere/1")
     client.request("BREW", "/nowhere/2")
     value = city.services.registry.get_sample_value
-    assert value(
-        "cloudmgr_http_requests_total",
-        {"method": "GET", "route": DEPARTMENTS + "/{department_id}", "status": "404"},
-    ) == 3
+    assert (
+        value(
+            "cloudmgr_http_requests_total",
+            {"method": "GET", "route": DEPARTMENTS + "/{department_id}", "status": "404"},
+        )
+        == 3
+    )
     unmatched = {"route": "unmatched", "status": "404"}
     assert value("cloudmgr_http_requests_total", {"method": "GET", **unmatched}) == 1
     assert value("cloudmgr_http_requests_total", {"method": "other", **unmatched}) == 1
@@ -228,9 +233,7 @@ def test_a_part_that_cannot_serve_is_named(seen_city: City) -> None:
     def broken() -> None:
         raise Temporary("x", code="gateway-down")
 
-    services = replace(
-        seen_city.services, checks={"gateway": broken}, registry=CollectorRegistry()
-    )
+    services = replace(seen_city.services, checks={"gateway": broken}, registry=CollectorRegistry())
     problem = TestClient(create_app(services)).get("/readyz").json()
     assert problem["errors"] == [{"path": "gateway", "message": "gateway-down"}]
 
@@ -243,7 +246,8 @@ def test_a_face_for_people_may_render_a_problem_as_a_page(seen_city: City) -> No
         services,
         render=lambda request, found, _: (
             HTMLResponse(f"<h1>{found.title}</h1>", found.status)
-            if "text/html" in request.headers.get("accept", "") else None
+            if "text/html" in request.headers.get("accept", "")
+            else None
         ),
     )
     page = TestClient(app).get("/nowhere", headers={"Accept": "text/html"})

@@ -92,8 +92,16 @@ def test_the_portals_session_passes_from_the_portals_own_pages(seen_city: City) 
 
 
 @pytest.mark.parametrize(
-    "origin", ["", "null", "http://evil.example", "http://testserver.evil.example",
-               "http://testserver:81", "testserver", "http://testserver@evil.example"],
+    "origin",
+    [
+        "",
+        "null",
+        "http://evil.example",
+        "http://testserver.evil.example",
+        "http://testserver:81",
+        "testserver",
+        "http://testserver@evil.example",
+    ],
 )
 def test_a_session_changes_nothing_from_elsewhere(seen_city: City, origin: str) -> None:
     client = signed_in(seen_city, "root", Origin=origin)

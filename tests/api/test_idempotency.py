@@ -76,7 +76,10 @@ def test_a_key_is_forgotten_after_a_day(city: City) -> None:
 def test_a_key_stays_free_when_the_work_was_refused(seen_city: City) -> None:
     client = seen_city.client("root")
     body = {
-        "code": "roads", "name_zh": "路", "name_en": "Roads", "billing_account_id": "acc_none",
+        "code": "roads",
+        "name_zh": "路",
+        "name_en": "Roads",
+        "billing_account_id": "acc_none",
     }
     headers = {"Idempotency-Key": "k5"}
     refused = client.post("/api/v1/departments", json=body, headers=headers)

@@ -49,9 +49,19 @@ def test_a_made_up_cursor_is_refused_or_means_something(cursor: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ['["numbers",true]', '["numbers",-1]', '["numbers",1.5]', '["numbers",null]',
-                '["numbers","1"]', '["numbers",99999999999999999999]', '["others",1]',
-                '["numbers"]', "[" * 5000, '{"numbers":1}'],
+    "content",
+    [
+        '["numbers",true]',
+        '["numbers",-1]',
+        '["numbers",1.5]',
+        '["numbers",null]',
+        '["numbers","1"]',
+        '["numbers",99999999999999999999]',
+        '["others",1]',
+        '["numbers"]',
+        "[" * 5000,
+        '{"numbers":1}',
+    ],
 )
 def test_a_cursor_of_another_shape_is_refused(content: str) -> None:
     cursor = base64.urlsafe_b64encode(content.encode()).decode()

@@ -17,7 +17,10 @@ URL = "/api/v1/users"
 
 def new(**changes: Any) -> dict[str, Any]:
     return {
-        "login": "wang", "name": "王芳", "roles": ["department-officer"], "department_id": OURS,
+        "login": "wang",
+        "name": "王芳",
+        "roles": ["department-officer"],
+        "department_id": OURS,
         **changes,
     }
 
@@ -107,9 +110,7 @@ def test_a_new_password_is_not_in_the_trail(city: City) -> None:
         city.services.authenticator.check(tx, "officer", secret)
 
 
-@pytest.mark.parametrize(
-    ("headers", "status"), [({}, 428), ({"If-Match": '"9"'}, 412)]
-)
+@pytest.mark.parametrize(("headers", "status"), [({}, 428), ({"If-Match": '"9"'}, 412)])
 def test_a_change_needs_the_version_that_was_seen(
     seen_city: City, headers: dict[str, str], status: int
 ) -> None:
@@ -145,8 +146,16 @@ def test_a_token_is_made_used_and_revoked(stored_city: City) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{"days": 0}, {"days": 367}, {"days": "90"}, {"scopes": []}, {"scopes": ["portal"]},
-             {"scopes": ["root"]}, {"name": ""}],
+    "body",
+    [
+        {"days": 0},
+        {"days": 367},
+        {"days": "90"},
+        {"scopes": []},
+        {"scopes": ["portal"]},
+        {"scopes": ["root"]},
+        {"name": ""},
+    ],
 )
 def test_a_token_that_cannot_be_is_refused(seen_city: City, body: dict[str, Any]) -> None:
     assert make(seen_city.client("officer"), **body).status_code == 422

@@ -23,8 +23,13 @@ def record(
 ) -> AuditEvent:
     with database.write() as tx:
         return Trail(store, clock).record(
-            tx, a_principal(), action, object_kind="thing", object_id="t1",
-            department_id=department, detail={"why": "因为", "count": 2},
+            tx,
+            a_principal(),
+            action,
+            object_kind="thing",
+            object_id="t1",
+            department_id=department,
+            detail={"why": "因为", "count": 2},
         )
 
 

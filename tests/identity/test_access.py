@@ -44,8 +44,12 @@ def test_every_kind_of_thing_can_be_read_by_somebody() -> None:
 @pytest.mark.parametrize(
     "action",
     [
-        Action.ENVIRONMENT_READ, Action.ENVIRONMENT_SCALE, Action.REQUEST_SUBMIT,
-        Action.WINDOW_WRITE, Action.INVOICE_READ, Action.USAGE_READ,
+        Action.ENVIRONMENT_READ,
+        Action.ENVIRONMENT_SCALE,
+        Action.REQUEST_SUBMIT,
+        Action.WINDOW_WRITE,
+        Action.INVOICE_READ,
+        Action.USAGE_READ,
     ],
 )
 def test_an_officer_does_it_at_home_and_nowhere_else(action: Action) -> None:
@@ -80,9 +84,7 @@ def test_what_is_somebody_elses_to_do_is_forbidden(role: Role, action: Action) -
     assert not may(of(role), action, OWN)
 
 
-@pytest.mark.parametrize(
-    "role", [Role.OPERATOR, Role.FINANCE, Role.AUDITOR, Role.ADMINISTRATOR]
-)
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.FINANCE, Role.AUDITOR, Role.ADMINISTRATOR])
 def test_the_citys_staff_sees_every_departments_environments(role: Role) -> None:
     assert confine(of(role, department_id=None), Action.ENVIRONMENT_READ) is None
     assert confine(of(role, department_id=None), Action.ENVIRONMENT_READ, OTHER) == OTHER
@@ -129,11 +131,16 @@ def test_a_list_is_held_to_ones_own_department() -> None:
 @pytest.mark.parametrize(
     ("action", "scope"),
     [
-        (Action.ENVIRONMENT_READ, Scope.READ), (Action.ENVIRONMENT_LOG, Scope.READ),
-        (Action.ENVIRONMENT_SCALE, Scope.WRITE), (Action.REQUEST_APPROVE, Scope.WRITE),
-        (Action.PERIOD_CLOSE, Scope.BILLING), (Action.ACCOUNT_WRITE, Scope.BILLING),
-        (Action.USER_WRITE, Scope.ADMIN), (Action.POLICY_RELOAD, Scope.ADMIN),
-        (Action.METRICS_READ, Scope.METRICS), (Action.SELF_WRITE, Scope.WRITE),
+        (Action.ENVIRONMENT_READ, Scope.READ),
+        (Action.ENVIRONMENT_LOG, Scope.READ),
+        (Action.ENVIRONMENT_SCALE, Scope.WRITE),
+        (Action.REQUEST_APPROVE, Scope.WRITE),
+        (Action.PERIOD_CLOSE, Scope.BILLING),
+        (Action.ACCOUNT_WRITE, Scope.BILLING),
+        (Action.USER_WRITE, Scope.ADMIN),
+        (Action.POLICY_RELOAD, Scope.ADMIN),
+        (Action.METRICS_READ, Scope.METRICS),
+        (Action.SELF_WRITE, Scope.WRITE),
     ],
 )
 def test_each_action_takes_one_scope(action: Action, scope: Scope) -> None:
@@ -147,12 +154,18 @@ def test_a_token_without_the_scope_is_told_which_it_takes() -> None:
 
 
 @given(
-    st.frozensets(st.sampled_from(Role)), st.frozensets(st.sampled_from(Scope)),
-    st.sampled_from(Action), st.sampled_from([None, OWN, OTHER]), st.sampled_from([None, OWN]),
+    st.frozensets(st.sampled_from(Role)),
+    st.frozensets(st.sampled_from(Scope)),
+    st.sampled_from(Action),
+    st.sampled_from([None, OWN, OTHER]),
+    st.sampled_from([None, OWN]),
 )
 def test_more_roles_or_scopes_never_allow_less_and_may_agrees_with_require(
-    roles: frozenset[Role], scopes: frozenset[Scope], action: Action,
-    thing: str | None, home: str | None,
+    roles: frozenset[Role],
+    scopes: frozenset[Scope],
+    action: Action,
+    thing: str | None,
+    home: str | None,
 ) -> None:
     principal = a_principal(roles=roles, scopes=scopes, department_id=home)
     allowed = may(principal, action, thing)

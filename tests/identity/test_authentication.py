@@ -127,9 +127,7 @@ def test_login_and_password_lead_to_the_user(door: Door) -> None:
     ("login", "password"),
     [("li.wei", "wrong horse battery"), ("nobody", PASSWORD), ("li.wei", ""), ("", "")],
 )
-def test_wrong_credentials_do_not_say_what_was_wrong(
-    door: Door, login: str, password: str
-) -> None:
+def test_wrong_credentials_do_not_say_what_was_wrong(door: Door, login: str, password: str) -> None:
     with door.database.read() as tx, pytest.raises(Unauthenticated) as refused:
         door.authenticator.check(tx, login, password)
     assert refused.value.code == "wrong-credentials"
@@ -139,7 +137,8 @@ def test_without_a_password_or_activity_nobody_signs_in(door: Door) -> None:
     with door.database.write() as tx:
         door.users.create(tx, a_user(id="usr_2", login="robot"))
         door.users.create(
-            tx, a_user(id="usr_3", login="gone", active=False),
+            tx,
+            a_user(id="usr_3", login="gone", active=False),
             door.authenticator.hashed(PASSWORD),
         )
     with door.database.read() as tx:

@@ -18,7 +18,11 @@ users, tokens = UserStore(), TokenStore()
 
 def a_token(number: int, *scopes: Scope) -> ApiToken:
     return ApiToken(
-        f"tok_{number}", "usr_li", "名", frozenset(scopes or {Scope.READ}), CREATED,
+        f"tok_{number}",
+        "usr_li",
+        "名",
+        frozenset(scopes or {Scope.READ}),
+        CREATED,
         CREATED + timedelta(days=1),
     )
 
@@ -103,8 +107,10 @@ def test_only_living_sessions_are_ended(database: Database) -> None:
 def test_what_is_not_there_is_not_found(database: Database) -> None:
     with database.read() as tx:
         for look in (
-            lambda: users.get(tx, "usr_none"), lambda: users.by_login(tx, "none"),
-            lambda: users.password_hash(tx, "usr_none"), lambda: tokens.get(tx, "tok_none"),
+            lambda: users.get(tx, "usr_none"),
+            lambda: users.by_login(tx, "none"),
+            lambda: users.password_hash(tx, "usr_none"),
+            lambda: tokens.get(tx, "tok_none"),
         ):
             with pytest.raises(NotFound):
                 look()

@@ -93,13 +93,19 @@ def create_billing_account(
 
     def work(tx: Connection) -> Answer:
         account = BillingAccount(
-            id=f"acc_{uuid.uuid4().hex[:16]}", name_zh=body.name_zh, name_en=body.name_en,
+            id=f"acc_{uuid.uuid4().hex[:16]}",
+            name_zh=body.name_zh,
+            name_en=body.name_en,
             currency=body.currency,
         )
         caller.services.billing_accounts.create(tx, account)
         caller.record(
-            tx, "billing-account.create", object_kind="billing-account", object_id=account.id,
-            department_id=None, detail=body.model_dump(),
+            tx,
+            "billing-account.create",
+            object_kind="billing-account",
+            object_id=account.id,
+            department_id=None,
+            detail=body.model_dump(),
         )
         return Answer(201, _view(account), {"Location": f"{router.prefix}/{account.id}"})
 

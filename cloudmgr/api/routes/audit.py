@@ -24,10 +24,16 @@ class AuditEventView(View):
     """Somebody did something."""
 
     model_config = example(
-        id="aud_0123456789abcdef", at="2026-06-01T00:00:00Z", actor_id="usr_0123456789abcdef",
-        actor_login="li.wei", action="environment.scale", object_kind="environment",
-        object_id="env_0123456789abcdef", department_id="dep_0123456789abcdef",
-        detail={"reason": "exam results at noon"}, request_id="0b3e7c2a5f8d4c61",
+        id="aud_0123456789abcdef",
+        at="2026-06-01T00:00:00Z",
+        actor_id="usr_0123456789abcdef",
+        actor_login="li.wei",
+        action="environment.scale",
+        object_kind="environment",
+        object_id="env_0123456789abcdef",
+        department_id="dep_0123456789abcdef",
+        detail={"reason": "exam results at noon"},
+        request_id="0b3e7c2a5f8d4c61",
     )
 
     id: str
@@ -57,8 +63,13 @@ def list_audit_events(
     """The newest first."""
     services = caller.services
     wanted = AuditFilter(
-        department_id=caller.confine(department_id), actor_id=actor_id, action=action,
-        object_kind=object_kind, object_id=object_id, since=since, until=until,
+        department_id=caller.confine(department_id),
+        actor_id=actor_id,
+        action=action,
+        object_kind=object_kind,
+        object_id=object_id,
+        since=since,
+        until=until,
     )
     with services.database.read() as tx:
         rows = services.audit.list(
@@ -69,7 +80,14 @@ def list_audit_events(
 
 def _view(event: AuditEvent) -> AuditEventView:
     return AuditEventView(
-        id=event.id, at=event.at, actor_id=event.actor_id, actor_login=event.actor_login,
-        action=event.action, object_kind=event.object_kind, object_id=event.object_id,
-        department_id=event.department_id, detail=dict(event.detail), request_id=event.request_id,
+        id=event.id,
+        at=event.at,
+        actor_id=event.actor_id,
+        actor_login=event.actor_login,
+        action=event.action,
+        object_kind=event.object_kind,
+        object_id=event.object_id,
+        department_id=event.department_id,
+        detail=dict(event.detail),
+        request_id=event.request_id,
     )

@@ -58,7 +58,9 @@ class NewDepartment(Entry):
     """A department to be made, with its first version, which may begin in the past."""
 
     model_config = example(
-        code="education", name_zh="教育委员会", name_en="Education Commission",
+        code="education",
+        name_zh="教育委员会",
+        name_en="Education Commission",
         billing_account_id="acc_5f0c1d2e3a4b5c6d",
     )
 
@@ -109,7 +111,10 @@ def list_departments(
     held_to = caller.confine()
     with services.database.read() as tx:
         rows = services.departments.list(
-            tx, department_id=held_to, code=code, after=paging.after("departments"),
+            tx,
+            department_id=held_to,
+            code=code,
+            after=paging.after("departments"),
             limit=paging.fetch,
         )
     now = services.clock.now()
@@ -131,9 +136,7 @@ def get_department(
     return seen(_view(department, now), _etag(department, now), if_none_match)
 
 
-@router.post(
-    "", status_code=201, response_model=DepartmentView, summary="Create a department"
-)
+@router.post("", status_code=201, response_model=DepartmentView, summary="Create a department")
 def create_department(
     caller: Annotated[Caller, Access(Action.DEPARTMENT_WRITE)],
     body: NewDepartment,
@@ -156,11 +159,16 @@ def create_department(
         )
         services.departments.create(tx, department)
         caller.record(
-            tx, "department.create", object_kind="department", object_id=department.id,
-            department_id=department.id, detail={"code": department.code},
+            tx,
+            "department.create",
+            object_kind="department",
+            object_id=department.id,
+            department_id=department.id,
+            detail={"code": department.code},
         )
         return Answer(
-            201, _view(department, now),
+            201,
+            _view(department, now),
             {"Location": f"{router.prefix}/{department.id}", "ETag": _etag(department, now)},
         )
 
@@ -168,7 +176,9 @@ def create_department(
 
 
 @router.post(
-    "/{department_id}/versions", status_code=201, response_model=DepartmentView,
+    "/{department_id}/versions",
+    status_code=201,
+    response_model=DepartmentView,
     summary="Say what a department will be",
 )
 def add_department_version(
@@ -191,16 +201,22 @@ def add_department_version(
         )
         after = services.departments.add_version(tx, department, version, now)
         caller.record(
-            tx, "department.revise", object_kind="department", object_id=after.id,
+            tx,
+            "department.revise",
+            object_kind="department",
+            object_id=after.id,
             department_id=after.id,
             detail={
-                "valid_from": version.valid_from.isoformat(), "name_zh": version.name_zh,
-                "name_en": version.name_en, "billing_account_id": version.billing_account_id,
+                "valid_from": version.valid_from.isoformat(),
+                "name_zh": version.name_zh,
+                "name_en": version.name_en,
+                "billing_account_id": version.billing_account_id,
                 "active": version.active,
             },
         )
         return Answer(
-            201, _view(after, now),
+            201,
+            _view(after, now),
             {"Location": f"{router.prefix}/{after.id}", "ETag": _etag(after, now)},
         )
 
@@ -216,14 +232,20 @@ def _etag(department: Department, now: datetime) -> str:
 def _view(department: Department, now: datetime) -> DepartmentView:
     current = department.in_force(now)
     return DepartmentView(
-        id=department.id, code=department.code, created_at=department.created_at,
-        version=department.version, current=_version_view(current) if current else None,
+        id=department.id,
+        code=department.code,
+        created_at=department.created_at,
+        version=department.version,
+        current=_version_view(current) if current else None,
         versions=tuple(map(_version_view, department.versions)),
     )
 
 
 def _version_view(version: DepartmentVersion) -> DepartmentVersionView:
     return DepartmentVersionView(
-        valid_from=version.valid_from, name_zh=version.name_zh, name_en=version.name_en,
-        billing_account_id=version.billing_account_id, active=version.active,
+        valid_from=version.valid_from,
+        name_zh=version.name_zh,
+        name_en=version.name_en,
+        billing_account_id=version.billing_account_id,
+        active=version.active,
     )

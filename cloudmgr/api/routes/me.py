@@ -24,14 +24,24 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1/me", tags=["me"])
 
 _USER = {
-    "id": "usr_0123456789abcdef", "login": "li.wei", "name": "李伟",
-    "roles": ["department-officer"], "department_id": "dep_0123456789abcdef", "locale": "zh-CN",
-    "active": True, "version": 1, "created_at": "2026-01-01T00:00:00Z",
+    "id": "usr_0123456789abcdef",
+    "login": "li.wei",
+    "name": "李伟",
+    "roles": ["department-officer"],
+    "department_id": "dep_0123456789abcdef",
+    "locale": "zh-CN",
+    "active": True,
+    "version": 1,
+    "created_at": "2026-01-01T00:00:00Z",
 }
 _TOKEN: dict[str, Any] = {
-    "id": "tok_0123456789abcdef", "name": "nightly report", "scopes": ["read"],
-    "created_at": "2026-06-01T00:00:00Z", "expires_at": "2026-08-30T00:00:00Z",
-    "last_used_at": None, "revoked_at": None,
+    "id": "tok_0123456789abcdef",
+    "name": "nightly report",
+    "scopes": ["read"],
+    "created_at": "2026-06-01T00:00:00Z",
+    "expires_at": "2026-08-30T00:00:00Z",
+    "last_used_at": None,
+    "revoked_at": None,
 }
 TokenScope = Literal[Scope.READ, Scope.WRITE, Scope.BILLING, Scope.ADMIN, Scope.METRICS]
 
@@ -62,7 +72,8 @@ class NewToken(Entry):
 
     name: Name
     scopes: Annotated[frozenset[TokenScope], BeforeValidator(distinct)] = Field(
-        min_length=1, max_length=len(Scope),
+        min_length=1,
+        max_length=len(Scope),
         description=(
             "`read`: look; `write`: ask, approve, scale; `billing`: accounts, closing a month; "
             "`admin`: departments, users, pools, policy; `metrics`: the control plane's metrics. "
@@ -100,7 +111,8 @@ def get_me(caller: Annotated[Caller, Access(Action.SELF_READ)]) -> MeView:
     with caller.services.database.read() as tx:
         user = caller.services.users.get(tx, caller.principal.user_id)
     return MeView(
-        user=user_view(user), scopes=tuple(sorted(caller.principal.scopes)),
+        user=user_view(user),
+        scopes=tuple(sorted(caller.principal.scopes)),
         token_id=caller.principal.token_id,
     )
 
@@ -124,8 +136,12 @@ def change_my_password(
         services.users.set_password_hash(tx, user.id, kept)
         ended = services.tokens.revoke_sessions(tx, user.id, services.clock.now())
         caller.record(
-            tx, "user.change-password", object_kind="user", object_id=user.id,
-            department_id=user.department_id, detail={"sessions_ended": ended},
+            tx,
+            "user.change-password",
+            object_kind="user",
+            object_id=user.id,
+            department_id=user.department_id,
+            detail={"sessions_ended": ended},
         )
     return Answer(204).response()
 
@@ -159,7 +175,10 @@ def create_my_token(
             tx, caller.principal, body.name, frozenset(body.scopes), timedelta(days=body.days)
         )
         caller.record(
-            tx, "token.create", object_kind="token", object_id=token.id,
+            tx,
+            "token.create",
+            object_kind="token",
+            object_id=token.id,
             department_id=caller.principal.department_id,
             detail={"name": token.name, "scopes": sorted(token.scopes)},
         )
@@ -183,15 +202,23 @@ def revoke_my_token(
         if token.revoked_at is None:
             services.tokens.revoke(tx, token.id, services.clock.now())
             caller.record(
-                tx, "token.revoke", object_kind="token", object_id=token.id,
-                department_id=caller.principal.department_id, detail={"name": token.name},
+                tx,
+                "token.revoke",
+                object_kind="token",
+                object_id=token.id,
+                department_id=caller.principal.department_id,
+                detail={"name": token.name},
             )
     return Answer(204).response()
 
 
 def _view(token: ApiToken) -> TokenView:
     return TokenView(
-        id=token.id, name=token.name, scopes=tuple(sorted(token.scopes)),
-        created_at=token.created_at, expires_at=token.expires_at,
-        last_used_at=token.last_used_at, revoked_at=token.revoked_at,
+        id=token.id,
+        name=token.name,
+        scopes=tuple(sorted(token.scopes)),
+        created_at=token.created_at,
+        expires_at=token.expires_at,
+        last_used_at=token.last_used_at,
+        revoked_at=token.revoked_at,
     )

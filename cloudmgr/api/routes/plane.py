@@ -32,17 +32,13 @@ class HealthView(View):
     status: str
 
 
-@router.get(
-    "/healthz", response_model=HealthView, dependencies=[Public], summary="Does it live"
-)
+@router.get("/healthz", response_model=HealthView, dependencies=[Public], summary="Does it live")
 async def get_health() -> HealthView:
     """It does if it answers: nothing else is asked, so a slow database restarts nobody."""
     return HealthView(status="ok")
 
 
-@router.get(
-    "/readyz", response_model=HealthView, dependencies=[Public], summary="Can it serve"
-)
+@router.get("/readyz", response_model=HealthView, dependencies=[Public], summary="Can it serve")
 def get_readiness(request: Request) -> HealthView:
     """503 while the database or another part that it needs cannot serve; `errors` names it."""
     services: Services = request.app.state.services
@@ -63,7 +59,9 @@ def get_readiness(request: Request) -> HealthView:
 
 
 @router.get(
-    "/metrics", response_class=PlainTextResponse, summary="Metrics for Prometheus",
+    "/metrics",
+    response_class=PlainTextResponse,
+    summary="Metrics for Prometheus",
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
 def get_metrics(caller: Annotated[Caller, Access(Action.METRICS_READ)]) -> Response:

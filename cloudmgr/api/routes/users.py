@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 
 _GIVEN: dict[str, Any] = {
-    "login": "li.wei", "name": "李伟", "roles": ["department-officer"],
-    "department_id": "dep_0123456789abcdef", "locale": "zh-CN",
+    "login": "li.wei",
+    "name": "李伟",
+    "roles": ["department-officer"],
+    "department_id": "dep_0123456789abcdef",
+    "locale": "zh-CN",
 }
 Roles = Annotated[
-    frozenset[Role], BeforeValidator(distinct), Field(min_length=1, max_length=len(Role)),
+    frozenset[Role],
+    BeforeValidator(distinct),
+    Field(min_length=1, max_length=len(Role)),
 ]
 
 
@@ -70,7 +75,10 @@ class UserView(View):
     """A person."""
 
     model_config = example(
-        id="usr_0123456789abcdef", active=True, version=1, created_at="2026-01-01T00:00:00Z",
+        id="usr_0123456789abcdef",
+        active=True,
+        version=1,
+        created_at="2026-01-01T00:00:00Z",
         **_GIVEN,
     )
 
@@ -88,9 +96,15 @@ class UserView(View):
 def user_view(user: User) -> UserView:
     """What is shown of a user."""
     return UserView(
-        id=user.id, login=user.login, name=user.name, roles=tuple(sorted(user.roles)),
-        department_id=user.department_id, locale=user.locale, active=user.active,
-        created_at=user.created_at, version=user.version,
+        id=user.id,
+        login=user.login,
+        name=user.name,
+        roles=tuple(sorted(user.roles)),
+        department_id=user.department_id,
+        locale=user.locale,
+        active=user.active,
+        created_at=user.created_at,
+        version=user.version,
     )
 
 
@@ -135,17 +149,26 @@ def create_user(
     def work(tx: Connection) -> Answer:
         _check_department(services, tx, body.department_id)
         user = User(
-            id=f"usr_{uuid.uuid4().hex[:16]}", login=body.login, name=body.name, roles=body.roles,
-            department_id=body.department_id, locale=body.locale, created_at=services.clock.now(),
+            id=f"usr_{uuid.uuid4().hex[:16]}",
+            login=body.login,
+            name=body.name,
+            roles=body.roles,
+            department_id=body.department_id,
+            locale=body.locale,
+            created_at=services.clock.now(),
         )
         services.users.create(tx, user, kept)
         caller.record(
-            tx, "user.create", object_kind="user", object_id=user.id,
+            tx,
+            "user.create",
+            object_kind="user",
+            object_id=user.id,
             department_id=user.department_id,
             detail={"login": user.login, "roles": sorted(user.roles)},
         )
         return Answer(
-            201, user_view(user),
+            201,
+            user_view(user),
             {"Location": f"{router.prefix}/{user.id}", "ETag": etag(user.version)},
         )
 
@@ -172,7 +195,8 @@ def change_user(
         wanted = _changed(before, body)
         if before.id == caller.principal.user_id and _rights(wanted) != _rights(before):
             raise Forbidden(
-                "nobody changes one's own roles, department or activity", code="own-rights",
+                "nobody changes one's own roles, department or activity",
+                code="own-rights",
                 hint="ask another administrator",
             )
         _check_department(services, tx, wanted.department_id)
@@ -182,8 +206,12 @@ def change_user(
         if kept is not None or not after.active:
             services.tokens.revoke_sessions(tx, after.id, services.clock.now())
         caller.record(
-            tx, "user.change", object_kind="user", object_id=after.id,
-            department_id=after.department_id, detail=_difference(before, after, body),
+            tx,
+            "user.change",
+            object_kind="user",
+            object_id=after.id,
+            department_id=after.department_id,
+            detail=_difference(before, after, body),
         )
     return Answer(200, user_view(after), {"ETag": etag(after.version)}).response()
 
@@ -193,8 +221,11 @@ def _changed(user: User, body: UserChange) -> User:
         body.department_id if "department_id" in body.model_fields_set else user.department_id
     )
     return replace(
-        user, name=body.name or user.name, roles=body.roles or user.roles,
-        department_id=department_id, locale=body.locale or user.locale,
+        user,
+        name=body.name or user.name,
+        roles=body.roles or user.roles,
+        department_id=department_id,
+        locale=body.locale or user.locale,
         active=user.active if body.active is None else body.active,
     )
 
