@@ -142,7 +142,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
                 Action.METRICS_READ,
             ),
         ),
-        # Says who is who, and what the rules are; signs where policy says so; neither asks nor closes.
+        # Says who is who, and what the rules are; signs where policy says; neither asks nor closes.
         Role.ADMINISTRATOR: _grants(
             everywhere=(
                 *_HOSTING,
