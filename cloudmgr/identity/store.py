@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    bindparam,
     insert,
     select,
     update,
@@ -55,6 +56,10 @@ tokens = Table(
     Column("last_used_at", UtcDateTime),
     Column("revoked_at", UtcDateTime),
 )
+
+# Made once: every request that anybody makes asks for them.
+_BY_DIGEST = select(tokens).where(tokens.c.digest == bindparam("wanted"))
+_USER = select(users).where(users.c.id == bindparam("wanted"))
 
 
 class UserStore:
@@ -174,10 +179,10 @@ class TokenStore:
 
     def by_digest(self, tx: Connection, digest: str) -> tuple[ApiToken, User, str] | None:
         """The token whose secret has this digest, its user and the digest as it is kept."""
-        row = tx.execute(select(tokens).where(tokens.c.digest == digest)).one_or_none()
+        row = tx.execute(_BY_DIGEST, {"wanted": digest}).one_or_none()
         if row is None:
             return None
-        user = tx.execute(select(users).where(users.c.id == row.user_id)).one()
+        user = tx.execute(_USER, {"wanted": row.user_id}).one()
         return _token(row), _user(user), row.digest
 
     def list(
