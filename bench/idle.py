@@ -31,8 +31,9 @@ from cloudmgr.pools.drivers.local.records import State, Storage, Wanted
 from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.assessment import ScalingState
 from cloudmgr.wiring.stores import Stores
-from tests.end_to_end.plane import Place, until
+from tests.end_to_end.plane import Place
 from tests.postgres import free_port
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,12 +76,12 @@ def asleep(count: int, database_url: str) -> Iterator[Place]:
             place.down()
 
 
-def address(place: Place, database_url: str) -> str:
+def _address(place: Place, database_url: str) -> str:
     return database_url or f"sqlite:///{place.state / 'cloudmgr.db'}"
 
 
 def _put_to_sleep(place: Place, count: int, database_url: str) -> None:
-    database, stores = Database(address(place, database_url)), Stores()
+    database, stores = Database(_address(place, database_url)), Stores()
     with database.write() as tx:
         made = city.found(tx, stores, count, zones=tuple(Zone))
         for environment in made:
@@ -115,9 +116,7 @@ def measure(count: int, database_url: str, seconds: float = SECONDS) -> tuple[Co
     """The control plane's cost, and that of its gateways together."""
     with asleep(count, database_url) as place:
         plane = place.plane().start()
-        database = Database(address(place, database_url))
-        until(lambda: _settled(database, count), seconds=120, what="a settled control plane")
-        database.close()
+        await_settled(place, count, database_url)
         time.sleep(_SETTLE)
         planes, gateways = _processes(place)
         if (len(planes), len(gateways)) != (1, len(Zone)):
@@ -143,14 +142,20 @@ def _processes(place: Place) -> tuple[list[psutil.Process], list[psutil.Process]
     return planes, gateways
 
 
-def _settled(database: Database, count: int) -> bool:
-    """Everything is looked at, and its storage is metered."""
-    with database.read() as tx:
-        seen = select(func.count()).where(
-            environments.c.observed_generation == environments.c.generation
-        )
-        held = select(func.count()).select_from(resource_intervals)
-        return [tx.execute(query).scalar_one() for query in (seen, held)] == [count, count]
+def await_settled(place: Place, count: int, database_url: str) -> None:
+    """Until all ``count`` environments are looked at, and their storage is metered."""
+    database = Database(_address(place, database_url))
+    seen = select(func.count()).where(
+        environments.c.observed_generation == environments.c.generation
+    )
+    held = select(func.count()).select_from(resource_intervals)
+
+    def settled() -> bool:
+        with database.read() as tx:
+            return [tx.execute(query).scalar_one() for query in (seen, held)] == [count, count]
+
+    until(settled, seconds=180)
+    database.close()
 
 
 def _watch(groups: list[list[psutil.Process]], seconds: float) -> list[Cost]:
