@@ -59,6 +59,10 @@ demo: $(VENV)/.demo  ## The whole job on this machine; ARGS=--headless for a rep
 test: $(VENV)/.dev  ## Run the tests; ARGS="-k invoice" for some of them
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
+	for part in reconcile api idle gateway; do $(BIN)/python -m bench.$$part; done
+
 DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
 # PostgreSQL's package would set up and start a cluster; the tests start their own.
 NO_CLUSTER := /etc/postgresql-common/createcluster.d/cloudmgr-tests.conf
@@ -115,4 +119,4 @@ wheel: $(VENV)/.dev  ## Build dist/*.whl
 .PHONY: clean
 clean:  ## Remove what was made, but not .venv nor any state
 	rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	find cloudmgr tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find cloudmgr tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
