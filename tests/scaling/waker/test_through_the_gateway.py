@@ -58,7 +58,9 @@ def test_a_websocket_reaches_a_system_that_slept(
         )
         until(lambda: served.sleepers.woken)
         served.sleepers.address = ("127.0.0.1", listening.getsockname()[1])
+        listening.settimeout(20)
         connection, _ = listening.accept()
+        connection.settimeout(20)
         with connection:
             assert b"GET /chat" in connection.recv(4000)
             connection.sendall(
