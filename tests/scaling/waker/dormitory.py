@@ -30,6 +30,8 @@ class Dormitory:
         self.address: tuple[str, int] | None = None
         self._server: Server | None = None
         self._starting: threading.Thread | None = None
+        self._opening = threading.Lock()
+        self._closed = False
         self._sleeper = Sleeper(
             "env_exam", "高考志愿<填报>", "Enrolment", "/healthz", startup_seconds, State.HIBERNATED
         )
@@ -48,10 +50,11 @@ class Dormitory:
         self.woken.append(why)
         if self.refusing is not None:
             raise self.refusing
-        self.become(State.STARTING)
-        if self.startup is not None:
-            self._starting = threading.Thread(target=self.start, args=(self.startup,))
-            self._starting.start()
+        with self._opening:
+            self.become(State.STARTING)
+            if self.startup is not None and not self._closed:
+                self._starting = threading.Thread(target=self.start, args=(self.startup,))
+                self._starting.start()
 
     def endpoint(self, environment_id: str) -> tuple[str, int] | None:
         assert environment_id == "env_exam"
@@ -64,6 +67,8 @@ class Dormitory:
         self.become(State.SERVING)
 
     def close(self) -> None:
+        with self._opening:
+            self._closed = True
         if self._starting is not None:
             self._starting.join()
         if self._server is not None:
