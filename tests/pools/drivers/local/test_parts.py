@@ -186,7 +186,8 @@ def test_deserted_bells_are_taken_down(tmp_path: Path) -> None:
 
 
 def test_a_port_comes_back_as_late_as_possible() -> None:
-    first = free_port() - 3
+    # Below the range that the kernel lends out, where a neighbour's connection may sit on one.
+    first = next(p for p in range(12_000, 20_000, 3) if all(is_free(p + n) for n in range(3)))
     ports = Ports(first, first + 2, seed=1)
     chosen = [ports.choose(()) for _ in range(4)]
     assert len({p for p in chosen if p is not None}) == 3
