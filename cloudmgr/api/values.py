@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
@@ -186,7 +187,7 @@ class Entry(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _storable(cls, data: Any) -> Any:
-        _walk(data, 0)
+        _walk(data, ())
         return data
 
 
@@ -201,16 +202,23 @@ def storable(text: str) -> bool:
     return _UNSTORABLE.search(text) is None
 
 
-def _walk(data: object, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise PydanticCustomError("too_deep", "is nested too deeply")
+def _walk(data: object, place: tuple[str | int, ...]) -> None:
+    """:raises ValidationError: that names the place."""
+    if len(place) > _DEEPEST:
+        raise _fault("too_deep", "is nested too deeply", ())
     if isinstance(data, str):
         if not storable(data):
-            raise PydanticCustomError("unstorable_text", "must not hold NUL or half characters")
+            raise _fault("unstorable_text", "must not hold NUL or half characters", place)
     elif isinstance(data, dict):
         for key, value in data.items():
-            _walk(key, depth + 1)
-            _walk(value, depth + 1)
+            _walk(key, place)
+            _walk(value, (*place, key))
     elif isinstance(data, list):
-        for value in data:
-            _walk(value, depth + 1)
+        for index, value in enumerate(data):
+            _walk(value, (*place, index))
+
+
+def _fault(kind: LiteralString, sentence: LiteralString, place: tuple[str | int, ...]) -> Exception:
+    return ValidationError.from_exception_data(
+        "Entry", [{"type": PydanticCustomError(kind, sentence), "loc": place, "input": None}]
+    )

@@ -126,6 +126,12 @@ def test_what_no_database_stores_is_refused_wherever_it_stands(content: dict[str
     assert why(Anything, {"content": content}) == "must not hold NUL or half characters"
 
 
+def test_what_no_database_stores_is_refused_by_its_place() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Anything(content={"a": ["x", {"b": "\x00"}]})
+    assert refused.value.errors()[0]["loc"] == ("content", "a", 1, "b")
+
+
 def test_what_is_nested_too_deeply_is_refused() -> None:
     deep: Any = "x"
     for _ in range(50):

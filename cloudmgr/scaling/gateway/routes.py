@@ -11,10 +11,11 @@ What the document relies on was tried with Traefik 3.7, because its manual does 
   and takes the server out for a moment. ``_STRIKES`` keeps an application with some errors in.
 - ``retry`` repeats an attempt only if not one byte of the request was written to a server, a POST
   too: nothing is executed twice. It must outlast the strikes of several dead replicas.
-- A POST that is answered while Traefik still looks for the end of its body may be cut off in its
-  answer: two in ten thousand of small ones, on a busy machine. A body that is read before it is
-  passed on has no such end. ``retry`` reads one if it may have to repeat the request for a status,
-  so it is told one that no answer can have, and to leave larger bodies alone.
+- A POST that is answered within microseconds, while Traefik still looks for the end of its body,
+  may be cut off in its answer: two in ten thousand on a busy machine, none if the application takes
+  two milliseconds. A body that is read before it is passed on has no such end. ``retry`` reads one
+  if it may have to repeat the request for a status, so it is told one that no answer can have. It
+  takes memory of the size allowed for every POST, so that bodies above 64 KiB go unread.
 - Metrics of *services* count every attempt, those of *routers* every request, once. The router of
   an environment is therefore what is counted, and the health path has a router of its own. Neither
   is ever taken away while the environment exists, so that its counters go on through hibernation.
