@@ -11,10 +11,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from fastapi.routing import APIRoute, iter_route_contexts
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from cloudmgr.api.app import create_app
 from cloudmgr.api.gate import declared
+from cloudmgr.db.types import metadata
 from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.identity.secrets import Effort
 from cloudmgr.identity.user import Role, Scope, User
@@ -68,10 +70,11 @@ class Operation:
     query_parameters: tuple[str, ...]
     required: tuple[str, ...]
     body: Any = None
+    if_match: str = "*"
 
     @property
     def headers(self) -> dict[str, str]:
-        return {} if self.method in {"GET", "HEAD"} else {"If-Match": "*"}
+        return {} if self.method in {"GET", "HEAD"} else {"If-Match": self.if_match}
 
 
 @dataclass
@@ -126,6 +129,18 @@ class City:
                     required=tuple(p["name"] for p in query if p["required"]),
                     body=_example(document, spoken),
                 )
+
+
+def everything(city: City) -> dict[str, list[str]]:
+    """All rows of all tables, but for what changes with whoever asks: when a token was used last,
+    which keys were seen.
+    """
+    with city.database.read() as tx:
+        return {
+            table.name: sorted(map(repr, tx.execute(select(table))))
+            for table in metadata.sorted_tables
+            if table.name not in {"api_token", "idempotency_key"}
+        }
 
 
 def _example(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:

@@ -7,10 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
 
-from cloudmgr.db.types import metadata
-from tests.api.city import MONTH
+from tests.api.city import MONTH, everything
 from tests.fakes import InstantPool
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from tests.api.city import City
 
 ROOT = "/api/v1"
-# What changes whoever asks: when a token was used last, which keys were seen.
-_BESIDE = {"api_token", "idempotency_key"}
 LONG = "长" * 10_000
 
 
@@ -42,16 +38,6 @@ def hosting(city: City) -> City:
 def seen_hosting(seen_city: City) -> City:
     """One such city for all that is refused, since that changes nothing."""
     return with_room(seen_city)
-
-
-def everything(city: City) -> dict[str, list[str]]:
-    """All rows of all tables."""
-    with city.database.read() as tx:
-        return {
-            table.name: sorted(map(repr, tx.execute(select(table))))
-            for table in metadata.sorted_tables
-            if table.name not in _BESIDE
-        }
 
 
 def a_new_request(city: City) -> dict[str, Any]:

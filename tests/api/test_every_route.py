@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from cloudmgr.api.app import create_app
 from cloudmgr.api.gate import SAFE_METHODS, SESSION_COOKIE, Public, closed
-from tests.api.city import OURS, THEIRS, City, Operation
+from tests.api.city import OURS, THEIRS, City, Operation, everything
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -291,3 +291,25 @@ def trail_of(city: City, department_id: str) -> list[Any]:
             for _, event in city.services.audit.list(tx)
             if event.department_id == department_id
         ]
+
+
+def test_whoever_saw_something_older_changes_nothing(city: City) -> None:
+    """Every operation that takes If-Match refuses a tag that is not the thing's any more."""
+    document, walked = city.app.openapi(), set()
+    for operation in city.operations():
+        spoken = document["paths"].get(operation.path, {}).get(operation.method.lower(), {})
+        if not any(p["name"].lower() == "if-match" for p in spoken.get("parameters", ())):
+            continue
+        before = everything(city)
+        found = set()
+        for login in ("everybody", "officer"):
+            stale = replace(operation, if_match='"0-0"')
+            answer = ask(city.client(login), stale, city.ours)
+            found.add(answer.status_code)
+            assert answer.status_code in {403, 412}, (operation, answer.text)
+            if answer.status_code == 412:
+                assert answer.json()["code"] == "stale-version"
+        assert 412 in found, operation
+        assert everything(city) == before, operation
+        walked.add(operation.id)
+    assert {"approve_request", "cancel_window", "scale_environment"} <= walked
