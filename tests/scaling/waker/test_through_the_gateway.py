@@ -46,6 +46,7 @@ def test_a_websocket_reaches_a_system_that_slept(
     gateway: Gateway,
     served: Served,
 ) -> None:
+    served.sleepers.startup = None  # what it wakes to is here
     lead(gateway, served.url, route())
     with (
         socket.create_server(("127.0.0.1", 0)) as listening,

@@ -240,6 +240,7 @@ def test_a_system_that_does_not_come_up_says_so_at_once(served: Served) -> None:
 
 
 def test_a_websocket_is_held_and_joined_to_the_replica(served: Served) -> None:
+    served.sleepers.startup = None  # what it wakes to is here
     with socket.create_server(("127.0.0.1", 0)) as listening:
         heard: list[bytes] = []
 
