@@ -181,10 +181,15 @@ def test_ctrl_c_while_waiting_ends_at_once_without_a_traceback(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where the tests run in the background, Ctrl-C is ignored, and children would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     ) as process:
-        until(lambda: _target(office, environment) == 2)
-        process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=30)
+        try:
+            until(lambda: _target(office, environment) == 2)
+            process.send_signal(signal.SIGINT)
+            out, error = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Traceback" not in out + error
 
