@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 
+from cloudmgr.clock import SystemClock
+from cloudmgr.errors import Temporary
+from cloudmgr.pools.pool import Zone
+from cloudmgr.scaling.gateway.routes import digest
+from cloudmgr.scaling.gateway.traefik import Gateway
 from tests.conftest import free_port
 from tests.waiting import until
 
@@ -89,6 +94,22 @@ class Place:
             if "CLOUDMGR_REPLICA" in variables and str(self.state) in variables.get("DATA_DIR", ""):
                 found.append(process)
         return found
+
+    def led_to(self, environment_id: str) -> int:
+        """How many replicas the gateway leads to by the routes that it works by now.
+
+        Until the first is among them, it is the waker, a part of the control plane, that answers.
+        """
+        directory = self.state / "gateway" / "extranet"
+        gateway = Gateway(Zone.EXTRANET, directory, self.gateway_port, SystemClock())
+        try:
+            document = json.loads((directory / "routes" / "routes.yml").read_bytes())
+            if not gateway.applied(digest(document)):
+                return 0
+            balancer = document["http"]["services"][environment_id]["loadBalancer"]
+        except (OSError, KeyError, Temporary):
+            return 0
+        return sum(server["weight"] > 1 for server in balancer["servers"])
 
     def down(self) -> None:
         """End everything that was started here."""

@@ -110,7 +110,8 @@ def test_a_control_plane_that_is_killed_and_started_again_goes_on(place: Place) 
         f"{path}/scale", {"component": "web", "replicas": 3, "reason": "高峰"}
     )
     town.ready(plane.api(town.tokens["operator"]), environment["id"], 3)
-    until(lambda: served(place, host), what="the route")
+    # A request that the waker holds ends with it: the promise is about replicas that are led to.
+    until(lambda: place.led_to(environment["id"]) == 3, what="the routes to all three")
     before = {process.pid for process in place.replicas()}
     assert len(before) == 3
 
