@@ -63,6 +63,7 @@ def workload(environment: Environment) -> Workload:
                 startup_seconds=c.startup_seconds,
                 storage_gib=c.storage_gib,
                 variables=c.variables,
+                ceiling=c.max_replicas,
             )
             for c in environment.components
         ),

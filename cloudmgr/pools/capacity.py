@@ -67,15 +67,31 @@ class Host:
 class Capacity:
     """What a pool has, as its driver observes it.
 
-    ``allocatable`` is (physical − system reserved) × overcommit over hosts that may be used.
+    ``allocatable`` is (physical − system reserved) × overcommit over hosts that may be used, and
+    what all of them share (storage behind a network).
     """
 
     hosts: tuple[Host, ...]
+    shared: Resources = Resources()
 
     @property
     def allocatable(self) -> Resources:
-        return sum((host.allocatable for host in self.hosts if host.schedulable), start=Resources())
+        return sum((host.allocatable for host in self._usable), start=self.shared)
+
+    @property
+    def largest(self) -> Resources:
+        """The most of each resource that any single host could give."""
+        rooms = [host.allocatable + self.shared for host in self._usable] or [Resources()]
+        return Resources(
+            max(room.cpu_millis for room in rooms),
+            max(room.memory_mib for room in rooms),
+            max(room.storage_gib for room in rooms),
+        )
 
     def has_host_for(self, replica: Resources) -> bool:
         """Whether any single host could ever hold ``replica``."""
-        return any(host.schedulable and replica.fits(host.allocatable) for host in self.hosts)
+        return any(replica.fits(host.allocatable + self.shared) for host in self._usable)
+
+    @property
+    def _usable(self) -> list[Host]:
+        return [host for host in self.hosts if host.schedulable]

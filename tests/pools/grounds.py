@@ -47,6 +47,7 @@ class Ground(Protocol):
     driver: Driver
     changes: list[str]
     host: Resources
+    keeps_room: bool  # for a replica that died, which stays the same one
 
     def another(self) -> Driver:
         """A second started driver on the same pool, as another control plane would have."""
@@ -81,6 +82,7 @@ class LocalGround:
     """A pool of processes of this machine, in ``directory``."""
 
     host = Resources(8000, 8192, 100)
+    keeps_room = False
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         self.directory = directory

@@ -33,6 +33,9 @@ class ComponentWorkload:
     replica slot keeps a directory or volume, named by the environment variable ``DATA_DIR``, over
     restarts and hibernation.
 
+    ``ceiling`` is the number of replicas that was approved, for pools that can hold a tenant to it;
+    0 says that it is not told.
+
     A replica is told ``variables``, the above, ``CLOUDMGR_REPLICA`` (its
     :attr:`ObservedReplica.id`), and nothing that the control plane itself keeps in its environment.
     The names given here win over ``variables``.
@@ -50,6 +53,7 @@ class ComponentWorkload:
     drain_seconds: int = 10
     storage_gib: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)
+    ceiling: int = 0
 
     @property
     def size(self) -> Resources:
@@ -60,7 +64,7 @@ class ComponentWorkload:
     def template_digest(self) -> str:
         """Names everything but the number of replicas: a change of it replaces running replicas."""
         content = _fields_of(self)
-        del content["replicas"], content["drain_seconds"]
+        del content["replicas"], content["drain_seconds"], content["ceiling"]
         return _digest(content)
 
 
@@ -110,6 +114,8 @@ class ObservedReplica:
     """One incarnation of a replica slot as the pool has it now; ``id`` names it for ever.
 
     A slot may have several at once: one that drains, one that serves, one that is to replace it.
+    Whether a run after a failure is another incarnation is the pool's: where its room is kept for
+    it meanwhile it is the same one, and its allocation goes on.
     ``restarts`` counts how often the slot was started again after a failure; ``message`` is a
     sentence on why it is not Ready, or on what it went through until it was.
     """
@@ -232,8 +238,8 @@ class Driver(Protocol):
 
         One allocation for each replica's run (CPU and memory, from its start to its end) and one
         for each storage slot (storage, from its creation to its deletion). A replica that drains
-        still holds; one in Backoff does not. What was listed as held is listed as ended, once it
-        has, until it is forgotten.
+        still holds; one in Backoff only where its room is kept for it. What was listed as held is
+        listed as ended, once it has, until it is forgotten.
         """
         ...
 
@@ -246,7 +252,8 @@ class Driver(Protocol):
         ...
 
     def log(self, environment_id: str, component: str, slot: int, lines: int) -> Sequence[str]:
-        """The last ``lines`` lines that the slot wrote, oldest first, over its restarts.
+        """The last ``lines`` lines that the slot wrote, oldest first, over its restarts: all of
+        them, or at least the last.
 
         :raises NotFound: for a slot that never ran.
         """

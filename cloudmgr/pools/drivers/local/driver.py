@@ -12,11 +12,11 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Self
 
 from cloudmgr.errors import NotFound, Permanent
+from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
 from cloudmgr.pools.drivers.driver import ObservedWorkload, Workload
 from cloudmgr.pools.drivers.local import logs
-from cloudmgr.pools.drivers.local.admission import admit
 from cloudmgr.pools.drivers.local.bells import Bell, Notifier, ring, ring_all
-from cloudmgr.pools.drivers.local.files import PoolFiles, is_locked, is_name, lock, reaching
+from cloudmgr.pools.drivers.local.files import PoolFiles, is_locked, lock, reaching
 from cloudmgr.pools.drivers.local.records import State, UnreadableError, Wanted
 from cloudmgr.pools.drivers.local.settings import LocalSettings, Timing
 from cloudmgr.pools.drivers.local.supervisor import BELL, Supervisor
@@ -126,7 +126,9 @@ class LocalDriver:
         :raises Permanent: ``invalid-workload`` for what no pool of processes could run, too.
         :raises Temporary: ``disk-full``, ``pool-busy`` or ``pool-unreachable``.
         """
-        admit(workload, self.capacity())
+        require_valid(workload)
+        _require_commands(workload)
+        require_host(workload, self.capacity())
         wanted = Wanted(workload, workload.digest)
         with reaching(self._name):
             self._files.prepare()
@@ -296,3 +298,15 @@ class LocalDriver:
 
     def _listener_failed(self, environment_id: str) -> None:
         _log.exception("what listens to pool %s failed on %s", self._name, environment_id)
+
+
+def _require_commands(workload: Workload) -> None:
+    """:raises Permanent: ``unsupported``."""
+    for index, component in enumerate(workload.components):
+        if component.image or not component.command:
+            raise Permanent(
+                f"{component.name} is a container image, and this pool runs processes",
+                code="unsupported",
+                hint="give the component a command, or place it on a Kubernetes pool",
+                path=f"components[{index}].image",
+            )

@@ -6,7 +6,6 @@ import errno
 import fcntl
 import logging
 import os
-import re
 import shutil
 import uuid
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Temporary
+from cloudmgr.pools.drivers.admission import is_name
 from cloudmgr.pools.drivers.local import records
 from cloudmgr.pools.drivers.local.records import State, UnreadableError, Wanted
 
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import Allocation
 
 _log = logging.getLogger(__name__)
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PATIENCE = 5.0
-
-
-def is_name(text: str) -> bool:
-    """Whether ``text`` may become part of a path: letters, digits, ``-`` and ``_``, at most 63."""
-    return _NAME.fullmatch(text) is not None
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from cloudmgr.pools.drivers.driver import (
     ReplicaState,
     Workload,
 )
+from cloudmgr.pools.drivers.written import component_of, known, workload_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -169,10 +170,8 @@ def load_wanted(data: bytes) -> Wanted:
     """:raises UnreadableError: if it is not what :func:`dump` wrote."""
     try:
         content = _object(data)
-        workload = dict(content["workload"])
-        components = tuple(_component(c) for c in workload.pop("components"))
         return Wanted(
-            Workload(**_known(Workload, workload), components=components),
+            workload_of(content["workload"]),
             str(content["digest"]),
             removed=bool(content["removed"]),
         )
@@ -212,46 +211,35 @@ def _object(data: bytes) -> dict[str, Any]:
     return content
 
 
-def _known(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
-    """What of ``content`` this version knows: a newer one may have written more."""
-    names = {field.name for field in fields(kind)}
-    return {key: value for key, value in content.items() if key in names}
-
-
-def _component(content: Mapping[str, Any]) -> ComponentWorkload:
-    known = _known(ComponentWorkload, content)
-    return ComponentWorkload(**{**known, "command": tuple(known["command"])})
-
-
 def _time(content: str | None) -> datetime | None:
     return None if content is None else datetime.fromisoformat(content)
 
 
 def _replica(content: Mapping[str, Any]) -> Replica:
-    known = _known(Replica, content)
+    found = known(Replica, content)
     return Replica(
         **{
-            **known,
-            "component": _component(known["component"]),
-            "state": ReplicaState(known["state"]),
-            "started_at": datetime.fromisoformat(known["started_at"]),
-            "ready_at": _time(known["ready_at"]),
+            **found,
+            "component": component_of(found["component"]),
+            "state": ReplicaState(found["state"]),
+            "started_at": datetime.fromisoformat(found["started_at"]),
+            "ready_at": _time(found["ready_at"]),
         }
     )
 
 
 def _storage(content: Mapping[str, Any]) -> Storage:
-    known = _known(Storage, content)
-    return Storage(**{**known, "created_at": datetime.fromisoformat(known["created_at"])})
+    found = known(Storage, content)
+    return Storage(**{**found, "created_at": datetime.fromisoformat(found["created_at"])})
 
 
 def _allocation(content: Mapping[str, Any]) -> Allocation:
-    known = _known(Allocation, content)
+    found = known(Allocation, content)
     return Allocation(
         **{
-            **known,
-            "size": Resources(**_known(Resources, known["size"])),
-            "started_at": datetime.fromisoformat(known["started_at"]),
-            "ended_at": _time(known["ended_at"]),
+            **found,
+            "size": Resources(**known(Resources, found["size"])),
+            "started_at": datetime.fromisoformat(found["started_at"]),
+            "ended_at": _time(found["ended_at"]),
         }
     )

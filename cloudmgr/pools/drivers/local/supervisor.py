@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.local import files as filing
+from cloudmgr.pools.drivers.admission import is_name
 from cloudmgr.pools.drivers.local import limits, logs, process
 from cloudmgr.pools.drivers.local.bells import Bell
 from cloudmgr.pools.drivers.local.floor import Floor
@@ -148,7 +148,7 @@ class Supervisor:
 
     def _rung(self, bell: Bell) -> None:
         for environment_id in bell.heard():
-            if filing.is_name(environment_id) and self._files.home(environment_id).is_dir():
+            if is_name(environment_id) and self._files.home(environment_id).is_dir():
                 self._look(environment_id)
 
     def _look(self, environment_id: str) -> None:

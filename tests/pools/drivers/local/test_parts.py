@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from cloudmgr.clock import SystemClock
 from cloudmgr.errors import Invalid, Temporary
 from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.drivers.admission import is_name
 from cloudmgr.pools.drivers.driver import Allocation, ComponentWorkload, ReplicaState, Workload
 from cloudmgr.pools.drivers.local import logs, records
 from cloudmgr.pools.drivers.local.bells import Bell, ring, ring_all
-from cloudmgr.pools.drivers.local.files import PoolFiles, held, is_locked, is_name
+from cloudmgr.pools.drivers.local.files import PoolFiles, held, is_locked
 from cloudmgr.pools.drivers.local.health import Checker
 from cloudmgr.pools.drivers.local.ports import Ports, is_free, listens
 from cloudmgr.pools.drivers.local.process import Exit

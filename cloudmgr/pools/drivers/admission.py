@@ -1,4 +1,4 @@
-"""What a local pool takes, and what it refuses before anything is written."""
+"""What no kind of pool takes, and what fits no host: refused before anything is written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Permanent
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.local.files import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,34 +14,37 @@ if TYPE_CHECKING:
     from cloudmgr.pools.capacity import Capacity
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"/[^\s\x00-\x1f\x7f]*")
 _MOST_REPLICAS = 1000
 
 
-def admit(workload: Workload, capacity: Capacity) -> None:
-    """:raises Permanent: ``invalid-workload``, ``unsupported`` or ``does-not-fit``."""
+def is_name(text: str) -> bool:
+    """Whether ``text`` may become part of a path: letters, digits, ``-`` and ``_``, at most 63."""
+    return _NAME.fullmatch(text) is not None
+
+
+def require_valid(workload: Workload) -> None:
+    """:raises Permanent: ``invalid-workload`` for what no kind of pool could run."""
     for path, sentence in _faults(workload):
         raise Permanent(sentence, code="invalid-workload", path=path)
+
+
+def require_host(workload: Workload, capacity: Capacity) -> None:
+    """:raises Permanent: ``does-not-fit`` for a component whose replica no host could hold."""
     for index, component in enumerate(workload.components):
-        path = f"components[{index}]"
-        if component.image or not component.command:
-            raise Permanent(
-                f"{component.name} is a container image, and this pool runs processes",
-                code="unsupported",
-                hint="give the component a command, or place it on a Kubernetes pool",
-                path=f"{path}.image",
-            )
         size = component.size + Resources(storage_gib=component.storage_gib)
         if not capacity.has_host_for(size):
-            most = capacity.allocatable
+            most = capacity.largest
             raise Permanent(
                 f"one replica of {component.name} needs {size.cpu_millis} thousandths of a core, "
                 f"{size.memory_mib} MiB of memory and {size.storage_gib} GiB of storage; "
-                f"this pool's host has {most.cpu_millis}, {most.memory_mib} and {most.storage_gib}",
+                f"the largest host of this pool has {most.cpu_millis}, {most.memory_mib} "
+                f"and {most.storage_gib}",
                 code="does-not-fit",
                 hint="ask for less, or for a pool with larger hosts",
-                path=path,
+                path=f"components[{index}]",
             )
 
 

@@ -1,0 +1,44 @@
+"""A workload in writing, for pools that keep in a file or an annotation what they were told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def dump_workload(workload: Workload) -> str:
+    """``workload`` as JSON."""
+    return json.dumps(asdict(workload), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def load_workload(text: str) -> Workload:
+    """:raises ValueError: if it is not what :func:`dump_workload` wrote."""
+    try:
+        return workload_of(json.loads(text))
+    except (KeyError, TypeError, AttributeError) as error:
+        message = f"this is no workload: {error}"
+        raise ValueError(message) from error
+
+
+def workload_of(content: Mapping[str, Any]) -> Workload:
+    """:raises KeyError: or TypeError, for what lacks something."""
+    components = tuple(component_of(c) for c in content["components"])
+    return Workload(**{**known(Workload, content), "components": components})
+
+
+def component_of(content: Mapping[str, Any]) -> ComponentWorkload:
+    """:raises KeyError: or TypeError, for what lacks something."""
+    found = known(ComponentWorkload, content)
+    return ComponentWorkload(**{**found, "command": tuple(found["command"])})
+
+
+def known(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What of ``content`` this version knows: a newer one may have written more."""
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in content.items() if key in names}
