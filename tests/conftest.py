@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.labs.kubernetes.controlplane import ControlPlane
+
 # A busy machine is no fault of the code. In CI the examples are the same each time.
 settings.register_profile(
     "cloudmgr",
@@ -75,3 +77,21 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
     metadata.create_all(database.engine)
     yield database
     database.close()
+
+
+@pytest.fixture(scope="session")
+def kubernetes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A Kubernetes control plane of this session's own, with no node yet."""
+    from tests.labs.kubernetes import build  # noqa: PLC0415 - only the lab's tests need it
+    from tests.labs.kubernetes.controlplane import ControlPlane  # noqa: PLC0415
+
+    try:
+        binary = build.binary()
+    except build.NoGoError:
+        absent("Go 1.26, which builds the Kubernetes lab,")
+        raise AssertionError from None
+    lab = ControlPlane(tmp_path_factory.mktemp("kubernetes"), binary)
+    try:
+        yield lab.start()
+    finally:
+        lab.stop()

@@ -3,7 +3,7 @@
 Run it as ``python -I -S web.py``. On SIGTERM it finishes the request that it is at, and ends.
 Its environment:
 
-- ``PORT``: where to listen.
+- ``PORT``, ``HOST``: where to listen (127.0.0.1 unless said).
 - ``START_AFTER``: seconds to wait before listening.
 - ``HEALTH``: the status that ``/health`` answers (200).
 - ``IGNORE_TERM``: anything makes it deaf to SIGTERM.
@@ -114,7 +114,7 @@ def main() -> None:
     time.sleep(float(os.environ.get("START_AFTER", "0")))
     server: Any = raw_socket()
     server.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1)
-    server.bind(("127.0.0.1", int(os.environ["PORT"])))
+    server.bind((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])))
     server.listen(64)
     sys.stdout.write("listening\n")
     sys.stdout.flush()
