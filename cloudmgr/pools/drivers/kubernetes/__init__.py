@@ -1,0 +1,1 @@
+"""A pool on a Kubernetes cluster."""

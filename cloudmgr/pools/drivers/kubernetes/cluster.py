@@ -1,0 +1,278 @@
+"""Speaks to one apiserver. The only file that imports the Kubernetes client.
+
+The client reads the credentials (kubeconfig with tokens, certificates and plugins, or the pod's
+own), renews them, and holds the connections. Objects are plain dicts: its models take ten times
+the memory and time, and refuse what a newer server says.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.config.config_exception import ConfigException
+
+from cloudmgr.errors import CloudmgrError, Invalid, NotFound, Permanent, Temporary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
+
+Object = dict[str, Any]
+FIELD_MANAGER = "cloudmgr"
+_APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_ANY = "application/json"
+# Only names, labels and annotations: what is enough for most kinds, at a fraction of the memory.
+_METADATA = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1"
+_CONNECTIONS = 32
+
+
+class GoneError(Exception):
+    """The version to go on from is too old: list again."""
+
+
+class Cluster:
+    """One apiserver with one credential. Any thread may call; nothing is asked before a call.
+
+    Every method raises :class:`Temporary` where it may work later and :class:`Permanent` where
+    the request itself is refused; the message is what the apiserver said.
+
+    :raises Invalid: ``invalid-pool-settings`` for credentials that cannot be read.
+    """
+
+    def __init__(self, name: str, settings: KubernetesSettings, timing: Timing) -> None:
+        self._name = name
+        self._timing = timing
+        configuration = Configuration()
+        try:
+            if settings.kubeconfig:
+                config.load_kube_config(  # type: ignore[no-untyped-call]
+                    settings.kubeconfig,
+                    settings.context or None,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+            else:
+                config.load_incluster_config(  # type: ignore[no-untyped-call]
+                    client_configuration=configuration
+                )
+        except (ConfigException, OSError, ValueError) as error:
+            raise Invalid(
+                f"pool {name}: its credentials cannot be read: {error}",
+                code="invalid-pool-settings",
+                path="kubeconfig",
+            ) from error
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        self._configuration = configuration
+        self._client = ApiClient(configuration)
+        self._pool: urllib3.PoolManager = self._client.rest_client.pool_manager
+
+    def close(self) -> None:
+        self._client.close()  # type: ignore[no-untyped-call]
+
+    # -------------------------------------------------------------------------------- the verbs
+
+    def list(self, path: str, *, bare: bool, **query: object) -> Object:
+        """One page. :raises GoneError: for a ``continue`` that is too old.
+
+        :param bare: only names, labels and annotations are wanted.
+        """
+        return self._json("GET", path, query, accept=_METADATA.format("List") if bare else _ANY)
+
+    def text(self, path: str, **query: object) -> str:
+        """:raises NotFound: there is none."""
+        return self._send("GET", path, query, accept="*/*").decode("utf-8", "replace")
+
+    def apply(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+        """Server-side apply: what ``body`` says is ours from now on."""
+        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        if dry_run:
+            query["dryRun"] = "All"
+        return self._json("PATCH", path, query, body=body, kind=_APPLY)
+
+    def merge(self, path: str, body: Object) -> Object:
+        """Change just what ``body`` says. :raises NotFound: there is nothing to change."""
+        return self._json("PATCH", path, {"fieldManager": FIELD_MANAGER}, body=body, kind=_MERGE)
+
+    def delete(self, path: str, uid: str = "") -> None:
+        """Nothing there is no error, and neither is another of that name when ``uid`` is given."""
+        body: Object = {"propagationPolicy": "Background"}
+        if uid:
+            body["preconditions"] = {"uid": uid}
+        with suppress(NotFound):
+            self._json("DELETE", path, {}, body=body)
+
+    def watch(self, path: str, *, bare: bool, **query: object) -> Watch:
+        """Events from ``resourceVersion`` on, until the server ends it or it is closed.
+
+        :raises GoneError: that version is too old.
+        """
+        query = {
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "timeoutSeconds": int(self._timing.watch),
+            **query,
+        }
+        timeout = urllib3.Timeout(connect=self._timing.answer, read=self._timing.silence)
+        accept = _METADATA.format("") if bare else _ANY
+        response = self._open("GET", path, query, accept=accept, timeout=timeout)
+        return Watch(response, self._lost)
+
+    # --------------------------------------------------------------------------------- inside
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object],
+        *,
+        body: Object | None = None,
+        kind: str = "application/json",
+        accept: str = _ANY,
+    ) -> Object:
+        found: Object = json.loads(
+            self._send(method, path, query, body=body, kind=kind, accept=accept)
+        )
+        return found
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object],
+        *,
+        body: Object | None = None,
+        kind: str = "",
+        accept: str = _ANY,
+    ) -> bytes:
+        timeout = urllib3.Timeout(total=self._timing.answer)
+        response = self._open(
+            method, path, query, body=body, kind=kind, accept=accept, timeout=timeout
+        )
+        try:
+            return response.data
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._lost(error) from error
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, object],
+        *,
+        body: Object | None = None,
+        kind: str = "",
+        accept: str = _ANY,
+        timeout: urllib3.Timeout | None = None,
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": accept, "User-Agent": "cloudmgr"}
+        if kind:
+            headers["Content-Type"] = kind
+        try:
+            authorization = self._configuration.auth_settings().get("BearerToken", {}).get("value")
+            if authorization:
+                headers["Authorization"] = authorization
+            response = self._pool.request(
+                method,
+                f"{self._configuration.host}{path}{'?' if query else ''}{urlencode(query)}",
+                headers=headers,
+                body=None if body is None else json.dumps(body, ensure_ascii=False).encode(),
+                timeout=timeout,
+                retries=False,
+                preload_content=False,
+            )
+            if response.status >= 400:
+                raise self._refused(response.status, response.data)
+        except (urllib3.exceptions.HTTPError, OSError, ConfigException) as error:
+            raise self._lost(error) from error
+        return response
+
+    def _lost(self, error: BaseException) -> Temporary:
+        return Temporary(
+            f"the cluster of pool {self._name} cannot be reached: {_plain(error)}",
+            code="pool-unreachable",
+            hint="see that its apiserver runs and can be reached from here",
+        )
+
+    def _refused(  # noqa: PLR0911 - one answer for each status
+        self, status: int, content: bytes
+    ) -> CloudmgrError | GoneError:
+        said = _message(content)
+        sentence = f"the cluster of pool {self._name} answers {status}: {said}"
+        match status:
+            case 401:
+                return Temporary(
+                    f"the cluster of pool {self._name} does not know our credentials (any more)",
+                    code="pool-credentials",
+                    hint="renew the token or certificate in its kubeconfig",
+                )
+            case 403 if "because it is being terminated" in said:
+                return Temporary(
+                    "what was there before is still being removed", code="still-ending"
+                )
+            case 403:
+                return Temporary(
+                    sentence,
+                    code="pool-forbidden",
+                    hint="its ClusterRole must be the one that cloudmgr's chart ships",
+                )
+            case 404:
+                return NotFound(said, code="not-in-cluster")
+            case 410:
+                return GoneError(said)
+            case 400 | 405 | 413 | 415 | 422:
+                return Permanent(sentence, code="pool-refuses")
+            case _:
+                # 409: somebody was faster. 429, 5xx: it has too much to do, or is not well.
+                return Temporary(sentence, code="pool-busy")
+
+
+class Watch:
+    """Events, each with ``type`` and ``object``. :meth:`close` may be called by any thread."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, lost: Any) -> None:
+        self._response = response
+        self._lost = lost
+        self._closed = False
+
+    def __iter__(self) -> Iterator[Object]:
+        """:raises GoneError: the server cannot go on from there. :raises Temporary: it broke."""
+        rest = b""
+        try:
+            while chunk := self._response.read1():
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    event: Object = json.loads(line)
+                    if event["type"] == "ERROR":
+                        raise GoneError(str(event["object"].get("message", "")))
+                    yield event
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            if not self._closed:
+                raise self._lost(error) from error
+        finally:
+            self._response.close()
+
+    def close(self) -> None:
+        self._closed = True
+        with suppress(Exception):  # it may end by itself in this very moment
+            self._response.shutdown()
+
+
+def _message(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["message"])[:500]
+    except (ValueError, KeyError, TypeError):
+        return content.decode("utf-8", "replace").strip()[:500] or "nothing"
+
+
+def _plain(error: BaseException) -> str:
+    """Without the names of objects and addresses in memory."""
+    reason = getattr(error, "reason", None) or error
+    return f"{type(reason).__name__}: {str(reason).split('>: ')[-1]}"[:300]

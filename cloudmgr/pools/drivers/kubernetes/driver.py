@@ -1,0 +1,307 @@
+"""The driver of a Kubernetes pool: writes by server-side apply, and answers from what it watches.
+
+Nothing converges here: Deployments do that in the cluster. What somebody else removed or changed
+is seen in the digest that :meth:`KubernetesDriver.observe` tells, and the environment's reconciler
+applies again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Self
+
+from cloudmgr.errors import NotFound, Permanent, Temporary
+from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
+from cloudmgr.pools.drivers.kubernetes import manifests as words
+from cloudmgr.pools.drivers.kubernetes import reading, seen
+from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
+from cloudmgr.pools.drivers.kubernetes.kinds import BARE, SCALABLE, Kind, path
+from cloudmgr.pools.drivers.kubernetes.manifests import manifests, namespace_of
+from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
+from cloudmgr.pools.drivers.kubernetes.reflector import Reflector
+from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
+from cloudmgr.pools.drivers.written import load_workload
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from cloudmgr.clock import Clock
+    from cloudmgr.pools.capacity import Capacity
+    from cloudmgr.pools.drivers.driver import Allocation, ObservedWorkload, Workload
+    from cloudmgr.pools.drivers.kubernetes.manifests import Manifest
+    from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenPod
+    from cloudmgr.pools.pool import Pool
+
+_log = logging.getLogger(__name__)
+_FIRST_LIST = 10.0
+# Environments whose manifests are kept made: each takes some 10 KiB.
+_REMEMBERED = 2_000
+
+
+class KubernetesDriver:
+    """A pool of nodes of a cluster; one namespace for each environment.
+
+    A replica is a pod, and stays the same one over restarts of its container: its room is kept for
+    it meanwhile, so that the allocation goes on.
+
+    :param name: the pool's, for messages.
+    """
+
+    kind = "kubernetes"
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        settings: KubernetesSettings,
+        timing: Timing | None = None,
+    ) -> None:
+        """:raises Invalid: ``invalid-pool-settings``."""
+        self._name = name
+        self._settings = settings
+        self._timing = timing or Timing()
+        self._cluster = Cluster(name, settings, self._timing)
+        self._listener: Callable[[str], None] = lambda _environment_id: None
+        self._mirror = Mirror(clock, self._tell)
+        self._reflectors = [self._reflector(kind, clock) for kind in Kind]
+        self._manifests = lru_cache(_REMEMBERED)(self._made)
+        self._started = False
+
+    @classmethod
+    def for_pool(cls, pool: Pool, directory: Path, clock: Clock) -> Self:  # noqa: ARG003
+        """The driver of ``pool``. :raises Invalid: ``invalid-pool-settings``."""
+        return cls(pool.name, clock, KubernetesSettings.parse(pool.settings))
+
+    def start(self, changed: Callable[[str], None]) -> None:
+        """As :meth:`Driver.start`. A cluster that does not answer yet is no error."""
+        if self._started:
+            return
+        self._started = True
+        self._listener = changed
+        for reflector in self._reflectors:
+            reflector.start()
+        for reflector in self._reflectors:
+            if not reflector.wait(_FIRST_LIST):
+                _log.warning("pool %s: %s: %s", self._name, reflector.kind, reflector.trouble)
+                break
+
+    def close(self) -> None:
+        if self._started:
+            self._started = False
+            for reflector in self._reflectors:
+                reflector.stop()
+            for reflector in self._reflectors:
+                reflector.close()
+        self._cluster.close()
+
+    def capacity(self) -> Capacity:
+        self._require_fresh()
+        return reading.capacity(
+            self._mirror.nodes(), self._mirror.strangers(), self._settings.storage_gib
+        )
+
+    def apply(self, workload: Workload) -> None:
+        require_valid(workload)
+        _require_images(workload)
+        require_host(workload, self.capacity())
+        found = self._mirror.owned(workload.environment_id)
+        namespace = namespace_of(self._settings.prefix, workload.environment_id)
+        there = found.get((Kind.NAMESPACE, namespace))
+        if there is not None and there.deleting:
+            raise Temporary("what was there before is still being removed", code="still-ending")
+        wanted = manifests(workload, self._settings, self._timing.settle)
+        lacking = {manifest.key for manifest in reading.missing(wanted, found)}
+        for manifest in wanted:
+            if manifest.key in lacking:
+                self._fewer(manifest, found)
+                self._write(manifest)
+            elif manifest.replicas is not None:
+                self._scale(manifest, found[manifest.key])
+        for extra in reading.surplus(wanted, found):
+            self._cluster.delete(path(extra.kind, extra.namespace, extra.name), extra.uid)
+
+    def remove(self, environment_id: str) -> None:
+        if not is_name(environment_id):
+            return
+        self._require_fresh()
+        namespace = namespace_of(self._settings.prefix, environment_id)
+        there = self._mirror.owned(environment_id).get((Kind.NAMESPACE, namespace))
+        if there is not None and not there.deleting:
+            self._cluster.delete(path(Kind.NAMESPACE, "", namespace), there.uid)
+
+    def observe(self, environment_id: str) -> ObservedWorkload | None:
+        if not is_name(environment_id):
+            return None
+        self._require_fresh()
+        found = self._mirror.owned(environment_id)
+        pods = self._mirror.pods(environment_id)
+        if not found and not pods and not self._mirror.claims(environment_id):
+            return None
+        namespace = found.get((Kind.NAMESPACE, namespace_of(self._settings.prefix, environment_id)))
+        digest = ""
+        if namespace is not None and not namespace.deleting and namespace.workload:
+            workload, expected = self._manifests(namespace.workload)
+            digest = reading.applied(workload, expected, found)
+        return reading.observed(environment_id, digest, pods, found, self._mirror.warning)
+
+    def observe_all(self) -> Iterable[ObservedWorkload]:
+        found = [self.observe(environment_id) for environment_id in self._mirror.environments()]
+        return [observed for observed in found if observed is not None]
+
+    def allocations(self) -> Iterable[Allocation]:
+        self._require_fresh()
+        return self._mirror.allocations()
+
+    def forget(self, allocation_ids: Iterable[str]) -> None:
+        self._mirror.forget(allocation_ids)
+
+    def log(self, environment_id: str, component: str, slot: int, lines: int) -> Sequence[str]:
+        """As :meth:`Driver.log`, over the last restart: a cluster keeps no more."""
+        self._require_fresh()
+        pods = self._mirror.pods(environment_id)
+        uid = next(
+            (
+                replica.id
+                for replica in reading.replicas(pods, lambda _uid: "")
+                if (replica.component, replica.slot) == (component, slot)
+            ),
+            None,
+        )
+        pod = next((pod for pod in pods if pod.uid == uid), None)
+        if pod is None:
+            raise NotFound(f"there is no log of slot {slot} of this component", code="no-such-log")
+        text = self._log_of(pod, lines, previous=False)
+        if pod.restarts and not pod.waiting:
+            # While it waits, what ended last is what is shown as its log.
+            text = self._log_of(pod, lines, previous=True) + text
+        return text.splitlines()[-lines:]
+
+    # --------------------------------------------------------------------------------- writing
+
+    def _write(self, manifest: Manifest) -> None:
+        answer = self._cluster.apply(
+            path(manifest.kind, manifest.namespace, manifest.name), manifest.body
+        )
+        self._take(manifest.kind, answer)
+
+    def _scale(self, manifest: Manifest, there: Owned) -> None:
+        assert manifest.replicas is not None  # noqa: S101 - for mypy
+        if there.replicas == manifest.replicas:
+            return
+        self._fewer(manifest, {manifest.key: there})
+        answer = self._cluster.merge(
+            path(manifest.kind, manifest.namespace, manifest.name, "scale"),
+            {"spec": {"replicas": manifest.replicas}},
+        )
+        version = int(answer["metadata"]["resourceVersion"])
+        after = replace(there, replicas=manifest.replicas, version=version)
+        self._mirror.put(manifest.kind, after)
+
+    def _fewer(self, manifest: Manifest, found: Mapping[tuple[Kind, str], Owned]) -> None:
+        """Tell a Deployment which replicas are to go: by itself it takes any."""
+        there = found.get(manifest.key)
+        if manifest.kind is not Kind.DEPLOYMENT or there is None or not manifest.replicas:
+            return
+        if manifest.replicas >= there.replicas:
+            return
+        pods = self._mirror.pods(there.environment_id)
+        for pod in reading.victims(pods, manifest.name, manifest.replicas):
+            try:
+                self._cluster.merge(
+                    path(Kind.POD, pod.namespace, pod.name),
+                    {"metadata": {"annotations": {words.COST: "-1"}}},
+                )
+            except NotFound:
+                continue  # it has gone already
+
+    def _take(self, kind: Kind, answer: dict[str, object]) -> None:
+        taken = seen.owned(kind, answer)
+        if taken is not None:
+            self._mirror.put(kind, taken)
+
+    # --------------------------------------------------------------------------------- reading
+
+    def _require_fresh(self) -> None:
+        """:raises Temporary: ``pool-unreachable`` when what is known may be old."""
+        for reflector in self._reflectors:
+            trouble = reflector.trouble
+            if trouble:
+                raise Temporary(
+                    trouble if self._started else f"the pool {self._name} is not watched",
+                    code="pool-unreachable",
+                    hint="see that its apiserver runs and that cloudmgr may watch there",
+                )
+
+    def _made(self, text: str) -> tuple[Workload | None, tuple[Manifest, ...]]:
+        """The workload that a namespace names, and its objects."""
+        try:
+            workload = load_workload(text)
+        except ValueError:
+            return None, ()  # somebody else wrote there: it is written anew
+        return workload, manifests(workload, self._settings, self._timing.settle)
+
+    def _log_of(self, pod: SeenPod, lines: int, *, previous: bool) -> str:
+        query: dict[str, object] = {"container": pod.component, "tailLines": lines}
+        if previous:
+            query["previous"] = "true"
+        try:
+            return self._cluster.text(path(Kind.POD, pod.namespace, pod.name, "log"), **query)
+        except (NotFound, Permanent):
+            return ""  # its container has not begun yet, or nothing is left of the last one
+
+    def _reflector(self, kind: Kind, clock: Clock) -> Reflector:
+        ours = {"labelSelector": f"{words.POOL}={self._settings.prefix}"}
+        selectors: dict[str, str] = ours
+        reduced: Callable[[dict[str, object]], seen.Seen | None] = partial(seen.owned, kind)
+        match kind:
+            case Kind.POD:
+                # All of them: others take room on our nodes too.
+                selectors, reduced = {}, partial(seen.pod, pool=self._settings.prefix)
+            case Kind.NODE:
+                selectors, reduced = {}, partial(seen.node, selector=self._settings.node_selector)
+            case Kind.CLAIM:
+                reduced = seen.claim
+            case Kind.EVENT:
+                selectors = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
+                reduced = seen.warned
+            case _:
+                assert kind in BARE or kind in SCALABLE  # noqa: S101 - a new kind must say how
+        return Reflector(
+            kind,
+            self._cluster,
+            self._mirror,
+            selectors=selectors,
+            reduced=reduced,
+            clock=clock,
+            timing=self._timing,
+        )
+
+    def _tell(self, environment_id: str) -> None:
+        if not environment_id:
+            return
+        try:
+            self._listener(environment_id)
+        except Exception:  # noqa: BLE001 - it must not end a watch
+            _log.exception("what listens to pool %s failed on %s", self._name, environment_id)
+
+
+def _require_images(workload: Workload) -> None:
+    """:raises Permanent: ``unsupported``, or ``invalid-workload`` for what names no object."""
+    for index, component in enumerate(workload.components):
+        where = f"components[{index}]"
+        if not component.image or component.command:
+            raise Permanent(
+                f"{component.name} is a command, and this pool runs container images",
+                code="unsupported",
+                hint="give the component an image, or place it on a pool of processes",
+                path=f"{where}.command",
+            )
+        if not words.is_label(component.name):
+            raise Permanent(
+                "a component's name has lower-case letters, digits and -, at most 40 here",
+                code="invalid-workload",
+                path=f"{where}.name",
+            )

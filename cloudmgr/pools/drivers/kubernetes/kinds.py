@@ -1,0 +1,66 @@
+"""The kinds of objects that a pool writes or watches: where the apiserver keeps each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """As in the field ``kind`` of an object."""
+
+    NAMESPACE = "Namespace"
+    QUOTA = "ResourceQuota"
+    LIMITS = "LimitRange"
+    NETWORK = "NetworkPolicy"
+    ACCOUNT = "ServiceAccount"
+    SERVICE = "Service"
+    BUDGET = "PodDisruptionBudget"
+    DEPLOYMENT = "Deployment"
+    STATEFUL = "StatefulSet"
+    CLAIM = "PersistentVolumeClaim"
+    POD = "Pod"
+    NODE = "Node"
+    EVENT = "Event"
+
+
+_CORE = "/api/v1"
+_WHERE = {
+    Kind.NAMESPACE: (_CORE, "namespaces"),
+    Kind.QUOTA: (_CORE, "resourcequotas"),
+    Kind.LIMITS: (_CORE, "limitranges"),
+    Kind.NETWORK: ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    Kind.ACCOUNT: (_CORE, "serviceaccounts"),
+    Kind.SERVICE: (_CORE, "services"),
+    Kind.BUDGET: ("/apis/policy/v1", "poddisruptionbudgets"),
+    Kind.DEPLOYMENT: ("/apis/apps/v1", "deployments"),
+    Kind.STATEFUL: ("/apis/apps/v1", "statefulsets"),
+    Kind.CLAIM: (_CORE, "persistentvolumeclaims"),
+    Kind.POD: (_CORE, "pods"),
+    Kind.NODE: (_CORE, "nodes"),
+    Kind.EVENT: (_CORE, "events"),
+}
+_GLOBAL = frozenset({Kind.NAMESPACE, Kind.NODE})
+# Those that have replicas, and are scaled.
+SCALABLE = (Kind.DEPLOYMENT, Kind.STATEFUL)
+# Those of which nothing but names, labels and annotations is looked at.
+BARE = frozenset({
+    Kind.NAMESPACE, Kind.QUOTA, Kind.LIMITS, Kind.NETWORK, Kind.ACCOUNT, Kind.SERVICE, Kind.BUDGET,
+})  # fmt: skip
+
+
+def collection(kind: Kind) -> str:
+    """Where all objects of ``kind`` are listed and watched."""
+    group, plural = _WHERE[kind]
+    return f"{group}/{plural}"
+
+
+def path(kind: Kind, namespace: str, name: str, part: str = "") -> str:
+    """Where one object is; ``part`` is a subresource."""
+    group, plural = _WHERE[kind]
+    within = "" if kind in _GLOBAL else f"/namespaces/{namespace}"
+    return f"{group}{within}/{plural}/{name}{'/' if part else ''}{part}"
+
+
+def api_version(kind: Kind) -> str:
+    group = _WHERE[kind][0]
+    return group.removeprefix("/apis/").removeprefix("/api/")

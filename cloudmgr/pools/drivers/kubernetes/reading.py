@@ -1,0 +1,160 @@
+"""From what the mirror shows to what the driver says of it. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from cloudmgr.pools.capacity import Capacity, Host, Resources
+from cloudmgr.pools.drivers.driver import ObservedReplica, ObservedWorkload, ReplicaState
+from cloudmgr.pools.drivers.kubernetes.kinds import SCALABLE, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from cloudmgr.pools.drivers.driver import Workload
+    from cloudmgr.pools.drivers.kubernetes.manifests import Manifest
+    from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenNode, SeenPod
+
+Found = dict[tuple[Kind, str], "Owned"]
+
+
+def applied(
+    workload: Workload | None, expected: Sequence[Manifest], found: Mapping[tuple[Kind, str], Owned]
+) -> str:
+    """The digest of what stands in the cluster, if all of it does and nothing more; else empty.
+
+    :param workload: what the namespace says it is for, without replicas.
+    :param expected: the objects of that workload.
+    """
+    if workload is None or missing(expected, found) or surplus(expected, found):
+        return ""
+    counts = {o.name: o.replicas for o in found.values() if o.kind in SCALABLE}
+    components = tuple(replace(c, replicas=counts[c.name]) for c in workload.components)
+    return replace(workload, components=components).digest
+
+
+def missing(
+    expected: Iterable[Manifest], found: Mapping[tuple[Kind, str], Owned]
+) -> list[Manifest]:
+    """What is not there, or was made from something else."""
+    return [
+        manifest
+        for manifest in expected
+        if (there := found.get(manifest.key)) is None
+        or there.digest != manifest.digest
+        or there.deleting
+    ]
+
+
+def surplus(expected: Iterable[Manifest], found: Mapping[tuple[Kind, str], Owned]) -> list[Owned]:
+    """What is there and belongs to nothing that ought to be."""
+    wanted = {manifest.key for manifest in expected}
+    return [there for key, there in found.items() if key not in wanted and not there.deleting]
+
+
+def replicas(pods: Iterable[SeenPod], warning: Callable[[str], str]) -> tuple[ObservedReplica, ...]:
+    """Those that have a node, by component and slot.
+
+    A pod of a StatefulSet has its slot in its name; those of a Deployment are counted by age.
+
+    :param pods: oldest first.
+    :param warning: the last that was said of a pod, by its uid.
+    """
+    counted: dict[str, int] = {}
+    made: list[ObservedReplica] = []
+    for pod in pods:
+        if pod.scheduled_at is None or pod.over:
+            continue
+        slot = slot_of(pod)
+        if slot is None:
+            slot = counted.get(pod.component, 0)
+            counted[pod.component] = slot + 1
+        state = _state(pod)
+        message = "" if state is ReplicaState.READY else _message(pod, warning(pod.uid))
+        made.append(
+            ObservedReplica(
+                id=pod.uid,
+                component=pod.component,
+                slot=slot,
+                state=state,
+                address=pod.address,
+                port=pod.port,
+                started_at=pod.scheduled_at,
+                ready_at=pod.ready_since,
+                restarts=pod.restarts,
+                message=message,
+            )
+        )
+    return tuple(sorted(made, key=lambda r: (r.component, r.slot)))
+
+
+def slot_of(pod: SeenPod) -> int | None:
+    """The slot of a StatefulSet's pod; None for one whose name says none."""
+    head, _, tail = pod.name.rpartition("-")
+    return int(tail) if head == pod.component and tail.isdecimal() else None
+
+
+def observed(
+    environment_id: str,
+    digest: str,
+    pods: Sequence[SeenPod],
+    found: Mapping[tuple[Kind, str], Owned],
+    warning: Callable[[str], str],
+) -> ObservedWorkload:
+    problems = [
+        f"{there.name}: the cluster makes no more replicas: {there.trouble}"
+        for there in found.values()
+        if there.trouble
+    ]
+    problems += sorted({
+        f"{pod.component}: finds no room: {pod.unscheduled}"
+        for pod in pods
+        if pod.unscheduled and not pod.deleting
+    })  # fmt: skip
+    return ObservedWorkload(environment_id, digest, replicas(pods, warning), tuple(problems))
+
+
+def capacity(nodes: Iterable[SeenNode], strangers: Iterable[SeenPod], storage_gib: int) -> Capacity:
+    """What the pool's nodes have beyond what runs there and is not ours."""
+    taken: dict[str, Resources] = {}
+    for pod in strangers:
+        taken[pod.node] = taken.get(pod.node, Resources()) + pod.size
+    hosts = [
+        Host(
+            node.name,
+            _left(node.allocatable, taken.get(node.name)),
+            node.ready and node.schedulable,
+        )
+        for node in sorted(nodes, key=lambda n: n.name)
+        if node.matches
+    ]
+    return Capacity(tuple(hosts), Resources(storage_gib=storage_gib))
+
+
+def victims(pods: Iterable[SeenPod], component: str, keep: int) -> list[SeenPod]:
+    """The pods that are to go when ``keep`` stay: the newest.
+
+    :param pods: oldest first.
+    """
+    living = [p for p in pods if p.component == component and not p.deleting and not p.over]
+    return living[keep:]
+
+
+def _state(pod: SeenPod) -> ReplicaState:
+    if pod.deleting:
+        return ReplicaState.DRAINING
+    if pod.ready:
+        return ReplicaState.READY
+    if pod.waiting:
+        return ReplicaState.BACKOFF
+    return ReplicaState.UNHEALTHY if pod.started else ReplicaState.STARTING
+
+
+def _message(pod: SeenPod, warning: str) -> str:
+    return "; ".join(part for part in (pod.waiting, warning) if part)
+
+
+def _left(room: Resources, taken: Resources | None) -> Resources:
+    left = room - (taken or Resources())
+    return Resources(max(0, left.cpu_millis), max(0, left.memory_mib), max(0, left.storage_gib))

@@ -1,0 +1,332 @@
+"""What is kept of each object that a cluster tells of: only what is looked at. Pure.
+
+A city has tens of thousands of objects; kept whole they would take gigabytes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.drivers.kubernetes import manifests as words
+from cloudmgr.pools.drivers.kubernetes.kinds import SCALABLE, Kind
+
+Object = dict[str, Any]
+
+_QUANTITY = re.compile(r"(?P<number>[0-9.]+(?:[eE][+-]?[0-9]+)?)(?P<unit>[a-zA-Z]*)")
+_UNITS = {
+    "": Decimal(1), "n": Decimal(10) ** -9, "u": Decimal(10) ** -6, "m": Decimal(10) ** -3,
+    "k": Decimal(10) ** 3, "M": Decimal(10) ** 6, "G": Decimal(10) ** 9, "T": Decimal(10) ** 12,
+    "P": Decimal(10) ** 15, "E": Decimal(10) ** 18, "Ki": Decimal(2) ** 10,
+    "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30, "Ti": Decimal(2) ** 40, "Pi": Decimal(2) ** 50,
+    "Ei": Decimal(2) ** 60,
+}  # fmt: skip
+_MIB, _GIB = Decimal(2) ** 20, Decimal(2) ** 30
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An object that was made from a workload.
+
+    ``workload`` is the annotation of a namespace. ``replicas`` and ``trouble`` are of what has
+    replicas: how many ought to run, and why the cluster makes none.
+    """
+
+    kind: Kind
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    environment_id: str
+    digest: str
+    deleting: bool
+    workload: str = ""
+    replicas: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPod:
+    """One pod, ours or not. ``environment_id`` is empty if it is not ours.
+
+    ``born`` orders pods that were made in the same second. ``waiting`` is why its container does
+    not run, ``unscheduled`` why it has no node; both empty if it does and has.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    born: int
+    environment_id: str
+    department_id: str
+    system_id: str
+    component: str
+    node: str
+    size: Resources
+    created_at: datetime
+    scheduled_at: datetime | None
+    over: bool
+    ended_at: datetime | None
+    deleting: bool
+    ready: bool
+    ready_since: datetime | None
+    started: bool
+    started_at: datetime | None
+    restarts: int
+    waiting: str
+    unscheduled: str
+    address: str
+    port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenClaim:
+    """One claim of a slot's storage."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    environment_id: str
+    department_id: str
+    system_id: str
+    component: str
+    size: Resources
+    created_at: datetime
+    deleted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenNode:
+    """One node. ``matches``: it belongs to the pool."""
+
+    name: str
+    uid: str
+    version: int
+    allocatable: Resources
+    ready: bool
+    schedulable: bool
+    matches: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The last that was said of a pod: why it does not get ready."""
+
+    uid: str
+    version: int
+    about: str
+    message: str
+
+
+Seen = Owned | SeenPod | SeenClaim | SeenNode | Warned
+
+
+def quantity(text: object) -> Decimal:
+    """A Kubernetes quantity as a number: ``250m`` is 0.25, ``1Gi`` is 1073741824.
+
+    :raises ValueError: if it is none.
+    """
+    found = _QUANTITY.fullmatch(str(text))
+    if not found or found["unit"] not in _UNITS:
+        message = f"{text!r} is no quantity"
+        raise ValueError(message)
+    return Decimal(found["number"]) * _UNITS[found["unit"]]
+
+
+def owned(kind: Kind, raw: Object) -> Owned | None:
+    """None for what bears no environment's name."""
+    meta = raw["metadata"]
+    environment_id = meta.get("labels", {}).get(words.ENVIRONMENT, "")
+    if not environment_id:
+        return None
+    notes = meta.get("annotations") or {}
+    return Owned(
+        kind,
+        meta.get("namespace", meta["name"]),
+        meta["name"],
+        meta["uid"],
+        int(meta["resourceVersion"]),
+        environment_id,
+        notes.get(words.DIGEST, ""),
+        "deletionTimestamp" in meta,
+        notes.get(words.WORKLOAD, ""),
+        raw.get("spec", {}).get("replicas", 0) if kind in SCALABLE else 0,
+        _trouble(raw),
+    )
+
+
+def pod(raw: Object, pool: str) -> SeenPod:
+    """:param pool: the prefix of ours: what bears another pool's is a stranger's."""
+    meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
+    labels = meta.get("labels") or {}
+    if labels.get(words.POOL) != pool:
+        labels = {}
+    conditions = {c["type"]: c for c in status.get("conditions") or ()}
+    scheduled, ready = conditions.get("PodScheduled", {}), conditions.get("Ready", {})
+    container: Object = next(iter(status.get("containerStatuses") or ()), {})
+    state = container.get("state", {})
+    ports = spec["containers"][0].get("ports") or ()
+    return SeenPod(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        born=int(meta["resourceVersion"]),
+        environment_id=labels.get(words.ENVIRONMENT, ""),
+        department_id=labels.get(words.DEPARTMENT, ""),
+        system_id=labels.get(words.SYSTEM, ""),
+        component=labels.get(words.COMPONENT, ""),
+        node=spec.get("nodeName", ""),
+        size=_requests(spec),
+        created_at=_time(meta["creationTimestamp"]),
+        scheduled_at=_since(scheduled) if spec.get("nodeName") else None,
+        over=status.get("phase") in {"Succeeded", "Failed"},
+        ended_at=_ended_at(meta, status),
+        deleting="deletionTimestamp" in meta,
+        ready=ready.get("status") == "True",
+        ready_since=_since(ready) if ready.get("status") == "True" else None,
+        started=bool(container.get("started")),
+        started_at=_optional(state.get("running", {}).get("startedAt")),
+        restarts=container.get("restartCount", 0),
+        waiting=_waiting(state, container.get("lastState", {})),
+        unscheduled="" if spec.get("nodeName") else scheduled.get("message", ""),
+        address=status.get("podIP", ""),
+        port=ports[0]["containerPort"] if ports else None,
+    )
+
+
+def claim(raw: Object) -> SeenClaim | None:
+    """None for what is not ours."""
+    meta = raw["metadata"]
+    labels = meta.get("labels") or {}
+    if not labels.get(words.ENVIRONMENT):
+        return None
+    asked = raw["spec"]["resources"]["requests"]["storage"]
+    return SeenClaim(
+        meta["namespace"],
+        meta["name"],
+        meta["uid"],
+        int(meta["resourceVersion"]),
+        labels[words.ENVIRONMENT],
+        labels.get(words.DEPARTMENT, ""),
+        labels.get(words.SYSTEM, ""),
+        labels.get(words.COMPONENT, ""),
+        Resources(storage_gib=_up(quantity(asked) / _GIB)),
+        _time(meta["creationTimestamp"]),
+        _optional(meta.get("deletionTimestamp")),
+    )
+
+
+def node(raw: Object, selector: dict[str, str]) -> SeenNode:
+    meta, status = raw["metadata"], raw.get("status", {})
+    labels = meta.get("labels") or {}
+    room = status.get("allocatable", {})
+    taints = raw.get("spec", {}).get("taints") or ()
+    return SeenNode(
+        meta["name"],
+        meta["uid"],
+        int(meta["resourceVersion"]),
+        Resources(
+            int(quantity(room.get("cpu", 0)) * 1000), int(quantity(room.get("memory", 0)) / _MIB)
+        ),
+        any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or ()),
+        not raw.get("spec", {}).get("unschedulable", False)
+        and not any(t.get("effect") in {"NoSchedule", "NoExecute"} for t in taints),
+        all(labels.get(name) == value for name, value in selector.items()),
+    )
+
+
+def warned(raw: Object) -> Warned | None:
+    """None for what says no more than the pod itself does."""
+    meta = raw["metadata"]
+    if raw.get("reason") == "BackOff":
+        return None
+    return Warned(
+        meta["uid"],
+        int(meta["resourceVersion"]),
+        raw["involvedObject"].get("uid", ""),
+        str(raw.get("message", ""))[:300],
+    )
+
+
+def _trouble(raw: Object) -> str:
+    for condition in raw.get("status", {}).get("conditions") or ():
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return str(condition.get("message", ""))[:500]
+    return ""
+
+
+def _requests(spec: Object) -> Resources:
+    """What the scheduler sets aside for a pod, as Kubernetes computes it."""
+    cpu = memory = Decimal(0)
+    for container in spec["containers"]:
+        asked = (container.get("resources") or {}).get("requests") or {}
+        cpu += quantity(asked.get("cpu", 0))
+        memory += quantity(asked.get("memory", 0))
+    for container in spec.get("initContainers") or ():
+        asked = (container.get("resources") or {}).get("requests") or {}
+        if container.get("restartPolicy") == "Always":
+            cpu += quantity(asked.get("cpu", 0))
+            memory += quantity(asked.get("memory", 0))
+        else:
+            cpu = max(cpu, quantity(asked.get("cpu", 0)))
+            memory = max(memory, quantity(asked.get("memory", 0)))
+    more = spec.get("overhead") or {}
+    cpu += quantity(more.get("cpu", 0))
+    memory += quantity(more.get("memory", 0))
+    return Resources(_up(cpu * 1000), _up(memory / _MIB))
+
+
+def _waiting(state: Object, last: Object) -> str:
+    """Why a container does not run, in a sentence; empty while it does, or is just being made."""
+    waits, ended = state.get("waiting", {}), state.get("terminated", {})
+    before = ended or last.get("terminated", {})
+    code = f"it ended with exit status {before['exitCode']}" if before else ""
+    if ended:
+        return code
+    reason = waits.get("reason", "")
+    if reason in {"", "ContainerCreating", "PodInitializing"}:
+        return ""
+    return "; ".join(part for part in (code, f"{reason}: {waits.get('message', '')}") if part)[:500]
+
+
+def _ended_at(meta: Object, status: Object) -> datetime | None:
+    """When the pod gave its room back: all its containers had ended, and it was told to go.
+
+    A pod that waits to be started again keeps its room, so that an end of its container is no end
+    of what it holds. Where no container says when it ended, it is when the pod was to be gone.
+    """
+    gone = _optional(meta.get("deletionTimestamp"))
+    ends = [
+        _time(container["state"]["terminated"]["finishedAt"])
+        for container in status.get("containerStatuses") or ()
+        if container.get("state", {}).get("terminated", {}).get("finishedAt")
+    ]
+    if status.get("phase") not in {"Succeeded", "Failed"} or not ends:
+        return gone
+    if gone is not None:
+        ends.append(gone - timedelta(seconds=meta.get("deletionGracePeriodSeconds") or 0))
+    return max(ends)
+
+
+def _since(condition: Object) -> datetime | None:
+    return _optional(condition.get("lastTransitionTime"))
+
+
+def _optional(text: str | None) -> datetime | None:
+    return None if text is None else _time(text)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _up(amount: Decimal) -> int:
+    """The next whole number: what is held is never told for less."""
+    return int(amount.to_integral_value(rounding="ROUND_CEILING"))

@@ -1,0 +1,86 @@
+"""What an operator may set of a Kubernetes pool, and how it keeps in touch with the cluster."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from cloudmgr.errors import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PREFIX = re.compile(r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Spans of elapsed time, in seconds."""
+
+    answer: float = 15.0  # for one request
+    watch: float = 300.0  # a watch ends and is taken up again where it was
+    silence: float = 90.0  # without a word on a watch; the apiserver says something each minute
+    first_retry: float = 0.2  # after a failure, growing …
+    slowest_retry: float = 15.0  # … to this
+    resync: float = 1800.0  # between two full lists, should an event have been lost
+    stale: float = 20.0  # what was seen longer ago than this is not told for what is
+    settle: float = 5.0  # from Draining to SIGTERM: the gateway stops sending within it
+
+
+class KubernetesSettings(BaseModel):
+    """A Kubernetes pool's own settings.
+
+    ``kubeconfig`` is a file with the credentials, ``context`` one of its contexts; without a file
+    those of the pod in which cloudmgr runs are taken. ``prefix`` begins the name of each
+    namespace and tells several pools of one cluster apart; it never changes once something runs.
+    ``node_selector`` are the labels of the nodes that make up the pool. ``storage_gib`` is what
+    the claims of the pool may have together, ``storage_class`` where they get it.
+
+    ``gateway_namespace`` and ``gateway_labels`` name the pods, ``gateway_cidrs`` the addresses
+    outside of the cluster, that may reach what is hosted.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kubeconfig: str = ""
+    context: str = ""
+    prefix: str = "cloudmgr"
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    storage_class: str = ""
+    storage_gib: int = Field(default=0, ge=0)
+    gateway_namespace: str = "cloudmgr"
+    gateway_labels: dict[str, str] = Field(
+        default_factory=lambda: {"app.kubernetes.io/name": "cloudmgr"}
+    )
+    gateway_cidrs: tuple[str, ...] = ()
+
+    @field_validator("prefix")
+    @classmethod
+    def _names_a_namespace(cls, prefix: str) -> str:
+        if not _PREFIX.fullmatch(prefix):
+            message = "a prefix has lower-case letters, digits and -, at most 16, a letter first"
+            raise ValueError(message)
+        return prefix
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, object]) -> Self:
+        """Read a pool's ``settings``.
+
+        :raises Invalid: ``invalid-pool-settings``, with every fault and its path.
+        """
+        try:
+            return cls.model_validate(dict(settings))
+        except ValidationError as error:
+            problems = tuple(
+                (".".join(str(part) for part in fault["loc"]) or "settings", str(fault["msg"]))
+                for fault in error.errors()
+            )
+            raise Invalid(
+                "the settings of a Kubernetes pool are wrong: "
+                + "; ".join(f"{path}: {sentence}" for path, sentence in problems),
+                code="invalid-pool-settings",
+                problems=problems,
+            ) from error
