@@ -59,6 +59,11 @@ demo: $(VENV)/.demo  ## The whole job on this machine; ARGS=--headless for a rep
 test: $(VENV)/.dev  ## Run the tests; ARGS="-k invoice" for some of them
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+.PHONY: test-kubernetes
+test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes control plane (needs Go; built once)
+	$(BIN)/python -m tests.labs.kubernetes.build
+	$(BIN)/pytest -m kubernetes $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
 	for part in reconcile api idle gateway; do $(BIN)/python -m bench.$$part; done

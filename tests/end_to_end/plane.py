@@ -42,11 +42,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
+LOCAL = {
+    "name": "local-extranet",
+    "zone": "extranet",
+    "settings": {"cpu_millis": 8000, "memory_mib": 8000, "storage_gib": 10},
+}
+
 
 class Place:
     """What several control planes share: state directory, database, ports of the gateways."""
 
-    def __init__(self, directory: Path, database_url: str = "") -> None:
+    def __init__(
+        self, directory: Path, database_url: str = "", pools: list[dict[str, Any]] | None = None
+    ) -> None:
         self.directory = directory
         self.state = directory / "state"
         self.gateway_port = free_port()
@@ -55,15 +63,7 @@ class Place:
             "CLOUDMGR_STATE_DIR": str(self.state),
             "CLOUDMGR_DATABASE_URL": database_url,
             "CLOUDMGR_GATEWAY_PORTS": json.dumps({"extranet": self.gateway_port}),
-            "CLOUDMGR_POOLS": json.dumps(
-                [
-                    {
-                        "name": "local-extranet",
-                        "zone": "extranet",
-                        "settings": {"cpu_millis": 8000, "memory_mib": 8000, "storage_gib": 10},
-                    }
-                ]
-            ),
+            "CLOUDMGR_POOLS": json.dumps(pools or [LOCAL]),
         }
         self.planes: list[Plane] = []
         self.token = ""

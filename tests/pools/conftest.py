@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.labs.kubernetes.controlplane import ControlPlane
     from tests.pools.grounds import Ground
+    from tests.pools.kubernetes_ground import KubernetesGround
 
 
 @pytest.fixture
@@ -23,7 +25,16 @@ def local(tmp_path: Path) -> Iterator[LocalGround]:
     ground.close()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture
+def kubernetes(kubernetes_lab: ControlPlane) -> Iterator[KubernetesGround]:
+    from tests.pools.kubernetes_ground import KubernetesGround  # noqa: PLC0415 - takes its time
+
+    ground = KubernetesGround(kubernetes_lab, SystemClock())
+    yield ground
+    ground.close()
+
+
+@pytest.fixture(params=["local", pytest.param("kubernetes", marks=pytest.mark.kubernetes)])
 def ground(request: pytest.FixtureRequest) -> Ground:
     """Every kind of pool that there is a driver for."""
     found: Ground = request.getfixturevalue(request.param)

@@ -1,0 +1,220 @@
+"""The driver against a real apiserver, where things do not go as they ought to."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudmgr.errors import Temporary
+from cloudmgr.pools.drivers.driver import ReplicaState
+from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
+from cloudmgr.pools.drivers.kubernetes.manifests import namespace_of
+from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
+from tests.pools.grounds import in_state, observed, settled, workload
+from tests.pools.kubernetes_ground import QUICK
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from tests.pools.kubernetes_ground import KubernetesGround
+
+pytestmark = pytest.mark.kubernetes
+
+
+def namespace(ground: KubernetesGround, environment_id: str = "env_exam") -> str:
+    return namespace_of(ground.prefix, environment_id)
+
+
+def requests(ground: KubernetesGround, *verbs: str) -> list[dict[str, Any]]:
+    """What was asked of the apiserver by this ground's driver, but for another's environments."""
+    return [
+        entry
+        for entry in ground.lab.requests()
+        if entry["userAgent"] == "cloudmgr"
+        and entry["verb"] in verbs
+        and namespace(ground) in entry["requestURI"]
+    ]
+
+
+def test_a_second_apply_makes_no_write(ground: KubernetesGround) -> None:
+    wanted = workload(ground.web(replicas=2), ground.web(name="store", storage_gib=1))
+    ground.driver.apply(wanted)
+    settled(ground.driver, 3)
+    before = len(requests(ground, "patch", "create", "update", "delete"))
+    ground.driver.apply(wanted)
+    assert len(requests(ground, "patch", "create", "update", "delete")) == before
+    assert before > 0
+
+
+def test_scaling_is_one_write(ground: KubernetesGround) -> None:
+    ground.driver.apply(workload(ground.web(replicas=1)))
+    settled(ground.driver, 1)
+    before = len(requests(ground, "patch"))
+    ground.driver.apply(workload(ground.web(replicas=4)))
+    assert observed(ground.driver).digest == workload(ground.web(replicas=4)).digest
+    settled(ground.driver, 4)
+    (scale,) = requests(ground, "patch")[before:]
+    assert scale["objectRef"]["subresource"] == "scale"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/apis/apps/v1/namespaces/{}/deployments/web",
+        "/api/v1/namespaces/{}/services/web",
+        "/api/v1/namespaces/{}/resourcequotas/cloudmgr",
+        "/apis/networking.k8s.io/v1/namespaces/{}/networkpolicies/cloudmgr",
+    ],
+)
+def test_what_somebody_else_removed_is_seen_and_comes_back(
+    ground: KubernetesGround, path: str
+) -> None:
+    wanted = workload(ground.web())
+    ground.driver.apply(wanted)
+    settled(ground.driver, 1)
+    with ground.lab.client() as api:
+        api.delete(path.format(namespace(ground))).raise_for_status()
+    until(lambda: observed(ground.driver).digest != wanted.digest)
+    ground.driver.apply(wanted)
+    until(lambda: observed(ground.driver).digest == wanted.digest)
+    settled(ground.driver, 1)
+
+
+def test_a_namespace_that_was_deleted_behind_our_back_comes_back(ground: KubernetesGround) -> None:
+    wanted = workload(ground.web())
+    ground.driver.apply(wanted)
+    settled(ground.driver, 1)
+    with ground.lab.client() as api:
+        api.delete(f"/api/v1/namespaces/{namespace(ground)}").raise_for_status()
+
+    def again() -> bool:
+        try:
+            ground.driver.apply(wanted)
+        except Temporary as error:
+            assert error.code in {"still-ending", "pool-busy"}, error  # noqa: PT017
+            return False
+        return True
+
+    until(lambda: ground.driver.observe("env_exam") is None or observed(ground.driver).digest == "")
+    until(again)
+    settled(ground.driver, 1)
+
+
+def test_what_somebody_else_scaled_is_seen(ground: KubernetesGround) -> None:
+    wanted = workload(ground.web(replicas=2))
+    ground.driver.apply(wanted)
+    settled(ground.driver, 2)
+    path = f"/apis/apps/v1/namespaces/{namespace(ground)}/deployments/web/scale"
+    with ground.lab.client() as api:
+        api.patch(
+            path,
+            json={"spec": {"replicas": 1}},
+            headers={"Content-Type": "application/merge-patch+json"},
+        ).raise_for_status()
+    until(lambda: observed(ground.driver).digest == workload(ground.web(replicas=1)).digest)
+    ground.driver.apply(wanted)
+    settled(ground.driver, 2)
+
+
+def test_a_quota_that_is_full_is_a_problem_in_words(ground: KubernetesGround) -> None:
+    ground.driver.apply(workload(ground.web()))
+    settled(ground.driver, 1)
+    path = f"/api/v1/namespaces/{namespace(ground)}/resourcequotas"
+    quota = {"metadata": {"name": "tight"}, "spec": {"hard": {"pods": "1"}}}
+    with ground.lab.client() as api:
+        api.post(path, json=quota).raise_for_status()
+        until(lambda: api.get(f"{path}/tight").json().get("status", {}).get("hard"))
+    ground.driver.apply(workload(ground.web(replicas=2)))
+    until(lambda: observed(ground.driver).problems)
+    (problem,) = observed(ground.driver).problems
+    assert "exceeded quota: tight" in problem
+
+
+def test_an_image_that_cannot_be_pulled_is_told(ground: KubernetesGround) -> None:
+    ground.driver.apply(workload(ground.web(image="registry.nowhere/web:1")))
+    failed = in_state(ground.driver, ReplicaState.BACKOFF)
+    assert "ImagePullBackOff" in failed.message
+    assert "registry.nowhere/web:1" in failed.message
+
+
+def test_nothing_is_left_behind(ground: KubernetesGround) -> None:
+    ground.driver.apply(workload(ground.web(), ground.web(name="store", storage_gib=1)))
+    settled(ground.driver, 2)
+    ground.driver.remove("env_exam")
+    until(lambda: ground.driver.observe("env_exam") is None)
+    with ground.lab.client() as api:
+        assert api.get(f"/api/v1/namespaces/{namespace(ground)}").status_code == 404
+        until(
+            lambda: (
+                not [
+                    volume
+                    for volume in api.get("/api/v1/persistentvolumes").json()["items"]
+                    if volume["spec"]["claimRef"]["namespace"] == namespace(ground)
+                ]
+            ),
+            what="the end of its volumes",
+        )
+
+
+def test_an_apiserver_that_is_away_is_said_and_found_again(ground: KubernetesGround) -> None:
+    ground.driver.apply(workload(ground.web()))
+    before = settled(ground.driver, 1)
+    ground.lab.end("apiserver", signal.SIGKILL)
+    try:
+
+        def unreachable() -> bool:
+            try:
+                ground.driver.observe("env_exam")
+            except Temporary as error:
+                return error.code == "pool-unreachable"
+            return False
+
+        until(unreachable, what="the news that it is away")
+        with pytest.raises(Temporary):
+            ground.driver.apply(workload(ground.web(replicas=3)))
+        assert ground.get(before[0])[0] == 200, "what runs goes on"
+    finally:
+        ground.lab.run("apiserver")
+        ground.lab.wait("apiserver")
+
+    def applied() -> bool:
+        try:
+            ground.driver.apply(workload(ground.web(replicas=3)))
+        except Temporary:
+            return False
+        return True
+
+    until(applied, seconds=60, what="the cluster's return")
+    assert settled(ground.driver, 3)[0].id == before[0].id
+
+
+def test_credentials_that_are_not_known_any_more_are_said(ground: KubernetesGround) -> None:
+    kubeconfig = ground.lab.kubeconfig("stranger", token="revoked")
+    driver = KubernetesDriver(
+        "test", ground.clock, KubernetesSettings(kubeconfig=str(kubeconfig)), QUICK
+    )
+    driver.start(lambda _: None)
+    try:
+        with pytest.raises(Temporary) as said:
+            driver.capacity()
+    finally:
+        driver.close()
+    assert "does not know our credentials" in said.value.message
+
+
+def test_who_is_idle_asks_nothing(ground: KubernetesGround) -> None:
+    ground.driver.apply(workload(ground.web()))
+    settled(ground.driver, 1)
+
+    def asked() -> int:
+        return len([e for e in ground.lab.requests() if e["userAgent"] == "cloudmgr"])
+
+    before = asked()
+    for _ in range(30):  # as every second would, in ever so many environments
+        ground.driver.observe("env_exam")
+        ground.driver.capacity()
+        list(ground.driver.allocations())
+    time.sleep(3)
+    assert asked() == before
