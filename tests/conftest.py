@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, settings
 
 from cloudmgr.db.engine import Database
@@ -16,9 +18,10 @@ from tests.postgres import free_port as free_port  # noqa: PLC0414 - where tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.labs.kubernetes.controlplane import ControlPlane
+
+CLUSTER_ROLE = Path(__file__).parents[1] / "charts" / "cloudmgr" / "files" / "cluster-role.yaml"
 
 # A busy machine is no fault of the code. In CI the examples are the same each time.
 settings.register_profile(
@@ -95,3 +98,15 @@ def kubernetes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control
         yield lab.start()
     finally:
         lab.stop()
+
+
+@pytest.fixture(scope="session")
+def kubernetes_rights(kubernetes_lab: ControlPlane) -> Path:
+    """Credentials in the lab with the rights that the chart gives, and no others."""
+    return kubernetes_lab.account("cloudmgr", chart_rules())
+
+
+def chart_rules() -> list[dict[str, Any]]:
+    """The rules of the ClusterRole that the chart ships."""
+    rules: list[dict[str, Any]] = yaml.safe_load(CLUSTER_ROLE.read_text())
+    return rules

@@ -104,6 +104,7 @@ def status(
             _available(environment, up, now),
             _scaled(environment, replicas, up, now),
             _healthy(generation, observed, now),
+            *_drifted(environment, observed, now),
         ],
     )
     return EnvironmentStatus(
@@ -254,6 +255,20 @@ def _healthy(generation: int, observed: ObservedWorkload | None, now: datetime) 
     return Condition("Healthy", Status.TRUE, "NoProblems", limitations[:2000], generation, now)
 
 
+def _drifted(
+    environment: Environment, observed: ObservedWorkload | None, now: datetime
+) -> list[Condition]:
+    """Said from the first time that others changed something; there is nothing to say before."""
+    drift = observed.drift if observed else ()
+    generation = environment.generation
+    if drift:
+        what = "; ".join(drift)[:2000]
+        return [Condition("Drifted", Status.TRUE, "ChangedByOthers", what, generation, now)]
+    if _condition(environment, "Drifted") is None:
+        return []
+    return [Condition("Drifted", Status.FALSE, "AsWritten", "", generation, now)]
+
+
 def _count(environment: Environment, replicas: Iterable[ObservedReplica]) -> dict[str, int]:
     counts = dict.fromkeys((c.name for c in environment.components), 0)
     for replica in replicas:
@@ -263,6 +278,12 @@ def _count(environment: Environment, replicas: Iterable[ObservedReplica]) -> dic
 
 def _condition(environment: Environment, kind: str) -> Condition | None:
     return next((c for c in environment.status.conditions if c.type == kind), None)
+
+
+def drifted(environment: Environment) -> bool:
+    """Whether others changed what its pool was told, and it stands so."""
+    condition = _condition(environment, "Drifted")
+    return condition is not None and condition.status is Status.TRUE
 
 
 def word(environment: Environment) -> str:

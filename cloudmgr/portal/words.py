@@ -186,6 +186,8 @@ _CONDITIONS: Mapping[str, str] = {
     "AtTarget": N_("It has as many replicas as it ought to have."),
     "Problems": N_("Some replica has trouble."),
     "NoProblems": N_("No replica has trouble."),
+    "ChangedByOthers": N_("Somebody else changed what cloudmgr keeps."),
+    "AsWritten": N_("All is again as cloudmgr keeps it."),
     "Stale": N_("The latest change has not been seen yet."),
     "NotObserved": N_("It has not been looked at yet."),
     "AllTrue": N_("It serves as approved."),
@@ -203,6 +205,8 @@ def condition(view: View, found: Condition) -> dict[str, object]:
         tone = "asleep"
     elif found.reason in _IN_PASSING:
         tone = "busy"
+    elif found.type == "Drifted":
+        tone = "bad" if found.status is Status.TRUE else "good"
     return {"sentence": sentence, "detail": detail, "tone": tone, "since": found.since}
 
 

@@ -39,14 +39,14 @@ IMAGE: dict[str, Any] = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, kubernetes_lab: ControlPlane) -> Iterator[Place]:
+def place(tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path) -> Iterator[Place]:
     kubernetes_lab.add_node(PREFIX, cpu="8", memory="8Gi", labels={"lab/pool": PREFIX})
     pool = {
         "name": "k8s-extranet",
         "kind": "kubernetes",
         "zone": "extranet",
         "settings": {
-            "kubeconfig": str(kubernetes_lab.kubeconfig()),
+            "kubeconfig": str(kubernetes_rights),
             "prefix": PREFIX,
             "node_selector": {"lab/pool": PREFIX},
         },

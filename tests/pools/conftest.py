@@ -26,10 +26,10 @@ def local(tmp_path: Path) -> Iterator[LocalGround]:
 
 
 @pytest.fixture
-def kubernetes(kubernetes_lab: ControlPlane) -> Iterator[KubernetesGround]:
+def kubernetes(kubernetes_lab: ControlPlane, kubernetes_rights: Path) -> Iterator[KubernetesGround]:
     from tests.pools.kubernetes_ground import KubernetesGround  # noqa: PLC0415 - takes its time
 
-    ground = KubernetesGround(kubernetes_lab, SystemClock())
+    ground = KubernetesGround(kubernetes_lab, kubernetes_rights, SystemClock())
     yield ground
     ground.close()
 

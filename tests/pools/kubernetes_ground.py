@@ -15,6 +15,8 @@ from tests.pools.grounds import fetch
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cloudmgr.clock import Clock
     from cloudmgr.pools.drivers.driver import ObservedReplica
     from tests.labs.kubernetes.controlplane import ControlPlane
@@ -29,8 +31,9 @@ class KubernetesGround:
     host = Resources(8000, 8192, 100)
     keeps_room = True
 
-    def __init__(self, lab: ControlPlane, clock: Clock) -> None:
+    def __init__(self, lab: ControlPlane, kubeconfig: Path, clock: Clock) -> None:
         self.lab = lab
+        self.kubeconfig = kubeconfig
         self.clock = clock
         self.prefix = f"t{next(_NUMBERS)}"
         self.changes: list[str] = []
@@ -49,7 +52,7 @@ class KubernetesGround:
     def make(self, timing: Timing = QUICK, **settings: Any) -> KubernetesDriver:
         """A driver that is not started yet; it is closed with the ground."""
         given: dict[str, Any] = {
-            "kubeconfig": str(self.lab.kubeconfig()),
+            "kubeconfig": str(self.kubeconfig),
             "prefix": self.prefix,
             "node_selector": {"lab/pool": self.prefix},
             "storage_class": STORAGE_CLASS,

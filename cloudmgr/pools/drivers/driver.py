@@ -141,6 +141,7 @@ class ObservedWorkload:
     workload (a quota that is full, no room for a replica, nobody who converges the pool); what a
     single replica suffers from is in its own ``message``. ``limitations`` are sentences on what a
     person may expect and this pool does not do (a limit that cannot be enforced here): no fault.
+    ``drift`` are sentences on what others changed of what was applied: who, and what.
     """
 
     environment_id: str
@@ -148,6 +149,7 @@ class ObservedWorkload:
     replicas: tuple[ObservedReplica, ...] = ()
     problems: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()
+    drift: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.billing.periods import period_at, period_before
 from cloudmgr.hosting.requests import RequestState
-from cloudmgr.hosting.workload import readiness, word
+from cloudmgr.hosting.workload import drifted, readiness, word
 from cloudmgr.identity.access import Action, Reach, confine, reach
 from cloudmgr.identity.user import Role
 from cloudmgr.portal.costs import costs_so_far
@@ -127,11 +127,12 @@ def _running(view: View, tx: Connection, names: Names) -> dict[str, Any]:
     for environment in environments:
         state = word(environment)
         states[state] = states.get(state, 0) + 1
-        if state in _TROUBLE and len(trouble) < 20:
+        if (state in _TROUBLE or drifted(environment)) and len(trouble) < 20:
             because = [
-                condition(view, one)
+                said
                 for one in environment.status.conditions
-                if one.status.value == "False"
+                if (said := condition(view, one))["tone"] == "bad"
+                or (one.status.value == "False" and said["tone"] != "good")
             ]
             trouble.append((environment, state, because))
     return {

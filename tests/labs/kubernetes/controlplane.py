@@ -150,6 +150,40 @@ class ControlPlane:
         path.chmod(0o600)
         return path
 
+    def account(self, name: str, rules: list[dict[str, Any]]) -> Path:
+        """A file with the credentials of a new ServiceAccount that may do ``rules`` and no more."""
+        with self.client() as api:
+
+            def make(path: str, **body: Any) -> dict[str, Any]:
+                done = api.post(path, json={"metadata": {"name": name}, **body})
+                made: dict[str, Any] = done.raise_for_status().json()
+                return made
+
+            group = "/apis/rbac.authorization.k8s.io/v1"
+            role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
+            subject = {"kind": "ServiceAccount", "name": name, "namespace": "default"}
+            make("/api/v1/namespaces/default/serviceaccounts")
+            make(f"{group}/clusterroles", rules=rules)
+            make(f"{group}/clusterrolebindings", roleRef=role, subjects=[subject])
+            asked = {"spec": {"expirationSeconds": 7200}}
+            path = f"/api/v1/namespaces/default/serviceaccounts/{name}/token"
+            answer = api.post(path, json=asked).raise_for_status().json()
+            review = {
+                "user": f"system:serviceaccount:default:{name}",
+                "resourceAttributes": {
+                    "group": rules[0]["apiGroups"][0],
+                    "resource": rules[0]["resources"][0],
+                    "verb": rules[0]["verbs"][0],
+                },
+            }
+            path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+            # It takes the apiserver a moment to see what it may.
+            until(
+                lambda: api.post(path, json={"spec": review}).json()["status"]["allowed"],
+                what=f"the rights of {name}",
+            )
+        return self.kubeconfig(name, token=answer["status"]["token"])
+
     def add_node(
         self, name: str, *, cpu: str, memory: str, labels: dict[str, str] | None = None
     ) -> None:

@@ -18,6 +18,7 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.config.config_exception import ConfigException
 
 from cloudmgr.errors import CloudmgrError, Invalid, NotFound, Permanent, Temporary
+from cloudmgr.pools.drivers.kubernetes.ownership import FIELD_MANAGER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
 
 Object = dict[str, Any]
-FIELD_MANAGER = "cloudmgr"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 _ANY = "application/json"

@@ -17,7 +17,7 @@ from cloudmgr.pools.drivers.admission import is_name, require_host, require_vali
 from cloudmgr.pools.drivers.kubernetes import manifests as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
-from cloudmgr.pools.drivers.kubernetes.kinds import BARE, SCALABLE, Kind, path
+from cloudmgr.pools.drivers.kubernetes.kinds import BARE, SCALABLE, Kind, collection, path
 from cloudmgr.pools.drivers.kubernetes.manifests import manifests, namespace_of
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
 from cloudmgr.pools.drivers.kubernetes.reflector import Reflector
@@ -114,6 +114,8 @@ class KubernetesDriver:
             raise Temporary("what was there before is still being removed", code="still-ending")
         wanted = manifests(workload, self._settings, self._timing.settle)
         lacking = {manifest.key for manifest in reading.missing(wanted, found)}
+        if self._settings.on_drift == "correct":
+            lacking |= {manifest.key for manifest, _ in reading.drifted(wanted, found)}
         for manifest in wanted:
             if manifest.key in lacking:
                 self._fewer(manifest, found)
@@ -129,6 +131,8 @@ class KubernetesDriver:
         self._require_fresh()
         namespace = namespace_of(self._settings.prefix, environment_id)
         there = self._mirror.owned(environment_id).get((Kind.NAMESPACE, namespace))
+        if there is None:
+            there = self._listed(namespace)
         if there is not None and not there.deleting:
             self._cluster.delete(path(Kind.NAMESPACE, "", namespace), there.uid)
 
@@ -141,11 +145,15 @@ class KubernetesDriver:
         if not found and not pods and not self._mirror.claims(environment_id):
             return None
         namespace = found.get((Kind.NAMESPACE, namespace_of(self._settings.prefix, environment_id)))
-        digest = ""
+        digest, drift = "", []
         if namespace is not None and not namespace.deleting and namespace.workload:
             workload, expected = self._manifests(namespace.workload)
-            digest = reading.applied(workload, expected, found)
-        return reading.observed(environment_id, digest, pods, found, self._mirror.warning)
+            drift = reading.drifted(expected, found)
+            if not drift or self._settings.on_drift == "leave":
+                digest = reading.applied(workload, expected, found)
+        return reading.observed(
+            environment_id, digest, pods, found, warning=self._mirror.warning, drift=drift
+        )
 
     def observe_all(self) -> Iterable[ObservedWorkload]:
         found = [self.observe(environment_id) for environment_id in self._mirror.environments()]
@@ -216,6 +224,16 @@ class KubernetesDriver:
                 )
             except NotFound:
                 continue  # it has gone already
+
+    def _listed(self, namespace: str) -> Owned | None:
+        """A namespace of ours that the watch may not have told of yet."""
+        page = self._cluster.list(
+            collection(Kind.NAMESPACE),
+            bare=True,
+            labelSelector=f"{words.POOL}={self._settings.prefix}",
+            fieldSelector=f"metadata.name={namespace}",
+        )
+        return next((seen.owned(Kind.NAMESPACE, item) for item in page["items"] or ()), None)
 
     def _take(self, kind: Kind, answer: dict[str, object]) -> None:
         taken = seen.owned(kind, answer)

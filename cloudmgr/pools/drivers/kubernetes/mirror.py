@@ -47,7 +47,7 @@ class Mirror:
         self._claims: dict[str, dict[str, SeenClaim]] = defaultdict(dict)
         self._warnings: dict[str, Warned] = {}
         self._ended: dict[str, Allocation] = {}
-        self._gone: dict[str, None] = {}
+        self._gone: dict[str, int] = {}
 
     # -------------------------------------------------------------------------------- writing
 
@@ -55,7 +55,8 @@ class Mirror:
         """What is older than what is there already is not taken."""
         with self._lock:
             known = self._objects[kind].get(seen.uid)
-            if seen.uid in self._gone or (known is not None and known.version >= seen.version):
+            newest = known.version if known is not None else self._gone.get(seen.uid, 0)
+            if newest >= seen.version:
                 return
             moved = self._put(kind, seen, known)
         if moved:
@@ -65,18 +66,30 @@ class Mirror:
         """It is gone; ``seen`` is the last that was seen of it."""
         with self._lock:
             known = self._objects[kind].pop(seen.uid, None)
-            self._gone[seen.uid] = None
+            self._gone.pop(seen.uid, None)
+            self._gone[seen.uid] = seen.version
             if len(self._gone) > _GRAVES:
                 del self._gone[next(iter(self._gone))]
             moved = self._drop(seen if known is None else _later(seen, known))
         if moved:
             self._changed(moved)
 
-    def replace(self, kind: Kind, all_there_is: Iterable[Seen]) -> None:
-        """Take a whole list: what is not in it is gone, since when is not known."""
+    def lose(self, kind: Kind, uid: str, version: int) -> None:
+        """It is there, but has stopped to be one of ours."""
+        with self._lock:
+            known = self._objects[kind].get(uid)
+        if known is not None:
+            self.drop(kind, replace(known, version=version))
+
+    def replace(self, kind: Kind, all_there_is: Iterable[Seen], version: int) -> None:
+        """Take a whole list, of ``version``: what is older and not in it is gone."""
         listed = {seen.uid: seen for seen in all_there_is}
         with self._lock:
-            gone = [s for uid, s in self._objects[kind].items() if uid not in listed]
+            gone = [
+                seen
+                for uid, seen in self._objects[kind].items()
+                if uid not in listed and seen.version <= version
+            ]
         for seen in gone:
             self.drop(kind, seen)
         for seen in listed.values():

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from cloudmgr.pools.capacity import Capacity, Host, Resources
 from cloudmgr.pools.drivers.driver import ObservedReplica, ObservedWorkload, ReplicaState
 from cloudmgr.pools.drivers.kubernetes.kinds import SCALABLE, Kind
+from cloudmgr.pools.drivers.kubernetes.ownership import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cloudmgr.pools.drivers.driver import Workload
     from cloudmgr.pools.drivers.kubernetes.manifests import Manifest
+    from cloudmgr.pools.drivers.kubernetes.ownership import Foreign
     from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenNode, SeenPod
 
 Found = dict[tuple[Kind, str], "Owned"]
@@ -45,6 +47,18 @@ def missing(
         or there.digest != manifest.digest
         or there.deleting
     ]
+
+
+def drifted(
+    expected: Iterable[Manifest], found: Mapping[tuple[Kind, str], Owned]
+) -> list[tuple[Manifest, list[Foreign]]]:
+    """What others changed of what we wrote."""
+    changes = [
+        (manifest, changed(there.foreign, manifest.body))
+        for manifest in expected
+        if (there := found.get(manifest.key)) is not None and there.foreign
+    ]
+    return [(manifest, fields) for manifest, fields in changes if fields]
 
 
 def surplus(expected: Iterable[Manifest], found: Mapping[tuple[Kind, str], Owned]) -> list[Owned]:
@@ -100,7 +114,9 @@ def observed(
     digest: str,
     pods: Sequence[SeenPod],
     found: Mapping[tuple[Kind, str], Owned],
+    *,
     warning: Callable[[str], str],
+    drift: Sequence[tuple[Manifest, list[Foreign]]] = (),
 ) -> ObservedWorkload:
     problems = [
         f"{there.name}: the cluster makes no more replicas: {there.trouble}"
@@ -112,7 +128,16 @@ def observed(
         for pod in pods
         if pod.unscheduled and not pod.deleting
     })  # fmt: skip
-    return ObservedWorkload(environment_id, digest, replicas(pods, warning), tuple(problems))
+    return ObservedWorkload(
+        environment_id,
+        digest,
+        replicas(pods, warning),
+        tuple(problems),
+        drift=tuple(
+            f"{manifest.kind} {manifest.name}: {', '.join(map(str, fields))}"
+            for manifest, fields in drift
+        ),
+    )
 
 
 def capacity(nodes: Iterable[SeenNode], strangers: Iterable[SeenPod], storage_gib: int) -> Capacity:

@@ -60,6 +60,7 @@ class Reflector:
         self._timing = timing
         self._stop = threading.Event()
         self._synced = threading.Event()
+        self._tried = threading.Event()
         self._watch: Watch | None = None
         self._failing_since: float | None = None
         self._trouble = ""
@@ -83,8 +84,9 @@ class Reflector:
         self._thread.join(timeout=5)
 
     def wait(self, seconds: float) -> bool:
-        """Until everything was listed once."""
-        return self._synced.wait(seconds)
+        """Until everything was listed once, or could not be; whether it was."""
+        self._tried.wait(seconds)
+        return self._synced.is_set()
 
     @property
     def trouble(self) -> str:
@@ -140,9 +142,11 @@ class Reflector:
             if not more:
                 break
             query["continue"] = more
-        self._mirror.replace(self.kind, found)
+        version = str(page["metadata"]["resourceVersion"])
+        self._mirror.replace(self.kind, found, int(version))
         self._synced.set()
-        return str(page["metadata"]["resourceVersion"])
+        self._tried.set()
+        return version
 
     def _events(self, version: str) -> Any:
         """The version after each event."""
@@ -160,9 +164,11 @@ class Reflector:
             version = item["metadata"]["resourceVersion"]
             if event["type"] != "BOOKMARK":
                 seen = self._reduced(item)
-                if seen is not None and event["type"] == "DELETED":
+                if seen is None:
+                    self._mirror.lose(self.kind, item["metadata"]["uid"], int(version))
+                elif event["type"] == "DELETED":
                     self._mirror.drop(self.kind, seen)
-                elif seen is not None:
+                else:
                     self._mirror.put(self.kind, seen)
             yield version
 
@@ -173,6 +179,7 @@ class Reflector:
         if self._stop.is_set():
             return
         self._trouble = trouble
+        self._tried.set()
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic()
 

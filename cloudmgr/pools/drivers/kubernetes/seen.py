@@ -14,6 +14,7 @@ from typing import Any
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.kubernetes import manifests as words
 from cloudmgr.pools.drivers.kubernetes.kinds import SCALABLE, Kind
+from cloudmgr.pools.drivers.kubernetes.ownership import Foreign, foreign
 
 Object = dict[str, Any]
 
@@ -33,7 +34,8 @@ class Owned:
     """An object that was made from a workload.
 
     ``workload`` is the annotation of a namespace. ``replicas`` and ``trouble`` are of what has
-    replicas: how many ought to run, and why the cluster makes none.
+    replicas: how many ought to run, and why the cluster makes none. ``foreign`` are the fields that
+    others wrote and we did not.
     """
 
     kind: Kind
@@ -47,6 +49,7 @@ class Owned:
     workload: str = ""
     replicas: int = 0
     trouble: str = ""
+    foreign: tuple[Foreign, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,7 @@ def owned(kind: Kind, raw: Object) -> Owned | None:
         notes.get(words.WORKLOAD, ""),
         raw.get("spec", {}).get("replicas", 0) if kind in SCALABLE else 0,
         _trouble(raw),
+        foreign(meta.get("managedFields") or ()),
     )
 
 

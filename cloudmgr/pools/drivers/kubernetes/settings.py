@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -39,6 +39,9 @@ class KubernetesSettings(BaseModel):
     ``node_selector`` are the labels of the nodes that make up the pool. ``storage_gib`` is what
     the claims of the pool may have together, ``storage_class`` where they get it.
 
+    ``on_drift`` says what is done when somebody else changes what cloudmgr has written: ``correct``
+    writes it again, ``leave`` only says who did what.
+
     ``gateway_namespace`` and ``gateway_labels`` name the pods, ``gateway_cidrs`` the addresses
     outside of the cluster, that may reach what is hosted.
     """
@@ -51,6 +54,7 @@ class KubernetesSettings(BaseModel):
     node_selector: dict[str, str] = Field(default_factory=dict)
     storage_class: str = ""
     storage_gib: int = Field(default=0, ge=0)
+    on_drift: Literal["correct", "leave"] = "correct"
     gateway_namespace: str = "cloudmgr"
     gateway_labels: dict[str, str] = Field(
         default_factory=lambda: {"app.kubernetes.io/name": "cloudmgr"}

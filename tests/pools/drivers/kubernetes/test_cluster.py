@@ -110,12 +110,45 @@ def test_what_somebody_else_scaled_is_seen(ground: KubernetesGround) -> None:
     with ground.lab.client() as api:
         api.patch(
             path,
+            params={"fieldManager": "kubectl-scale"},
             json={"spec": {"replicas": 1}},
             headers={"Content-Type": "application/merge-patch+json"},
         ).raise_for_status()
-    until(lambda: observed(ground.driver).digest == workload(ground.web(replicas=1)).digest)
+    until(lambda: observed(ground.driver).digest != wanted.digest)
+    assert observed(ground.driver).drift == ("Deployment web: spec.replicas by kubectl-scale",)
     ground.driver.apply(wanted)
+    assert observed(ground.driver).digest == wanted.digest
     settled(ground.driver, 2)
+
+
+def test_what_somebody_else_changed_is_told_and_put_right_or_left(
+    ground: KubernetesGround,
+) -> None:
+    wanted = workload(ground.web())
+    ground.driver.apply(wanted)
+    settled(ground.driver, 1)
+    lenient = ground.make(on_drift="leave")
+    lenient.start(lambda _: None)
+    path = f"/apis/apps/v1/namespaces/{namespace(ground)}/deployments/web"
+    spec = {"template": {"spec": {"containers": [{"name": "web", "image": "lab/sleep:1"}]}}}
+    with ground.lab.client() as api:
+        api.patch(
+            path,
+            params={"fieldManager": "kubectl-edit"},
+            json={"spec": spec},
+            headers={"Content-Type": "application/strategic-merge-patch+json"},
+        ).raise_for_status()
+
+        said = "Deployment web: spec.template.spec.containers[name=web].image by kubectl-edit"
+        until(lambda: observed(lenient).drift == (said,))
+        assert observed(lenient).digest == wanted.digest, "it is left as it is"
+        until(lambda: observed(ground.driver).digest == "")
+        assert observed(ground.driver).drift == (said,)
+        ground.driver.apply(wanted)
+        assert observed(ground.driver).drift == ()
+        image = api.get(path).json()["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == ground.web().image
+    assert observed(ground.driver).digest == wanted.digest
 
 
 def test_a_quota_that_is_full_is_a_problem_in_words(ground: KubernetesGround) -> None:

@@ -42,9 +42,27 @@ def test_a_list_takes_away_what_is_not_in_it_and_tells_so() -> None:
     found, changes = mirror()
     found.put(Kind.POD, told(5))
     changes.clear()
-    found.replace(Kind.POD, [])
+    found.replace(Kind.POD, [], 9)
     assert found.pods("env_a1") == []
     assert changes == ["env_a1"]
+
+
+def test_a_list_does_not_take_away_what_was_made_after_it() -> None:
+    found, _ = mirror()
+    found.put(Kind.POD, told(12))
+    found.replace(Kind.POD, [], 9)
+    assert [p.version for p in found.pods("env_a1")] == [12]
+
+
+def test_what_stopped_to_be_ours_may_become_ours_again() -> None:
+    found, _ = mirror()
+    found.put(Kind.POD, told(5))
+    found.lose(Kind.POD, "uid-web-1", 7)
+    assert found.pods("env_a1") == []
+    found.put(Kind.POD, told(6))
+    assert found.pods("env_a1") == [], "an answer that comes late"
+    found.put(Kind.POD, told(8))
+    assert [p.version for p in found.pods("env_a1")] == [8]
 
 
 def test_a_pod_holds_from_its_node_to_its_end_and_is_listed_until_it_is_forgotten() -> None:

@@ -94,7 +94,7 @@ def test_a_pod_without_a_node_is_no_replica_yet() -> None:
         )
     )
     assert reading.replicas([waiting], lambda _uid: "") == ()
-    observed = reading.observed("env_a1", "", [waiting], {}, lambda _uid: "")
+    observed = reading.observed("env_a1", "", [waiting], {}, warning=lambda _uid: "")
     assert observed.problems == ("web: finds no room: Insufficient cpu.",)
 
 
