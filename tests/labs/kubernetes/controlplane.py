@@ -272,6 +272,7 @@ class ControlPlane:
                 f"--kubelet-client-key={d / 'serving.pem'}",
                 f"--audit-policy-file={d / 'audit.yml'}",
                 f"--audit-log-path={d / 'audit.log'}",
+                "--audit-log-maxsize=4096",  # MiB: one file, so that all of it can be counted
             ],
             "controllers": [
                 str(self._binary), "kube-controller-manager",

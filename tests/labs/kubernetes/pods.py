@@ -103,12 +103,12 @@ class Pod:
                     f"{self._container['name']}",
                 }
             }
-            await self._say()
+            await self.say()
             await self._warn("BackOff", "Back-off restarting failed container")
             await self._pause(backoff)
             backoff = min(2 * backoff, LONGEST_BACKOFF)
             self._restarts += 1
-        await self._say(phase="Succeeded")
+        await self.say(phase="Succeeded")
 
     # --------------------------------------------------------------------------------- inside
 
@@ -118,7 +118,7 @@ class Pod:
 
     async def _pretend(self) -> None:
         self._state, self._ready, self._started = {"running": {"startedAt": stamp()}}, True, True
-        await self._say()
+        await self.say()
         await self._ending.wait()
 
     async def _run(self, argv: list[str]) -> None:
@@ -136,7 +136,7 @@ class Pod:
         self._state = {"running": {"startedAt": began}}
         self._started = "startupProbe" not in self._container
         self._set_ready(ready=self._started and "readinessProbe" not in self._container)
-        await self._say()
+        await self.say()
         probing = asyncio.create_task(self._probe())
         exited = asyncio.create_task(process.wait())
         ending = asyncio.create_task(self._ending.wait())
@@ -190,7 +190,7 @@ class Pod:
             why = await self._ask(probe) if probe else ""
             if (not why) != self._ready:
                 self._set_ready(ready=not why)
-                await self._say()
+                await self.say()
                 if why:
                     await self._warn("Unhealthy", f"Readiness probe failed: {why}")
             await self._pause(probe.get("periodSeconds", 10) if probe else 60)
@@ -240,7 +240,8 @@ class Pod:
         if ready != self._ready:
             self._ready, self._ready_since = ready, stamp()
 
-    async def _say(self, phase: str = "Running") -> None:
+    async def say(self, phase: str = "Running") -> None:
+        """Report how it is."""
         async with self._saying:  # what is said last is what is so
             await self._report(self._status(phase))
 

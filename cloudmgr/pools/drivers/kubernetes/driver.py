@@ -217,13 +217,16 @@ class KubernetesDriver:
             return
         pods = self._mirror.pods(there.environment_id)
         for pod in reading.victims(pods, manifest.name, manifest.replicas):
+            if pod.chosen:
+                continue
             try:
-                self._cluster.merge(
+                answer = self._cluster.merge(
                     path(Kind.POD, pod.namespace, pod.name),
-                    {"metadata": {"annotations": {words.COST: "-1"}}},
+                    {"metadata": {"annotations": {words.COST: words.FIRST_TO_GO}}},
                 )
             except NotFound:
                 continue  # it has gone already
+            self._mirror.put(Kind.POD, seen.pod(answer, self._settings.prefix))
 
     def _listed(self, namespace: str) -> Owned | None:
         """A namespace of ours that the watch may not have told of yet."""

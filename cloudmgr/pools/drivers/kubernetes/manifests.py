@@ -33,6 +33,7 @@ COMPONENT = "cloudmgr.io/component"
 DIGEST = "cloudmgr.io/digest"
 WORKLOAD = "cloudmgr.io/workload"
 COST = "controller.kubernetes.io/pod-deletion-cost"
+FIRST_TO_GO = "-1"
 
 ACCOUNT = "workload"
 _OWN = "cloudmgr"

@@ -56,7 +56,8 @@ class Owned:
 class SeenPod:
     """One pod, ours or not. ``environment_id`` is empty if it is not ours.
 
-    ``born`` orders pods that were made in the same second. ``waiting`` is why its container does
+    ``born`` orders pods that were made in the same second. ``chosen``: it goes when there are to be
+    fewer. ``waiting`` is why its container does
     not run, ``unscheduled`` why it has no node; both empty if it does and has.
     """
 
@@ -76,6 +77,7 @@ class SeenPod:
     over: bool
     ended_at: datetime | None
     deleting: bool
+    chosen: bool
     ready: bool
     ready_since: datetime | None
     started: bool
@@ -193,6 +195,7 @@ def pod(raw: Object, pool: str) -> SeenPod:
         over=status.get("phase") in {"Succeeded", "Failed"},
         ended_at=_ended_at(meta, status),
         deleting="deletionTimestamp" in meta,
+        chosen=(meta.get("annotations") or {}).get(words.COST) == words.FIRST_TO_GO,
         ready=ready.get("status") == "True",
         ready_since=_since(ready) if ready.get("status") == "True" else None,
         started=bool(container.get("started")),

@@ -10,6 +10,7 @@ import pytest
 
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ReplicaState
+from cloudmgr.pools.drivers.kubernetes import manifests as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen
 from tests.pools.drivers.kubernetes.objects import pod, read
 
@@ -106,6 +107,11 @@ def test_slots_of_a_deployment_are_counted_by_age() -> None:
     replicas = reading.replicas(pods, lambda _uid: "")
     assert [(r.id, r.slot) for r in replicas] == [("uid-web-b", 0), ("uid-web-a", 1)]
     assert [p.name for p in reading.victims(pods, "web", keep=1)] == ["web-a"]
+
+
+def test_a_pod_that_was_told_to_go_first_need_not_be_told_again() -> None:
+    assert read(pod(meta={"annotations": {words.COST: words.FIRST_TO_GO}})).chosen
+    assert not read(pod()).chosen
 
 
 @pytest.mark.parametrize(("name", "slot"), [("web-3", 3), ("web-7f9c-x2", None), ("web-b", None)])
