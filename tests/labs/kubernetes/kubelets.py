@@ -14,17 +14,15 @@ import json
 import logging
 import shutil
 import ssl
-import threading
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import yaml
 
+from tests.labs.kubernetes.logs import serve_logs
 from tests.labs.kubernetes.pods import IMAGES, Pod
 
 if TYPE_CHECKING:
@@ -351,36 +349,6 @@ def _not_ready(node: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] != "True" for c in conditions)
 
 
-def serve_logs(kubelets: Kubelets, certificate: Path, port: int) -> None:
-    """What the apiserver asks a kubelet for when somebody reads a log."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            _, kind, namespace, name, _container = parts.path.split("/")
-            query = parse_qs(parts.query)
-            pod = kubelets.by_name.get((namespace, name))
-            path = pod.log(previous=query.get("previous") == ["true"]) if pod else None
-            if kind != "containerLogs" or path is None or not path.exists():
-                self.send_error(404)
-                return
-            lines = path.read_bytes().splitlines(keepends=True)
-            body = b"".join(lines[-int(query.get("tailLines", ["1000"])[0]) :])
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-
-
 async def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kubeconfig", type=Path, required=True)
@@ -406,7 +374,7 @@ async def main() -> None:
     async with client(64) as api, client(8) as beat:
         # Two labs on one machine do not get in each other's way.
         kubelets = Kubelets(api, beat, said.directory, 20 + said.port % 200)
-        serve_logs(kubelets, said.certificate, said.port)
+        serve_logs(kubelets.by_name, said.certificate, said.port)
         await kubelets.serve()
 
 
