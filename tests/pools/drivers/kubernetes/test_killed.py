@@ -69,6 +69,8 @@ def live(driver: KubernetesDriver, ground: KubernetesGround, environment_id: str
     for step in steps(ground, environment_id):
         driver.apply(step)
         until(lambda: observed(driver, environment_id).digest == step.digest)  # noqa: B023
+        # All pods are there, so that it takes as many writes each time to say which are to go.
+        settled(driver, sum(c.replicas for c in step.components), environment_id)
 
 
 def stands(ground: KubernetesGround, environment_id: str) -> set[tuple[str, str, str]]:
