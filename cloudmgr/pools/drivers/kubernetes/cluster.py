@@ -90,11 +90,9 @@ class Cluster:
         """:raises NotFound: there is none."""
         return self._send("GET", path, query, accept="*/*").decode("utf-8", "replace")
 
-    def apply(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+    def apply(self, path: str, body: Object) -> Object:
         """Server-side apply: what ``body`` says is ours from now on."""
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
-        if dry_run:
-            query["dryRun"] = "All"
         return self._json("PATCH", path, query, body=body, kind=_APPLY)
 
     def merge(self, path: str, body: Object) -> Object:
@@ -102,7 +100,7 @@ class Cluster:
         return self._json("PATCH", path, {"fieldManager": FIELD_MANAGER}, body=body, kind=_MERGE)
 
     def delete(self, path: str, uid: str = "") -> None:
-        """Nothing there is no error, and neither is another of that name when ``uid`` is given."""
+        """Nothing there is no error; with ``uid``, another of that name is not touched."""
         body: Object = {"propagationPolicy": "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}

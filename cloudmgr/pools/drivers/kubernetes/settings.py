@@ -40,7 +40,7 @@ class KubernetesSettings(BaseModel):
     the claims of the pool may have together, ``storage_class`` where they get it.
 
     ``on_drift`` says what is done when somebody else changes what cloudmgr has written: ``correct``
-    writes it again, ``leave`` only says who did what.
+    writes it again, ``leave`` only says who did what. Replicas are always put right.
 
     ``gateway_namespace`` and ``gateway_labels`` name the pods, ``gateway_cidrs`` the addresses
     outside of the cluster, that may reach what is hosted.
