@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from tests.labs.kubernetes.controlplane import ControlPlane
 
+PRIORITIES = Path(__file__).parents[1] / "charts" / "cloudmgr" / "files" / "priority-classes.yaml"
 CLUSTER_ROLE = Path(__file__).parents[1] / "charts" / "cloudmgr" / "files" / "cluster-role.yaml"
 
 # A busy machine is no fault of the code. In CI the examples are the same each time.
@@ -95,7 +96,9 @@ def kubernetes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control
         raise AssertionError from None
     lab = ControlPlane(tmp_path_factory.mktemp("kubernetes"), binary)
     try:
-        yield lab.start()
+        lab.start()
+        lab.create(PRIORITIES)
+        yield lab
     finally:
         lab.stop()
 

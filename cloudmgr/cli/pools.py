@@ -26,6 +26,12 @@ _COLUMNS: list[Column] = [
     ("allocatable", lambda p: _amount(p, "allocatable")),
     ("allocated", lambda p: _amount(p, "allocated")),
     ("free", lambda p: _amount(p, "free")),
+    ("hosts", lambda p: f"{p['usable_hosts']} of {p['hosts']}"),
+]
+_FACTS: list[Column] = [
+    *_COLUMNS,
+    ("kept back", lambda p: f"{_amount(p, 'kept_back')} (for {p['spare_hosts']} to fail)"),
+    ("problems", lambda p: "; ".join(p["problems"]) or "none"),
 ]
 
 
@@ -43,4 +49,4 @@ def list_(context: typer.Context, machine: Machine = False) -> None:
 @app.command("show")
 def show(context: typer.Context, pool: str, machine: Machine = False) -> None:
     """One pool, by id (``pool_`` and its name)."""
-    facts(connect(context).get(f"/pools/{pool}"), _COLUMNS, machine=machine)
+    facts(connect(context).get(f"/pools/{pool}"), _FACTS, machine=machine)

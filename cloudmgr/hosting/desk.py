@@ -223,6 +223,7 @@ class Desk:
             components=ask.components,
             target={c.name: c.min_replicas for c in ask.components},
             created_at=self._clock.now(),
+            criticality=system.criticality,
         )
         self._environments.add(tx, environment)
         return environment

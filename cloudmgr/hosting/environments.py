@@ -93,7 +93,9 @@ class Environment:
 
     ``generation`` counts changes of what ought to be (components, target, retiring); ``version``
     counts every change of the row and is what ETags speak of. ``target`` is how many replicas of
-    each component ought to run now, written by scaling alone; all zero means hibernated.
+    each component ought to run now, written by scaling alone; all zero means hibernated. So are
+    ``reserved``, for how many replicas room is held ahead of a peak, ``elastic``, whether the
+    pool's own autoscaler may run more than the target, up to the ceiling, and ``corrects_drift``.
     """
 
     id: str
@@ -108,6 +110,10 @@ class Environment:
     components: tuple[Component, ...]
     target: Mapping[str, int]
     created_at: datetime
+    criticality: Criticality = Criticality.NORMAL
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    elastic: bool = False
+    corrects_drift: bool = True
     generation: int = 1
     version: int = 1
     retiring: bool = False
@@ -119,8 +125,14 @@ class Environment:
 
     @property
     def held(self) -> Resources:
-        """What it holds of its pool by its target."""
-        return held(self.components, self.target)
+        """What it holds of its pool: by its target, and what is promised to it beyond that."""
+        return held(self.components, {c.name: self._most(c) for c in self.components})
+
+    def _most(self, component: Component) -> int:
+        running = self.target.get(component.name, 0)
+        if self.elastic and running:
+            return component.max_replicas
+        return max(running, self.reserved.get(component.name, 0))
 
     @property
     def web(self) -> Component | None:

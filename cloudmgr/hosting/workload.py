@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from cloudmgr.hosting.environments import Environment
+    from cloudmgr.hosting.environments import Component, Environment
     from cloudmgr.pools.drivers.driver import ObservedReplica, ObservedWorkload
 
 REQUIRED = ("Applied", "Available")
@@ -64,9 +64,13 @@ def workload(environment: Environment) -> Workload:
                 storage_gib=c.storage_gib,
                 variables=c.variables,
                 ceiling=c.max_replicas,
+                reserved=environment.reserved.get(c.name, 0),
+                elastic=environment.elastic and environment.target.get(c.name, 0) > 0,
             )
             for c in environment.components
         ),
+        criticality=int(environment.criticality),
+        corrects_drift=environment.corrects_drift,
     )
 
 
@@ -149,9 +153,9 @@ def settled(environment: Environment, observed: ObservedWorkload | None) -> bool
     if observed.digest != workload(environment).digest:
         return False
     counts = _count(environment, observed.replicas)
-    return counts == {
-        c.name: environment.target.get(c.name, 0) for c in environment.components
-    } and all(r.state is ReplicaState.READY for r in observed.replicas)
+    return all(_enough(environment, c, counts[c.name]) for c in environment.components) and all(
+        r.state is ReplicaState.READY for r in observed.replicas
+    )
 
 
 def readiness(environment: Environment) -> Condition:
@@ -228,11 +232,10 @@ def _scaled(
 ) -> Condition:
     generation = environment.generation
     have, running = _count(environment, replicas), _count(environment, up)
-    wanted = {c.name: environment.target.get(c.name, 0) for c in environment.components}
     moving = [
-        f"{name} {running[name]} of {want} ready"
-        for name, want in wanted.items()
-        if not have[name] == running[name] == want
+        f"{c.name} {running[c.name]} of {environment.target.get(c.name, 0)} ready"
+        for c in environment.components
+        if have[c.name] != running[c.name] or not _enough(environment, c, have[c.name])
     ]
     if moving:
         return Condition("Scaled", Status.FALSE, "Scaling", ", ".join(moving), generation, now)
@@ -267,6 +270,14 @@ def _drifted(
     if _condition(environment, "Drifted") is None:
         return []
     return [Condition("Drifted", Status.FALSE, "AsWritten", "", generation, now)]
+
+
+def _enough(environment: Environment, component: Component, count: int) -> bool:
+    """Whether so many replicas are what ought to run: the pool itself may add to the target."""
+    want = environment.target.get(component.name, 0)
+    if environment.elastic and want:
+        return want <= count <= component.max_replicas
+    return count == want
 
 
 def _count(environment: Environment, replicas: Iterable[ObservedReplica]) -> dict[str, int]:

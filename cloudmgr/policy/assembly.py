@@ -237,6 +237,9 @@ class Assembly:
                     target_in_flight=text.target_in_flight,
                     scale_down_after=timedelta(minutes=text.scale_down_after_minutes),
                     wake_replicas=text.wake_replicas,
+                    reserve=timedelta(minutes=text.reserve_minutes),
+                    elastic=text.scaled_by == "pool",
+                    corrects_drift=text.on_drift == "correct",
                     zh=text.zh,
                     en=text.en,
                 )

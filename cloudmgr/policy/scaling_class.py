@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import timedelta
     from decimal import Decimal
 
 
@@ -19,6 +19,9 @@ class ScalingClass:
     :param target_in_flight: requests in flight that one replica carries comfortably.
     :param scale_down_after: fewer replicas only after this long of lower demand.
     :param wake_replicas: how many replicas of each component start when it wakes.
+    :param reserve: room for a peak is held this long before its lead time begins.
+    :param elastic: the pool's own autoscaler follows the load; windows and sleep stay ours.
+    :param corrects_drift: what others change in the pool is written again, not left and told.
     """
 
     name: str
@@ -27,5 +30,8 @@ class ScalingClass:
     target_in_flight: Decimal
     scale_down_after: timedelta
     wake_replicas: int = 1
+    reserve: timedelta = timedelta()
+    elastic: bool = False
+    corrects_drift: bool = True
     zh: str = ""
     en: str = ""

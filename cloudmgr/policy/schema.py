@@ -204,6 +204,9 @@ class ScalingClassText(_Strict):
     target_in_flight: PositiveText
     scale_down_after_minutes: Minutes
     wake_replicas: Annotated[int, Field(ge=1, le=100)]
+    reserve_minutes: Annotated[int, Field(ge=0, le=10_080)] = 0
+    scaled_by: Literal["cloudmgr", "pool"] = "cloudmgr"
+    on_drift: Literal["correct", "leave"] = "correct"
 
 
 class ScalingFile(_Strict):

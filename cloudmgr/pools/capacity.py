@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +71,33 @@ class Capacity:
     """What a pool has, as its driver observes it.
 
     ``allocatable`` is (physical − system reserved) × overcommit over hosts that may be used, and
-    what all of them share (storage behind a network).
+    what all of them share (storage behind a network), without what is kept back for the ``spare``
+    hosts that may fail at once (N+1 where that is one): of each resource the most that so many
+    hosts have. ``problems`` are sentences on what the pool lacks at the moment.
     """
 
     hosts: tuple[Host, ...]
     shared: Resources = Resources()
+    spare: int = 0
+    problems: tuple[str, ...] = ()
 
     @property
     def allocatable(self) -> Resources:
-        return sum((host.allocatable for host in self._usable), start=self.shared)
+        return sum((host.allocatable for host in self._usable), start=self.shared) - self.kept_back
+
+    @property
+    def kept_back(self) -> Resources:
+        """What must stay free so that ``spare`` hosts can fail and all still has its room."""
+        rooms = [host.allocatable for host in self._usable]
+
+        def most(amounts: Iterable[int]) -> int:
+            return sum(sorted(amounts, reverse=True)[: self.spare])
+
+        return Resources(
+            most(room.cpu_millis for room in rooms),
+            most(room.memory_mib for room in rooms),
+            most(room.storage_gib for room in rooms),
+        )
 
     @property
     def largest(self) -> Resources:

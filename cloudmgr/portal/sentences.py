@@ -43,6 +43,9 @@ SENTENCES = (
     N_("choose at least one"),
     N_("the two passwords differ"),
     N_("the command has a quotation mark that is not closed"),
+    # Pools.
+    N_("node %(name)s is lost: it is not Ready"),
+    N_("node %(name)s is closed for new pods"),
     # Workloads and peaks.
     N_("an environment has 1 to %(most)s components"),
     N_("two components are called %(name)s"),

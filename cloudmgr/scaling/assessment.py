@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from cloudmgr.hosting.environments import held
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.scaling import autoscaler, windows
 from cloudmgr.scaling.autoscaler import Inputs, Verdict
@@ -60,6 +61,8 @@ class Assessment:
     """What comes of a look.
 
     :param floors: what windows ask for now, by component; only those that ask.
+    :param reserved: for how many replicas room is held for a peak to come, by component; only
+        where that is more than what runs.
     :param void: orders that are over.
     :param look_at: when the answer may change by time alone; in the past when it only waits for
         the next reading of the gateway; None for never.
@@ -70,6 +73,7 @@ class Assessment:
     rest: Rest
     void: tuple[Order, ...]
     look_at: datetime | None
+    reserved: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def target(self) -> dict[str, int]:
@@ -80,7 +84,7 @@ class Assessment:
 class Consequences:
     """What has to be written after a look; nothing when :attr:`none`.
 
-    :param target: the new target, or None when it stays.
+    :param target: the new target, or None when it stays, and all that is held beside it.
     :param told: components whose decision is kept.
     :param state: what to remember; its generation is right only when the target stays.
     """
@@ -99,7 +103,12 @@ def consequences(scene: Scene, assessment: Assessment, now: datetime, digest: st
     """
     environment, before = scene.environment, scene.state
     after = assessment.target
-    moved = after != dict(environment.target)
+    moved = (
+        after != dict(environment.target)
+        or dict(assessment.reserved) != dict(environment.reserved)
+        or scene.scaling_class.elastic != environment.elastic
+        or scene.scaling_class.corrects_drift != environment.corrects_drift
+    )
     told = tuple(
         name
         for name in after
@@ -163,7 +172,25 @@ def assess(scene: Scene, now: datetime, free: Callable[[], Resources]) -> Assess
     else:
         manual = {o.component: o.replicas for o in orders if not o.hibernates}
         verdicts = _awake(scene, resting, floors, manual, free)
-    return Assessment(verdicts, floors, resting, void, _look_at(scene, resting, now))
+    return Assessment(
+        verdicts,
+        floors,
+        resting,
+        void,
+        _look_at(scene, resting, now),
+        _reserved(scene, verdicts, now),
+    )
+
+
+def _reserved(scene: Scene, verdicts: Mapping[str, Verdict], now: datetime) -> dict[str, int]:
+    """What windows that come soon will ask for, as far as that is more than what runs."""
+    ahead = scene.scaling_class.lead_time + scene.scaling_class.reserve
+    counting = _not_overruled(scene, now)
+    promised = {
+        c.name: min(windows.floor(counting, c.name, now, ahead), c.max_replicas)
+        for c in scene.environment.components
+    }
+    return {name: count for name, count in promised.items() if count > verdicts[name].replicas}
 
 
 def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
@@ -240,7 +267,7 @@ def _awake(
         more = min(autoscaler.wanted(inputs), c.max_replicas) - inputs.current
         room = 0
         if more > 0:
-            left = free() if left is None else left
+            left = free() + _promised(environment) if left is None else left
             room = size.copies_in(left)
         verdict = autoscaler.decide(replace(inputs, room=room))
         if left is not None and verdict.replicas > inputs.current:
@@ -249,6 +276,11 @@ def _awake(
         terms = {**verdict.terms, "cause": resting.cause.value, "ready": ready}
         verdicts[c.name] = replace(verdict, terms=terms)
     return {c.name: verdicts[c.name] for c in environment.components}
+
+
+def _promised(environment: Environment) -> Resources:
+    """What is held for it beyond what runs: room that it may take."""
+    return environment.held - held(environment.components, environment.target)
 
 
 def _inputs(
@@ -268,7 +300,7 @@ def _inputs(
         room=0,
         manual=manual,
         woken=scaling_class.wake_replicas if resting.cause is Cause.WOKEN else 0,
-        measured=component is scene.environment.web,
+        measured=component is scene.environment.web and not scaling_class.elastic,
         in_flight=in_flight,
         settled=traffic is not None and traffic.at - traffic.since >= hold,
         target_in_flight=float(scaling_class.target_in_flight),
@@ -279,6 +311,7 @@ def _look_at(scene: Scene, resting: Rest, now: datetime) -> datetime | None:
     scaling_class = scene.scaling_class
     moments = [
         windows.next_boundary(scene.windows, now, scaling_class.lead_time),
+        windows.next_boundary(scene.windows, now, scaling_class.lead_time + scaling_class.reserve),
         resting.look_at,
         *(o.until for o in scene.orders if o.in_force(now)),
     ]

@@ -149,7 +149,7 @@ class Scaler:
         if found.none and not tell and not look_again:
             return Outcome(environment)
         if found.target is not None:
-            environment = self._set_target(tx, environment, found.target)
+            environment = self._set_target(tx, scene, assessment)
         told = [name for name in assessment.verdicts if name in found.told or name in tell]
         decisions = tuple(
             ScalingDecision(
@@ -180,12 +180,18 @@ class Scaler:
             self._moved(tx, environment.id)
         return Outcome(environment, decisions, found.target is not None)
 
-    def _set_target(
-        self, tx: Connection, environment: Environment, target: Mapping[str, int]
-    ) -> Environment:
+    def _set_target(self, tx: Connection, scene: Scene, assessment: Assessment) -> Environment:
+        environment = scene.environment
         while True:
             try:
-                return self._environments.set_target(tx, environment, target)
+                return self._environments.set_target(
+                    tx,
+                    environment,
+                    assessment.target,
+                    assessment.reserved,
+                    elastic=scene.scaling_class.elastic,
+                    corrects_drift=scene.scaling_class.corrects_drift,
+                )
             except Conflict:
                 # What is seen of an environment is written all the time and is no reason to give
                 # up; what was approved for it is.

@@ -49,6 +49,8 @@ def place(tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path)
             "kubeconfig": str(kubernetes_rights),
             "prefix": PREFIX,
             "node_selector": {"lab/pool": PREFIX},
+            "spare_nodes": 0,
+            "placeholder_image": "lab/nothing:1",
         },
     }
     made = Place(tmp_path, pools=[pool])

@@ -57,6 +57,8 @@ class KubernetesGround:
             "node_selector": {"lab/pool": self.prefix},
             "storage_class": STORAGE_CLASS,
             "storage_gib": self.host.storage_gib,
+            # There is but one.
+            "spare_nodes": 0,
         }
         driver = KubernetesDriver(
             "test", self.clock, KubernetesSettings(**{**given, **settings}), timing

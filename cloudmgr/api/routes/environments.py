@@ -45,6 +45,8 @@ _KNOWN: dict[str, Any] = {
     "scaling_class": "standard",
     "components": [COMPONENT_EXAMPLE],
     "target": {"web": 1},
+    "reserved": {"web": 6},
+    "elastic": False,
     "state": "ready",
     "ready": _READY,
     "status": {
@@ -111,6 +113,8 @@ class EnvironmentView(View):
     scaling_class: str
     components: list[Component]
     target: dict[str, int]
+    reserved: dict[str, int]
+    elastic: bool
     state: str = Field(
         description="ready, hibernated, starting, scaling, degraded, refused or retiring"
     )
@@ -136,6 +140,8 @@ class EnvironmentView(View):
             scaling_class=environment.scaling_class,
             components=list(environment.components),
             target=dict(environment.target),
+            reserved=dict(environment.reserved),
+            elastic=environment.elastic,
             state=word(environment),
             ready=ConditionView.of(readiness(environment)),
             status=StatusView(

@@ -26,11 +26,19 @@ _KNOWN: dict[str, Any] = {
     "allocatable": {"cpu_millis": 8000, "memory_mib": 16384, "storage_gib": 100},
     "allocated": {"cpu_millis": 1500, "memory_mib": 1024, "storage_gib": 8},
     "free": {"cpu_millis": 6500, "memory_mib": 15360, "storage_gib": 92},
+    "kept_back": {"cpu_millis": 0, "memory_mib": 0, "storage_gib": 0},
+    "hosts": 3,
+    "usable_hosts": 2,
+    "spare_hosts": 0,
+    "problems": ["node edge-3 is lost: it is not Ready"],
 }
 
 
 class PoolView(View):
-    """One pool; CPU in thousandths of a core, memory in MiB, storage in GiB."""
+    """One pool; CPU in thousandths of a core, memory in MiB, storage in GiB.
+
+    ``kept_back`` is what ``spare_hosts`` have that may fail at once; it is not in ``allocatable``.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_KNOWN]})
 
@@ -42,6 +50,11 @@ class PoolView(View):
     allocatable: Resources
     allocated: Resources
     free: Resources
+    kept_back: Resources
+    hosts: int
+    usable_hosts: int
+    spare_hosts: int
+    problems: tuple[str, ...]
 
     @classmethod
     def of(cls, standing: Standing) -> Self:
@@ -55,6 +68,11 @@ class PoolView(View):
             allocatable=standing.capacity.allocatable,
             allocated=standing.allocated,
             free=standing.free,
+            kept_back=standing.capacity.kept_back,
+            hosts=len(standing.capacity.hosts),
+            usable_hosts=sum(host.schedulable for host in standing.capacity.hosts),
+            spare_hosts=standing.capacity.spare,
+            problems=standing.capacity.problems,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -27,6 +28,7 @@ from cloudmgr.db.types import UtcDateTime, metadata
 from cloudmgr.errors import Conflict, NotFound
 from cloudmgr.hosting.environments import (
     Component,
+    Criticality,
     Environment,
     EnvironmentStatus,
     Purpose,
@@ -53,9 +55,13 @@ environments = Table(
     Column("purpose", String(20), nullable=False),
     Column("scaling_class", String(40), nullable=False),
     Column("components", JSON, nullable=False),
+    Column("criticality", Integer, nullable=False),
     Column("target", JSON, nullable=False),
+    Column("reserved", JSON, nullable=False),
+    Column("elastic", Boolean, nullable=False),
+    Column("corrects_drift", Boolean, nullable=False),
     Column("awake", Boolean, nullable=False, index=True),
-    # Follows from components and target: a pool is asked what is held of it at every decision.
+    # Follows from what is above: a pool is asked what is held of it at every decision.
     Column("held_cpu_millis", BigInteger, nullable=False),
     Column("held_memory_mib", BigInteger, nullable=False),
     Column("held_storage_gib", BigInteger, nullable=False),
@@ -174,13 +180,27 @@ class EnvironmentStore:
         return f"{count}.{versions}.{newest}"
 
     def set_target(
-        self, tx: Connection, environment: Environment, target: Mapping[str, int]
+        self,
+        tx: Connection,
+        environment: Environment,
+        target: Mapping[str, int],
+        reserved: Mapping[str, int] = MappingProxyType({}),
+        *,
+        elastic: bool = False,
+        corrects_drift: bool = True,
     ) -> Environment:
         """What ought to run now; a new generation. :raises Conflict: ``stale-version``."""
         return self._change(
             tx,
             environment,
-            replace(environment, target=dict(target), generation=environment.generation + 1),
+            replace(
+                environment,
+                target=dict(target),
+                reserved=dict(reserved),
+                elastic=elastic,
+                corrects_drift=corrects_drift,
+                generation=environment.generation + 1,
+            ),
         )
 
     def set_components(
@@ -199,6 +219,8 @@ class EnvironmentStore:
                 environment,
                 components=components,
                 target=dict(target),
+                # Scaling looks again, and promises anew what the new ceiling allows.
+                reserved={},
                 scaling_class=scaling_class,
                 generation=environment.generation + 1,
             ),
@@ -216,6 +238,7 @@ class EnvironmentStore:
                 environment,
                 retiring=True,
                 target=dict.fromkeys(environment.target, 0),
+                reserved={},
                 generation=environment.generation + 1,
             ),
         )
@@ -271,7 +294,11 @@ def _environment(row: Row[Any]) -> Environment:
         purpose=Purpose(row.purpose),
         scaling_class=row.scaling_class,
         components=_COMPONENTS.validate_python(row.components),
+        criticality=Criticality(row.criticality),
         target=row.target,
+        reserved=row.reserved,
+        elastic=row.elastic,
+        corrects_drift=row.corrects_drift,
         created_at=row.created_at,
         generation=row.generation,
         version=row.version,
@@ -290,6 +317,7 @@ def _environment_values(environment: Environment) -> dict[str, Any]:
         "zone": environment.zone.value,
         "pool_id": environment.pool_id,
         "purpose": environment.purpose.value,
+        "criticality": int(environment.criticality),
         "created_at": environment.created_at,
         "version": environment.version,
         **_wanted_values(environment),
@@ -303,6 +331,9 @@ def _wanted_values(environment: Environment) -> dict[str, Any]:
         "scaling_class": environment.scaling_class,
         "components": _COMPONENTS.dump_python(environment.components, mode="json"),
         "target": dict(environment.target),
+        "reserved": dict(environment.reserved),
+        "elastic": environment.elastic,
+        "corrects_drift": environment.corrects_drift,
         "awake": not environment.hibernated,
         "held_cpu_millis": held.cpu_millis,
         "held_memory_mib": held.memory_mib,

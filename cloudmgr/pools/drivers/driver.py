@@ -34,7 +34,9 @@ class ComponentWorkload:
     restarts and hibernation.
 
     ``ceiling`` is the number of replicas that was approved, for pools that can hold a tenant to it;
-    0 says that it is not told.
+    0 says that it is not told. ``reserved`` is the number of replicas for which a pool that can do
+    so holds room ahead of a peak, those that run included. An ``elastic`` component is scaled by
+    the pool itself, between ``replicas`` and ``ceiling``, where a pool can do that.
 
     A replica is told ``variables``, the above, ``CLOUDMGR_REPLICA`` (its
     :attr:`ObservedReplica.id`), and nothing that the control plane itself keeps in its environment.
@@ -54,6 +56,8 @@ class ComponentWorkload:
     storage_gib: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)
     ceiling: int = 0
+    reserved: int = 0
+    elastic: bool = False
 
     @property
     def size(self) -> Resources:
@@ -64,13 +68,19 @@ class ComponentWorkload:
     def template_digest(self) -> str:
         """Names everything but the number of replicas: a change of it replaces running replicas."""
         content = _fields_of(self)
-        del content["replicas"], content["drain_seconds"], content["ceiling"]
+        for name in ("replicas", "drain_seconds", "ceiling", "reserved", "elastic"):
+            del content[name]
         return _digest(content)
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What ought to run for one environment; ``name`` is a DNS label, unique in the city."""
+    """What ought to run for one environment; ``name`` is a DNS label, unique in the city.
+
+    ``criticality`` says who goes first when a pool runs out: 1 (low) to 4 (vital), 0 if it is not
+    told. With ``corrects_drift`` a pool writes again what others changed of what was applied, and
+    without it only tells; replicas are always put right.
+    """
 
     environment_id: str
     name: str
@@ -78,6 +88,8 @@ class Workload:
     system_id: str
     zone: str
     components: tuple[ComponentWorkload, ...]
+    criticality: int = 0
+    corrects_drift: bool = True
 
     @property
     def digest(self) -> str:

@@ -60,7 +60,20 @@ def _listing(view: View, tx: Connection, caller: Caller) -> Listing[PoolView]:
             lambda p: p.free.memory_mib / 1024,
             numeric=True,
         ),
-        Column("hosts", view._("Hosts"), lambda p: len(p.capacity.hosts), numeric=True),
+        Column(
+            "kept_back",
+            view._("Kept back for hosts that may fail (cores)"),
+            lambda p: f.cores(p.capacity.kept_back.cpu_millis),
+            lambda p: p.capacity.kept_back.cpu_millis / 1000,
+            numeric=True,
+        ),
+        Column(
+            "hosts",
+            view._("Hosts in use / there"),
+            lambda p: f"{sum(h.schedulable for h in p.capacity.hosts)} / {len(p.capacity.hosts)}",
+            lambda p: len(p.capacity.hosts),
+            numeric=True,
+        ),
         Column(
             "environments",
             view._("Environments"),

@@ -184,6 +184,20 @@ class ControlPlane:
             )
         return self.kubeconfig(name, token=answer["status"]["token"])
 
+    def create(self, file: Path) -> None:
+        """Apply every object of a YAML file; all are such as belong to no namespace."""
+        with self.client() as api:
+            for body in yaml.safe_load_all(file.read_text()):
+                kind, version = body["kind"], body["apiVersion"]
+                found = api.get(f"/apis/{version}").raise_for_status().json()["resources"]
+                plural = next(each["name"] for each in found if each["kind"] == kind)
+                api.patch(
+                    f"/apis/{version}/{plural}/{body['metadata']['name']}",
+                    params={"fieldManager": "tests"},
+                    content=yaml.safe_dump(body),
+                    headers={"Content-Type": "application/apply-patch+yaml"},
+                ).raise_for_status()
+
     def add_node(
         self, name: str, *, cpu: str, memory: str, labels: dict[str, str] | None = None
     ) -> None:

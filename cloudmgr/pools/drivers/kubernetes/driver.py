@@ -17,7 +17,7 @@ from cloudmgr.pools.drivers.admission import is_name, require_host, require_vali
 from cloudmgr.pools.drivers.kubernetes import manifests as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
-from cloudmgr.pools.drivers.kubernetes.kinds import BARE, SCALABLE, Kind, collection, path
+from cloudmgr.pools.drivers.kubernetes.kinds import BARE, COUNTS, SCALABLE, Kind, collection, path
 from cloudmgr.pools.drivers.kubernetes.manifests import manifests, namespace_of
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
 from cloudmgr.pools.drivers.kubernetes.reflector import Reflector
@@ -100,7 +100,10 @@ class KubernetesDriver:
     def capacity(self) -> Capacity:
         self._require_fresh()
         return reading.capacity(
-            self._mirror.nodes(), self._mirror.strangers(), self._settings.storage_gib
+            self._mirror.nodes(),
+            self._mirror.strangers(),
+            self._settings.storage_gib,
+            self._settings.spare_nodes,
         )
 
     def apply(self, workload: Workload) -> None:
@@ -114,12 +117,12 @@ class KubernetesDriver:
             raise Temporary("what was there before is still being removed", code="still-ending")
         wanted = manifests(workload, self._settings, self._timing.settle)
         lacking = {manifest.key for manifest in reading.missing(wanted, found)}
-        if self._settings.on_drift == "correct":
+        if workload.corrects_drift:
             lacking |= {manifest.key for manifest, _ in reading.drifted(wanted, found)}
         for manifest in wanted:
             if manifest.key in lacking:
                 self._fewer(manifest, found)
-                self._write(manifest)
+                self._write(manifest, found.get(manifest.key))
             elif manifest.replicas is not None:
                 self._scale(manifest, found[manifest.key])
         for extra in reading.surplus(wanted, found):
@@ -135,6 +138,8 @@ class KubernetesDriver:
             there = self._listed(namespace)
         if there is not None and not there.deleting:
             self._cluster.delete(path(Kind.NAMESPACE, "", namespace), there.uid)
+        if self._settings.placeholder_image:
+            self._give_room_back(environment_id)
 
     def observe(self, environment_id: str) -> ObservedWorkload | None:
         if not is_name(environment_id):
@@ -149,10 +154,16 @@ class KubernetesDriver:
         if namespace is not None and not namespace.deleting and namespace.workload:
             workload, expected = self._manifests(namespace.workload)
             drift = reading.drifted(expected, found)
-            if not drift or self._settings.on_drift == "leave":
+            if not drift or (workload and not workload.corrects_drift):
                 digest = reading.applied(workload, expected, found)
         return reading.observed(
-            environment_id, digest, pods, found, warning=self._mirror.warning, drift=drift
+            environment_id,
+            digest,
+            pods,
+            found,
+            warning=self._mirror.warning,
+            drift=drift,
+            holding=self._mirror.holding(environment_id),
         )
 
     def observe_all(self) -> Iterable[ObservedWorkload]:
@@ -189,20 +200,37 @@ class KubernetesDriver:
 
     # --------------------------------------------------------------------------------- writing
 
-    def _write(self, manifest: Manifest) -> None:
-        answer = self._cluster.apply(
-            path(manifest.kind, manifest.namespace, manifest.name), manifest.body
-        )
+    def _write(self, manifest: Manifest, there: Owned | None) -> None:
+        body = manifest.body
+        if there is not None and manifest.most and manifest.fits(there.replicas):
+            body = manifest.with_replicas(there.replicas)  # the cluster's own choice
+        if manifest.holds:
+            room = words.room(self._settings)
+            self._cluster.apply(path(Kind.NAMESPACE, "", manifest.namespace), room)
+        answer = self._cluster.apply(path(manifest.kind, manifest.namespace, manifest.name), body)
         self._take(manifest.kind, answer)
+
+    def _give_room_back(self, environment_id: str) -> None:
+        """Asked of the cluster itself: the watch may not have told of them yet."""
+        room = words.room_of(self._settings.prefix)
+        page = self._cluster.list(
+            path(Kind.DEPLOYMENT, room, "").rstrip("/"),
+            bare=True,
+            labelSelector=f"{words.HOLDS}={environment_id}",
+        )
+        for item in page["items"] or ():
+            name, uid = item["metadata"]["name"], item["metadata"]["uid"]
+            self._cluster.delete(path(Kind.DEPLOYMENT, room, name), uid)
 
     def _scale(self, manifest: Manifest, there: Owned) -> None:
         assert manifest.replicas is not None  # noqa: S101 - for mypy
-        if there.replicas == manifest.replicas:
+        if manifest.fits(there.replicas):
             return
         self._fewer(manifest, {manifest.key: there})
+        part = "scale" if manifest.kind in SCALABLE else ""
         answer = self._cluster.merge(
-            path(manifest.kind, manifest.namespace, manifest.name, "scale"),
-            {"spec": {"replicas": manifest.replicas}},
+            path(manifest.kind, manifest.namespace, manifest.name, part),
+            {"spec": {COUNTS[manifest.kind]: manifest.replicas}},
         )
         version = int(answer["metadata"]["resourceVersion"])
         after = replace(there, replicas=manifest.replicas, version=version)
@@ -213,7 +241,7 @@ class KubernetesDriver:
         there = found.get(manifest.key)
         if manifest.kind is not Kind.DEPLOYMENT or there is None or not manifest.replicas:
             return
-        if manifest.replicas >= there.replicas:
+        if manifest.replicas >= there.replicas or manifest.fits(there.replicas):
             return
         pods = self._mirror.pods(there.environment_id)
         for pod in reading.victims(pods, manifest.name, manifest.replicas):
@@ -289,7 +317,7 @@ class KubernetesDriver:
                 selectors = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
                 reduced = seen.warned
             case _:
-                assert kind in BARE or kind in SCALABLE  # noqa: S101 - a new kind must say how
+                assert kind in BARE or kind in COUNTS  # noqa: S101 - a new kind must say how
         return Reflector(
             kind,
             self._cluster,

@@ -17,6 +17,7 @@ class Kind(StrEnum):
     BUDGET = "PodDisruptionBudget"
     DEPLOYMENT = "Deployment"
     STATEFUL = "StatefulSet"
+    AUTOSCALER = "HorizontalPodAutoscaler"
     CLAIM = "PersistentVolumeClaim"
     POD = "Pod"
     NODE = "Node"
@@ -34,6 +35,7 @@ _WHERE = {
     Kind.BUDGET: ("/apis/policy/v1", "poddisruptionbudgets"),
     Kind.DEPLOYMENT: ("/apis/apps/v1", "deployments"),
     Kind.STATEFUL: ("/apis/apps/v1", "statefulsets"),
+    Kind.AUTOSCALER: ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
     Kind.CLAIM: (_CORE, "persistentvolumeclaims"),
     Kind.POD: (_CORE, "pods"),
     Kind.NODE: (_CORE, "nodes"),
@@ -42,6 +44,8 @@ _WHERE = {
 _GLOBAL = frozenset({Kind.NAMESPACE, Kind.NODE})
 # Those that have replicas, and are scaled.
 SCALABLE = (Kind.DEPLOYMENT, Kind.STATEFUL)
+# Where each says how many there are to be, at the least where the cluster may add to it.
+COUNTS = {Kind.DEPLOYMENT: "replicas", Kind.STATEFUL: "replicas", Kind.AUTOSCALER: "minReplicas"}
 # Those of which nothing but names, labels and annotations is looked at.
 BARE = frozenset({
     Kind.NAMESPACE, Kind.QUOTA, Kind.LIMITS, Kind.NETWORK, Kind.ACCOUNT, Kind.SERVICE, Kind.BUDGET,

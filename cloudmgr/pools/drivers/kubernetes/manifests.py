@@ -13,7 +13,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cloudmgr.pools.drivers.kubernetes.kinds import SCALABLE, Kind, api_version
+from cloudmgr.pools.drivers.kubernetes.boundaries import limits, network, quota
+from cloudmgr.pools.drivers.kubernetes.kinds import COUNTS, Kind, api_version
 from cloudmgr.pools.drivers.written import dump_workload
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ ENVIRONMENT = "cloudmgr.io/environment"
 DEPARTMENT = "cloudmgr.io/department"
 SYSTEM = "cloudmgr.io/system"
 COMPONENT = "cloudmgr.io/component"
+# A pod that bears it runs for nobody: it holds room for this environment.
+HOLDS = "cloudmgr.io/holds"
 DIGEST = "cloudmgr.io/digest"
 WORKLOAD = "cloudmgr.io/workload"
 COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -42,11 +45,21 @@ _LABEL = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _PLAIN_ID = re.compile(r"[a-z]+_[a-z0-9]{1,40}")
 # An image says itself as whom it runs; what it writes to its volume is this group's.
 _VOLUME_GROUP = 65_532
+# By the criticality of a system; where none is told, the cluster's own default holds. They are in
+# charts/cloudmgr/files/priority-classes.yaml.
+_PRIORITIES = {1: "cloudmgr-low", 2: "cloudmgr-normal", 3: "cloudmgr-high", 4: "cloudmgr-vital"}
+_PLACEHOLDER = "cloudmgr-placeholder"
+# What replicas use of the processor time that they ask for, before an elastic one gets more.
+_BUSY_PERCENT = 70
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One object. ``digest`` names its content, but for the number of replicas."""
+    """One object. ``digest`` names its content, but for the number of replicas.
+
+    The cluster itself may run more replicas, up to ``most``, where that is not 0. ``holds`` is the
+    component for which the object holds room.
+    """
 
     kind: Kind
     namespace: str
@@ -54,10 +67,20 @@ class Manifest:
     body: Object
     digest: str
     replicas: int | None = None
+    most: int = 0
+    holds: str = ""
 
     @property
     def key(self) -> tuple[Kind, str]:
         return self.kind, self.name
+
+    def fits(self, replicas: int) -> bool:
+        """Whether so many replicas are as they ought to be."""
+        return replicas == self.replicas or (self.replicas or 0) <= replicas <= self.most
+
+    def with_replicas(self, replicas: int) -> Object:
+        """The body, for so many replicas."""
+        return {**self.body, "spec": {**self.body["spec"], COUNTS[self.kind]: replicas}}
 
 
 def is_label(name: str) -> bool:
@@ -72,6 +95,22 @@ def namespace_of(prefix: str, environment_id: str) -> str:
     mark = hashlib.sha256(environment_id.encode()).hexdigest()[:10]
     plain = re.sub(r"[^a-z0-9]+", "-", environment_id.lower()).strip("-")[:24]
     return f"{prefix}-x-{plain}-{mark}"
+
+
+def room_of(prefix: str) -> str:
+    """The namespace of the pods that hold room; no environment's."""
+    return f"{prefix}-room"
+
+
+def room(settings: KubernetesSettings) -> Object:
+    """The namespace of the pods that hold room. Tenants have no right in it."""
+    labels = {
+        MANAGED: "cloudmgr",
+        POOL: settings.prefix,
+        "pod-security.kubernetes.io/enforce": "restricted",
+    }
+    metadata = {"name": room_of(settings.prefix), "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def manifests(
@@ -105,9 +144,9 @@ def _contents(
             }
         },
     )
-    yield Kind.QUOTA, _OWN, {"spec": {"hard": _quota(workload)}}
-    yield Kind.LIMITS, _OWN, {"spec": {"limits": _limits(workload)}}
-    yield Kind.NETWORK, _OWN, {"spec": _network(settings)}
+    yield Kind.QUOTA, _OWN, {"spec": {"hard": quota(workload)}}
+    yield Kind.LIMITS, _OWN, {"spec": {"limits": limits(workload)}}
+    yield Kind.NETWORK, _OWN, {"spec": network(settings)}
     yield Kind.ACCOUNT, ACCOUNT, {"automountServiceAccountToken": False}
     for component in workload.components:
         selector = {ENVIRONMENT: workload.environment_id, COMPONENT: component.name}
@@ -145,6 +184,13 @@ def _contents(
                 "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
             }
             yield Kind.DEPLOYMENT, component.name, {"spec": spec}
+        if component.elastic:
+            yield Kind.AUTOSCALER, component.name, {"spec": _elastic(component)}
+    # Last, so that what is to run is told before what held its room is taken away.
+    for component in workload.components:
+        if component.reserved and settings.placeholder_image:
+            holding = f"{namespace.removeprefix(f'{settings.prefix}-')}-{component.name}"
+            yield Kind.DEPLOYMENT, holding, _placeholder(workload, component, settings)
 
 
 def _made(
@@ -158,18 +204,29 @@ def _made(
     labels = {**_labels(workload, settings), **metadata.get("labels", {})}
     if name in {c.name for c in workload.components}:
         labels[COMPONENT] = name
-    replicas = content["spec"]["replicas"] if kind in SCALABLE else None
+    most = {c.name: c.ceiling for c in workload.components if c.elastic}
+    count = COUNTS.get(kind)
     lasting: Object = {**content, "metadata": {**metadata, "labels": labels}}
-    if replicas is not None:
-        lasting["spec"] = {k: v for k, v in content["spec"].items() if k != "replicas"}
+    if count is not None:
+        lasting["spec"] = {k: v for k, v in content["spec"].items() if k != count}
     text = json.dumps(lasting, sort_keys=True, ensure_ascii=False)
     digest = hashlib.sha256(text.encode()).hexdigest()[:20]
     full: Object = {"name": name, "labels": labels}
     if kind is not Kind.NAMESPACE:
-        full["namespace"] = namespace
+        full["namespace"] = metadata.get("namespace", namespace)
     full["annotations"] = {**metadata.get("annotations", {}), DIGEST: digest}
     body = {"apiVersion": api_version(kind), "kind": kind.value, **content, "metadata": full}
-    return Manifest(kind, namespace, name, body, digest, replicas)
+    return Manifest(
+        kind,
+        full.get("namespace", name),
+        name,
+        body,
+        digest,
+        None if count is None else content["spec"][count],
+        # The autoscaler itself is not scaled.
+        0 if kind is Kind.AUTOSCALER else most.get(name, 0),
+        labels[COMPONENT] if HOLDS in labels else "",
+    )
 
 
 def _labels(workload: Workload, settings: KubernetesSettings) -> dict[str, str]:
@@ -179,68 +236,6 @@ def _labels(workload: Workload, settings: KubernetesSettings) -> dict[str, str]:
         ENVIRONMENT: workload.environment_id,
         DEPARTMENT: workload.department_id,
         SYSTEM: workload.system_id,
-    }
-
-
-def _most(component: ComponentWorkload) -> int:
-    """Replicas at the ceiling, and those that are there twice while they are replaced."""
-    return component.ceiling + max(1, math.ceil(component.ceiling / 4))
-
-
-def _quota(workload: Workload) -> dict[str, str]:
-    """What was approved, and no way around the gateway. It must not follow the replicas of now."""
-    closed = {"services.nodeports": "0", "services.loadbalancers": "0"}
-    if not all(component.ceiling for component in workload.components):
-        return closed
-    cpu = sum(c.cpu_millis * _most(c) for c in workload.components)
-    memory = sum(c.memory_mib * _most(c) for c in workload.components)
-    stored = [c for c in workload.components if c.storage_gib]
-    return {
-        "pods": str(sum(_most(c) for c in workload.components)),
-        "requests.cpu": f"{cpu}m",
-        "limits.cpu": f"{cpu}m",
-        "requests.memory": f"{memory}Mi",
-        "limits.memory": f"{memory}Mi",
-        "persistentvolumeclaims": str(sum(_most(c) for c in stored)),
-        "requests.storage": f"{sum(c.storage_gib * _most(c) for c in stored)}Gi",
-        **closed,
-    }
-
-
-def _limits(workload: Workload) -> list[Object]:
-    cpu = max((c.cpu_millis for c in workload.components), default=1)
-    memory = max((c.memory_mib for c in workload.components), default=1)
-    most = {"cpu": f"{cpu}m", "memory": f"{memory}Mi"}
-    usual = {"cpu": f"{min(cpu, 100)}m", "memory": f"{min(memory, 128)}Mi"}
-    return [{"type": "Container", "max": most, "default": usual, "defaultRequest": usual}]
-
-
-def _network(settings: KubernetesSettings) -> Object:
-    """Closed, but for the gateway, names, and the components of an environment among themselves."""
-    gateway = {
-        "namespaceSelector": {
-            "matchLabels": {"kubernetes.io/metadata.name": settings.gateway_namespace}
-        },
-        "podSelector": {"matchLabels": dict(settings.gateway_labels)},
-    }
-    outside = [{"ipBlock": {"cidr": cidr}} for cidr in settings.gateway_cidrs]
-    siblings: Object = {"podSelector": {}}
-    names = {
-        "to": [
-            {
-                "namespaceSelector": {
-                    "matchLabels": {"kubernetes.io/metadata.name": "kube-system"}
-                },
-                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-            }
-        ],
-        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
-    }
-    return {
-        "podSelector": {},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": [gateway, *outside, siblings]}],
-        "egress": [{"to": [siblings]}, names],
     }
 
 
@@ -272,7 +267,69 @@ def _pod(
     }
     if settings.node_selector:
         spec["nodeSelector"] = dict(settings.node_selector)
+    if workload.criticality:
+        spec["priorityClassName"] = _PRIORITIES[workload.criticality]
     return {"metadata": {"labels": labels}, "spec": spec}
+
+
+def _elastic(component: ComponentWorkload) -> Object:
+    kind = "StatefulSet" if component.storage_gib else "Deployment"
+    busy = {"type": "Utilization", "averageUtilization": _BUSY_PERCENT}
+    return {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": component.name},
+        "minReplicas": component.replicas,
+        "maxReplicas": component.ceiling,
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": busy}}],
+    }
+
+
+def _placeholder(
+    workload: Workload, component: ComponentWorkload, settings: KubernetesSettings
+) -> Object:
+    """Pods that ask for the room of a replica each, do nothing, and go when one needs it.
+
+    A scheduler puts them out for any pod of a higher priority; a cluster that grows by what finds
+    no room grows for them.
+    """
+    same = {POOL: settings.prefix, HOLDS: workload.environment_id, COMPONENT: component.name}
+    room = {"cpu": f"{component.cpu_millis}m", "memory": f"{component.memory_mib}Mi"}
+    spec: Object = {
+        "priorityClassName": _PLACEHOLDER,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _VOLUME_GROUP,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "room",
+                "image": settings.placeholder_image,
+                "resources": {"requests": room, "limits": room},
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            }
+        ],
+    }
+    if settings.node_selector:
+        spec["nodeSelector"] = dict(settings.node_selector)
+    return {
+        "metadata": {
+            "namespace": room_of(settings.prefix),
+            "labels": {HOLDS: workload.environment_id, COMPONENT: component.name},
+        },
+        "spec": {
+            "replicas": max(0, component.reserved - component.replicas),
+            "revisionHistoryLimit": 0,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": same},
+            "template": {"metadata": {"labels": {MANAGED: "cloudmgr", **same}}, "spec": spec},
+        },
+    }
 
 
 def _container(component: ComponentWorkload, settle: float) -> Object:

@@ -44,6 +44,7 @@ class Mirror:
         self._objects: dict[Kind, dict[str, Seen]] = defaultdict(dict)
         self._owned: dict[str, dict[tuple[Kind, str], Owned]] = defaultdict(dict)
         self._pods: dict[str, dict[str, SeenPod]] = defaultdict(dict)
+        self._holding: dict[str, dict[str, SeenPod]] = defaultdict(dict)
         self._claims: dict[str, dict[str, SeenClaim]] = defaultdict(dict)
         self._warnings: dict[str, Warned] = {}
         self._ended: dict[str, Allocation] = {}
@@ -116,6 +117,11 @@ class Mirror:
             found = list(self._pods.get(environment_id, {}).values())
         return sorted(found, key=lambda p: (p.created_at, p.born, p.name))
 
+    def holding(self, environment_id: str) -> list[SeenPod]:
+        """The pods that hold room for it."""
+        with self._lock:
+            return list(self._holding.get(environment_id, {}).values())
+
     def claims(self, environment_id: str) -> list[SeenClaim]:
         with self._lock:
             return list(self._claims.get(environment_id, {}).values())
@@ -131,13 +137,15 @@ class Mirror:
         return [node for node in found if isinstance(node, SeenNode)]
 
     def strangers(self) -> list[SeenPod]:
-        """Pods that run on nodes and are not ours."""
+        """Pods that run on nodes and are not ours. Those that hold room give way to any."""
         with self._lock:
             found = list(self._objects[Kind.POD].values())
         return [
             pod
             for pod in found
-            if isinstance(pod, SeenPod) and pod.node and not pod.environment_id and not pod.over
+            if isinstance(pod, SeenPod)
+            and pod.node
+            and not (pod.environment_id or pod.holds or pod.over)
         ]
 
     def allocations(self) -> list[Allocation]:
@@ -156,12 +164,7 @@ class Mirror:
     def _put(self, kind: Kind, seen: Seen, known: Seen | None) -> str:
         match seen:
             case SeenPod():
-                if isinstance(known, SeenPod):
-                    seen = _continued(seen, known)
-                if seen.environment_id:
-                    self._pods[seen.environment_id][seen.uid] = seen
-                    if seen.over:
-                        self._end(allocation_of_pod(seen), seen.ended_at)
+                seen = self._put_pod(seen, known)
             case SeenClaim():
                 self._claims[seen.environment_id][seen.uid] = seen
             case Owned():
@@ -173,12 +176,24 @@ class Mirror:
             case SeenNode():
                 pass
         self._objects[kind][seen.uid] = seen
-        return getattr(seen, "environment_id", "")
+        return getattr(seen, "environment_id", "") or getattr(seen, "holds", "")
+
+    def _put_pod(self, pod: SeenPod, known: Seen | None) -> SeenPod:
+        if isinstance(known, SeenPod):
+            pod = _continued(pod, known)
+        if pod.environment_id:
+            self._pods[pod.environment_id][pod.uid] = pod
+            if pod.over:
+                self._end(allocation_of_pod(pod), pod.ended_at)
+        if pod.holds:
+            self._holding[pod.holds][pod.uid] = pod
+        return pod
 
     def _drop(self, seen: Seen) -> str:
         match seen:
             case SeenPod():
                 _remove(self._pods, seen.environment_id, seen.uid)
+                _remove(self._holding, seen.holds, seen.uid)
                 self._warnings.pop(seen.uid, None)
                 if seen.environment_id and not seen.over:
                     self._end(allocation_of_pod(seen), seen.ended_at)
@@ -195,7 +210,7 @@ class Mirror:
                     del self._warnings[seen.about]
             case SeenNode():
                 pass
-        return getattr(seen, "environment_id", "")
+        return getattr(seen, "environment_id", "") or getattr(seen, "holds", "")
 
     def _end(self, allocation: Allocation | None, ended_at: datetime | None) -> None:
         if allocation is None or allocation.id in self._ended:

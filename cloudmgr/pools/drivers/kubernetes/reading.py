@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.kubernetes.ownership import Foreign
     from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenNode, SeenPod
 
+_REPLICAS = ("f:spec", "f:replicas")
 Found = dict[tuple[Kind, str], "Owned"]
 
 
@@ -31,9 +32,22 @@ def applied(
     """
     if workload is None or missing(expected, found) or surplus(expected, found):
         return ""
-    counts = {o.name: o.replicas for o in found.values() if o.kind in SCALABLE}
+    counts = _counts(workload, found)
     components = tuple(replace(c, replicas=counts[c.name]) for c in workload.components)
+    room = {c.name: max(0, c.reserved - c.replicas) for c in components}
+    if any(m.holds and found[m.key].replicas != room[m.holds] for m in expected):
+        return ""
     return replace(workload, components=components).digest
+
+
+def _counts(workload: Workload, found: Mapping[tuple[Kind, str], Owned]) -> dict[str, int]:
+    """How many replicas each component is told to have, without those that the cluster adds."""
+    running = {key[1]: there.replicas for key, there in found.items() if key[0] in SCALABLE}
+    for c in workload.components:
+        least = found.get((Kind.AUTOSCALER, c.name))
+        if least is not None and least.replicas <= running[c.name] <= c.ceiling:
+            running[c.name] = least.replicas
+    return running
 
 
 def missing(
@@ -58,7 +72,12 @@ def drifted(
         for manifest in expected
         if (there := found.get(manifest.key)) is not None and there.foreign
     ]
-    return [(manifest, fields) for manifest, fields in changes if fields]
+    return [
+        (manifest, kept)
+        for manifest, fields in changes
+        # Replicas that were handed over on purpose are no drift.
+        if (kept := [one for one in fields if not (manifest.most and one.path == _REPLICAS)])
+    ]
 
 
 def surplus(expected: Iterable[Manifest], found: Mapping[tuple[Kind, str], Owned]) -> list[Owned]:
@@ -117,6 +136,7 @@ def observed(
     *,
     warning: Callable[[str], str],
     drift: Sequence[tuple[Manifest, list[Foreign]]] = (),
+    holding: Sequence[SeenPod] = (),
 ) -> ObservedWorkload:
     problems = [
         f"{there.name}: the cluster makes no more replicas: {there.trouble}"
@@ -126,6 +146,11 @@ def observed(
     problems += sorted({
         f"{pod.component}: finds no room: {pod.unscheduled}"
         for pod in pods
+        if pod.unscheduled and not pod.deleting
+    })  # fmt: skip
+    problems += sorted({
+        f"{pod.component}: room that was promised to it is not there yet: {pod.unscheduled}"
+        for pod in holding
         if pod.unscheduled and not pod.deleting
     })  # fmt: skip
     return ObservedWorkload(
@@ -140,8 +165,14 @@ def observed(
     )
 
 
-def capacity(nodes: Iterable[SeenNode], strangers: Iterable[SeenPod], storage_gib: int) -> Capacity:
-    """What the pool's nodes have beyond what runs there and is not ours."""
+def capacity(
+    nodes: Iterable[SeenNode], strangers: Iterable[SeenPod], storage_gib: int, spare: int = 0
+) -> Capacity:
+    """What the pool's nodes have beyond what runs there and is not ours.
+
+    :param spare: so many nodes may fail at once.
+    """
+    ours = sorted((node for node in nodes if node.matches), key=lambda n: n.name)
     taken: dict[str, Resources] = {}
     for pod in strangers:
         taken[pod.node] = taken.get(pod.node, Resources()) + pod.size
@@ -151,10 +182,15 @@ def capacity(nodes: Iterable[SeenNode], strangers: Iterable[SeenPod], storage_gi
             _left(node.allocatable, taken.get(node.name)),
             node.ready and node.schedulable,
         )
-        for node in sorted(nodes, key=lambda n: n.name)
-        if node.matches
+        for node in ours
     ]
-    return Capacity(tuple(hosts), Resources(storage_gib=storage_gib))
+    problems = [f"node {node.name} is lost: it is not Ready" for node in ours if not node.ready]
+    problems += [
+        f"node {node.name} is closed for new pods"
+        for node in ours
+        if node.ready and not node.schedulable
+    ]
+    return Capacity(tuple(hosts), Resources(storage_gib=storage_gib), spare, tuple(problems))
 
 
 def victims(pods: Iterable[SeenPod], component: str, keep: int) -> list[SeenPod]:

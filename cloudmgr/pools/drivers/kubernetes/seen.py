@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.kubernetes import manifests as words
-from cloudmgr.pools.drivers.kubernetes.kinds import SCALABLE, Kind
+from cloudmgr.pools.drivers.kubernetes.kinds import COUNTS, Kind
 from cloudmgr.pools.drivers.kubernetes.ownership import Foreign, foreign
 
 Object = dict[str, Any]
@@ -54,7 +54,8 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class SeenPod:
-    """One pod, ours or not. ``environment_id`` is empty if it is not ours.
+    """One pod, ours or not. ``environment_id`` is empty if it is not ours, and if it only holds
+    room for the environment ``holds``.
 
     ``born`` orders pods that were made in the same second. ``chosen``: it goes when there are to be
     fewer. ``waiting`` is why its container does
@@ -87,6 +88,7 @@ class SeenPod:
     unscheduled: str
     address: str
     port: int | None
+    holds: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,7 @@ def owned(kind: Kind, raw: Object) -> Owned | None:
         notes.get(words.DIGEST, ""),
         "deletionTimestamp" in meta,
         notes.get(words.WORKLOAD, ""),
-        raw.get("spec", {}).get("replicas", 0) if kind in SCALABLE else 0,
+        raw.get("spec", {}).get(COUNTS[kind], 0) if kind in COUNTS else 0,
         _trouble(raw),
         foreign(meta.get("managedFields") or ()),
     )
@@ -205,6 +207,7 @@ def pod(raw: Object, pool: str) -> SeenPod:
         unscheduled="" if spec.get("nodeName") else scheduled.get("message", ""),
         address=status.get("podIP", ""),
         port=ports[0]["containerPort"] if ports else None,
+        holds=labels.get(words.HOLDS, ""),
     )
 
 

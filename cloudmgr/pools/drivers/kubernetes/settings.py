@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -39,8 +39,9 @@ class KubernetesSettings(BaseModel):
     ``node_selector`` are the labels of the nodes that make up the pool. ``storage_gib`` is what
     the claims of the pool may have together, ``storage_class`` where they get it.
 
-    ``on_drift`` says what is done when somebody else changes what cloudmgr has written: ``correct``
-    writes it again, ``leave`` only says who did what. Replicas are always put right.
+    ``spare_nodes`` may fail and all that was promised still has its room: what so many of the
+    largest nodes have is not given away. ``placeholder_image`` is an image that does nothing
+    (``pause``), of which pods hold room ahead of a peak; without one the room is only counted.
 
     ``gateway_namespace`` and ``gateway_labels`` name the pods, ``gateway_cidrs`` the addresses
     outside of the cluster, that may reach what is hosted.
@@ -54,7 +55,8 @@ class KubernetesSettings(BaseModel):
     node_selector: dict[str, str] = Field(default_factory=dict)
     storage_class: str = ""
     storage_gib: int = Field(default=0, ge=0)
-    on_drift: Literal["correct", "leave"] = "correct"
+    spare_nodes: int = Field(default=1, ge=0)
+    placeholder_image: str = ""
     gateway_namespace: str = "cloudmgr"
     gateway_labels: dict[str, str] = Field(
         default_factory=lambda: {"app.kubernetes.io/name": "cloudmgr"}

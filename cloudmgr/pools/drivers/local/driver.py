@@ -210,7 +210,7 @@ class LocalDriver:
             "" if wanted is None else wanted.digest,
             tuple(replica.observed() for replica in state.replicas),
             (*apart, *state.problems),
-            state.limitations,
+            (*state.limitations, *_not_elastic(wanted)),
         )
 
     def _wanted(self, environment_id: str) -> Wanted | None:
@@ -310,3 +310,10 @@ def _require_commands(workload: Workload) -> None:
                 hint="give the component a command, or place it on a Kubernetes pool",
                 path=f"components[{index}].image",
             )
+
+
+def _not_elastic(wanted: Wanted | None) -> tuple[str, ...]:
+    """What a class that leaves scaling to the pool does not get here."""
+    if wanted is None or not any(c.elastic for c in wanted.workload.components):
+        return ()
+    return ("this pool has no autoscaler of its own: only windows and orders change the scale",)

@@ -55,6 +55,8 @@ def whole_life(ground: KubernetesGround, driver: KubernetesDriver, environment_i
 
     apply(web, store, *extra)
     settled(driver, 2, environment_id)
+    apply(ground.web(elastic=True), store)
+    apply(ground.web(elastic=True, ceiling=9), store)
     apply(web, store)
     driver.log(environment_id, "web", 0, 5)
     apply(ground.web(replicas=2), ground.web(name="store", storage_gib=1, replicas=2))
