@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from cloudmgr.wiring.stores import Stores
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+COMPONENT = Component(
+    name="web",
+    cpu_millis=250,
+    memory_mib=256,
+    min_replicas=1,
+    max_replicas=8,
+    command=("/usr/bin/true",),
+    port=8000,
+    health_path="/healthz",
+    storage_gib=1,
+)
 _SYSTEMS_EACH = 10
 _ENVIRONMENTS_EACH = len(Purpose)
 
@@ -27,11 +38,13 @@ def found(
     *,
     zones: tuple[Zone, ...] = (Zone.EXTRANET,),
     replicas: int = 0,
+    component: Component = COMPONENT,
 ) -> list[Environment]:
     """``count`` environments, two for each system, twenty for each department.
 
     :param zones: they are spread over these evenly, on the pool ``local-{zone}`` of each.
     :param replicas: how many of each ought to run; none: they sleep.
+    :param component: what each consists of.
     """
     stores.accounts.create(tx, BillingAccount("acc_city", "市级财政", "City treasury", "CNY"))
     made: list[Environment] = []
@@ -45,7 +58,7 @@ def found(
             code = f"system-{bureau}-{number}"
             system = _system(code, department_id, zones[number % len(zones)])
             stores.systems.add(tx, system)
-            made += [_environment(system, purpose, replicas) for purpose in Purpose]
+            made += [_environment(system, purpose, replicas, component) for purpose in Purpose]
     for environment in made[:count]:
         stores.environments.add(tx, environment)
     return made[:count]
@@ -66,7 +79,9 @@ def _system(code: str, department_id: str, zone: Zone) -> System:
     )
 
 
-def _environment(system: System, purpose: Purpose, replicas: int) -> Environment:
+def _environment(
+    system: System, purpose: Purpose, replicas: int, component: Component
+) -> Environment:
     name = purpose.value
     return Environment(
         id=f"env_{uuid.uuid4().hex[:16]}",
@@ -78,19 +93,7 @@ def _environment(system: System, purpose: Purpose, replicas: int) -> Environment
         pool_id=f"pool_local-{system.zone}",
         purpose=purpose,
         scaling_class="standard",
-        components=(
-            Component(
-                name="web",
-                cpu_millis=250,
-                memory_mib=256,
-                min_replicas=1,
-                max_replicas=8,
-                command=("/usr/bin/true",),
-                port=8000,
-                health_path="/healthz",
-                storage_gib=1,
-            ),
-        ),
-        target={"web": replicas},
+        components=(component,),
+        target={component.name: replicas},
         created_at=CREATED,
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudmgr.pools.drivers.kubernetes.manifests import namespace_of
+from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from tests.end_to_end.plane import Place
 from tests.end_to_end.test_whole import overlaps, served, visit
 from tests.end_to_end.town import Town

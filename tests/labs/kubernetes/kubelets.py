@@ -160,8 +160,11 @@ class Kubelets:
         async def warn(reason: str, message: str) -> None:
             await self._event(pod, reason, message)
 
-        image = pod["spec"]["containers"][0]["image"]
-        if image.rsplit(":", 1)[0] not in IMAGES:
+        image = pod["spec"]["containers"][0]["image"].rsplit(":", 1)[0]
+        if IMAGES.get(image, ()) is None:
+            # Nobody reaches it; and the cluster refuses loopback addresses behind a Service.
+            address = address.replace("127.", "198.", 1)
+        if image not in IMAGES:
             self._do(self._refuse(pod, report))
             return
         made = Pod(

@@ -10,23 +10,32 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from cloudmgr.errors import NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
-from cloudmgr.pools.drivers.kubernetes import manifests as words
+from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
-from cloudmgr.pools.drivers.kubernetes.kinds import BARE, COUNTS, SCALABLE, Kind, collection, path
-from cloudmgr.pools.drivers.kubernetes.manifests import manifests, namespace_of
+from cloudmgr.pools.drivers.kubernetes.kinds import (
+    BARE,
+    COUNTS,
+    SCALABLE,
+    WATCHED,
+    Kind,
+    collection,
+    path,
+)
+from cloudmgr.pools.drivers.kubernetes.manifests import manifests, registry_secret, room
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
+from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from cloudmgr.pools.drivers.kubernetes.reflector import Reflector
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
 from cloudmgr.pools.drivers.written import load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
@@ -63,10 +72,12 @@ class KubernetesDriver:
         self._name = name
         self._settings = settings
         self._timing = timing or Timing()
+        registry = settings.registry_config
+        self._registry = Path(registry).read_bytes() if registry else b""
         self._cluster = Cluster(name, settings, self._timing)
         self._listener: Callable[[str], None] = lambda _environment_id: None
         self._mirror = Mirror(clock, self._tell)
-        self._reflectors = [self._reflector(kind, clock) for kind in Kind]
+        self._reflectors = [self._reflector(kind, clock) for kind in WATCHED]
         self._manifests = lru_cache(_REMEMBERED)(self._made)
         self._started = False
 
@@ -115,7 +126,7 @@ class KubernetesDriver:
         there = found.get((Kind.NAMESPACE, namespace))
         if there is not None and there.deleting:
             raise Temporary("what was there before is still being removed", code="still-ending")
-        wanted = manifests(workload, self._settings, self._timing.settle)
+        wanted = self._objects(workload)
         lacking = {manifest.key for manifest in reading.missing(wanted, found)}
         if workload.corrects_drift:
             lacking |= {manifest.key for manifest, _ in reading.drifted(wanted, found)}
@@ -204,23 +215,27 @@ class KubernetesDriver:
         body = manifest.body
         if there is not None and manifest.most and manifest.fits(there.replicas):
             body = manifest.with_replicas(there.replicas)  # the cluster's own choice
+        if manifest.kind is Kind.ACCOUNT and self._registry:
+            # It is written with the account and never read: no right to list secrets is needed.
+            secret = registry_secret(manifest, self._registry)
+            self._cluster.apply(path(Kind.SECRET, manifest.namespace, words.REGISTRY), secret)
         if manifest.holds:
-            room = words.room(self._settings)
-            self._cluster.apply(path(Kind.NAMESPACE, "", manifest.namespace), room)
+            where = path(Kind.NAMESPACE, "", manifest.namespace)
+            self._cluster.apply(where, room(self._settings))
         answer = self._cluster.apply(path(manifest.kind, manifest.namespace, manifest.name), body)
         self._take(manifest.kind, answer)
 
     def _give_room_back(self, environment_id: str) -> None:
         """Asked of the cluster itself: the watch may not have told of them yet."""
-        room = words.room_of(self._settings.prefix)
+        where = words.room_of(self._settings.prefix)
         page = self._cluster.list(
-            path(Kind.DEPLOYMENT, room, "").rstrip("/"),
+            path(Kind.DEPLOYMENT, where, "").rstrip("/"),
             bare=True,
             labelSelector=f"{words.HOLDS}={environment_id}",
         )
         for item in page["items"] or ():
             name, uid = item["metadata"]["name"], item["metadata"]["uid"]
-            self._cluster.delete(path(Kind.DEPLOYMENT, room, name), uid)
+            self._cluster.delete(path(Kind.DEPLOYMENT, where, name), uid)
 
     def _scale(self, manifest: Manifest, there: Owned) -> None:
         assert manifest.replicas is not None  # noqa: S101 - for mypy
@@ -290,7 +305,10 @@ class KubernetesDriver:
             workload = load_workload(text)
         except ValueError:
             return None, ()  # somebody else wrote there: it is written anew
-        return workload, manifests(workload, self._settings, self._timing.settle)
+        return workload, self._objects(workload)
+
+    def _objects(self, workload: Workload) -> tuple[Manifest, ...]:
+        return manifests(workload, self._settings, self._timing.settle, self._registry)
 
     def _log_of(self, pod: SeenPod, lines: int, *, previous: bool) -> str:
         query: dict[str, object] = {"container": pod.component, "tailLines": lines}

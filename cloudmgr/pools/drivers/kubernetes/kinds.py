@@ -13,6 +13,7 @@ class Kind(StrEnum):
     LIMITS = "LimitRange"
     NETWORK = "NetworkPolicy"
     ACCOUNT = "ServiceAccount"
+    SECRET = "Secret"  # noqa: S105 - the name of a kind
     SERVICE = "Service"
     BUDGET = "PodDisruptionBudget"
     DEPLOYMENT = "Deployment"
@@ -31,6 +32,7 @@ _WHERE = {
     Kind.LIMITS: (_CORE, "limitranges"),
     Kind.NETWORK: ("/apis/networking.k8s.io/v1", "networkpolicies"),
     Kind.ACCOUNT: (_CORE, "serviceaccounts"),
+    Kind.SECRET: (_CORE, "secrets"),
     Kind.SERVICE: (_CORE, "services"),
     Kind.BUDGET: ("/apis/policy/v1", "poddisruptionbudgets"),
     Kind.DEPLOYMENT: ("/apis/apps/v1", "deployments"),
@@ -44,6 +46,8 @@ _WHERE = {
 _GLOBAL = frozenset({Kind.NAMESPACE, Kind.NODE})
 # Those that have replicas, and are scaled.
 SCALABLE = (Kind.DEPLOYMENT, Kind.STATEFUL)
+# Secrets are written and never looked at: whoever may list them may read them all.
+WATCHED = tuple(kind for kind in Kind if kind is not Kind.SECRET)
 # Where each says how many there are to be, at the least where the cluster may add to it.
 COUNTS = {Kind.DEPLOYMENT: "replicas", Kind.STATEFUL: "replicas", Kind.AUTOSCALER: "minReplicas"}
 # Those of which nothing but names, labels and annotations is looked at.

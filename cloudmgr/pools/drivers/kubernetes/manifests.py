@@ -6,15 +6,29 @@ there as it ought to be is then seen from names and annotations alone.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-import math
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.pools.drivers.kubernetes.boundaries import limits, network, quota
 from cloudmgr.pools.drivers.kubernetes.kinds import COUNTS, Kind, api_version
+from cloudmgr.pools.drivers.kubernetes.names import (
+    ACCOUNT,
+    COMPONENT,
+    DIGEST,
+    ENVIRONMENT,
+    HOLDS,
+    MANAGED,
+    POOL,
+    REGISTRY,
+    WORKLOAD,
+    labels_of,
+    namespace_of,
+    room_of,
+)
+from cloudmgr.pools.drivers.kubernetes.pods import VOLUME_GROUP, pod
 from cloudmgr.pools.drivers.written import dump_workload
 
 if TYPE_CHECKING:
@@ -25,29 +39,8 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 
-MANAGED = "app.kubernetes.io/managed-by"
-POOL = "cloudmgr.io/pool"
-ENVIRONMENT = "cloudmgr.io/environment"
-DEPARTMENT = "cloudmgr.io/department"
-SYSTEM = "cloudmgr.io/system"
-COMPONENT = "cloudmgr.io/component"
-# A pod that bears it runs for nobody: it holds room for this environment.
-HOLDS = "cloudmgr.io/holds"
-DIGEST = "cloudmgr.io/digest"
-WORKLOAD = "cloudmgr.io/workload"
-COST = "controller.kubernetes.io/pod-deletion-cost"
-FIRST_TO_GO = "-1"
-
-ACCOUNT = "workload"
+_REGISTRY_DIGEST = "cloudmgr.io/registry"
 _OWN = "cloudmgr"
-_DATA = "/data"
-_LABEL = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
-_PLAIN_ID = re.compile(r"[a-z]+_[a-z0-9]{1,40}")
-# An image says itself as whom it runs; what it writes to its volume is this group's.
-_VOLUME_GROUP = 65_532
-# By the criticality of a system; where none is told, the cluster's own default holds. They are in
-# charts/cloudmgr/files/priority-classes.yaml.
-_PRIORITIES = {1: "cloudmgr-low", 2: "cloudmgr-normal", 3: "cloudmgr-high", 4: "cloudmgr-vital"}
 _PLACEHOLDER = "cloudmgr-placeholder"
 # What replicas use of the processor time that they ask for, before an elastic one gets more.
 _BUSY_PERCENT = 70
@@ -83,25 +76,6 @@ class Manifest:
         return {**self.body, "spec": {**self.body["spec"], COUNTS[self.kind]: replicas}}
 
 
-def is_label(name: str) -> bool:
-    """Whether ``name`` can name every object of a component, and its pods."""
-    return _LABEL.fullmatch(name) is not None
-
-
-def namespace_of(prefix: str, environment_id: str) -> str:
-    """The namespace of an environment; two environments never have the same."""
-    if _PLAIN_ID.fullmatch(environment_id):
-        return f"{prefix}-{environment_id.replace('_', '-')}"
-    mark = hashlib.sha256(environment_id.encode()).hexdigest()[:10]
-    plain = re.sub(r"[^a-z0-9]+", "-", environment_id.lower()).strip("-")[:24]
-    return f"{prefix}-x-{plain}-{mark}"
-
-
-def room_of(prefix: str) -> str:
-    """The namespace of the pods that hold room; no environment's."""
-    return f"{prefix}-room"
-
-
 def room(settings: KubernetesSettings) -> Object:
     """The namespace of the pods that hold room. Tenants have no right in it."""
     labels = {
@@ -113,22 +87,52 @@ def room(settings: KubernetesSettings) -> Object:
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
+def _account(registry: bytes) -> Object:
+    account: Object = {"automountServiceAccountToken": False}
+    if registry:
+        account["imagePullSecrets"] = [{"name": REGISTRY}]
+        # Other credentials make another account, and are written with it.
+        digest = hashlib.sha256(registry).hexdigest()[:20]
+        account["metadata"] = {"annotations": {_REGISTRY_DIGEST: digest}}
+    return account
+
+
+def registry_secret(account: Manifest, registry: bytes) -> Object:
+    """The credentials for a registry, beside the ``account`` that has them."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "kubernetes.io/dockerconfigjson",
+        "metadata": {
+            "name": REGISTRY,
+            "namespace": account.namespace,
+            "labels": account.body["metadata"]["labels"],
+        },
+        "data": {".dockerconfigjson": base64.b64encode(registry).decode()},
+    }
+
+
 def manifests(
-    workload: Workload, settings: KubernetesSettings, settle: float
+    workload: Workload, settings: KubernetesSettings, settle: float, registry: bytes = b""
 ) -> tuple[Manifest, ...]:
     """All objects of ``workload``, in the order in which they are to be written.
 
     :param settle: seconds for which a replica that drains goes on as if nothing were.
+    :param registry: what stands in the file of ``settings.registry_config``.
     """
     namespace = namespace_of(settings.prefix, workload.environment_id)
     return tuple(
         _made((kind, name, content), namespace, workload, settings)
-        for kind, name, content in _contents(workload, namespace, settings, settle)
+        for kind, name, content in _contents(workload, namespace, settings, settle, registry)
     )
 
 
 def _contents(
-    workload: Workload, namespace: str, settings: KubernetesSettings, settle: float
+    workload: Workload,
+    namespace: str,
+    settings: KubernetesSettings,
+    settle: float,
+    registry: bytes,
 ) -> Iterator[tuple[Kind, str, Object]]:
     # How many replicas there are is said by what has them, so that scaling is one write.
     lasting = replace(
@@ -147,7 +151,7 @@ def _contents(
     yield Kind.QUOTA, _OWN, {"spec": {"hard": quota(workload)}}
     yield Kind.LIMITS, _OWN, {"spec": {"limits": limits(workload)}}
     yield Kind.NETWORK, _OWN, {"spec": network(settings)}
-    yield Kind.ACCOUNT, ACCOUNT, {"automountServiceAccountToken": False}
+    yield Kind.ACCOUNT, ACCOUNT, _account(registry)
     for component in workload.components:
         selector = {ENVIRONMENT: workload.environment_id, COMPONENT: component.name}
         yield (
@@ -165,18 +169,18 @@ def _contents(
         if component.port is not None:
             ports = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
             yield Kind.SERVICE, component.name, {"spec": {"selector": selector, "ports": ports}}
-        pod = _pod(workload, component, settings, settle)
+        template = pod(workload, component, settings, settle)
         spec: Object = {
             "replicas": component.replicas,
             "revisionHistoryLimit": 2,
             "selector": {"matchLabels": selector},
-            "template": pod,
+            "template": template,
         }
         if component.storage_gib:
             yield (
                 Kind.STATEFUL,
                 component.name,
-                {"spec": spec | _stateful(component, settings, pod)},
+                {"spec": spec | _stateful(component, settings, template)},
             )
         else:
             spec["strategy"] = {
@@ -201,7 +205,7 @@ def _made(
 ) -> Manifest:
     kind, name, content = what
     metadata = content.get("metadata", {})
-    labels = {**_labels(workload, settings), **metadata.get("labels", {})}
+    labels = {**labels_of(workload, settings.prefix), **metadata.get("labels", {})}
     if name in {c.name for c in workload.components}:
         labels[COMPONENT] = name
     most = {c.name: c.ceiling for c in workload.components if c.elastic}
@@ -227,49 +231,6 @@ def _made(
         0 if kind is Kind.AUTOSCALER else most.get(name, 0),
         labels[COMPONENT] if HOLDS in labels else "",
     )
-
-
-def _labels(workload: Workload, settings: KubernetesSettings) -> dict[str, str]:
-    return {
-        MANAGED: "cloudmgr",
-        POOL: settings.prefix,
-        ENVIRONMENT: workload.environment_id,
-        DEPARTMENT: workload.department_id,
-        SYSTEM: workload.system_id,
-    }
-
-
-def _pod(
-    workload: Workload, component: ComponentWorkload, settings: KubernetesSettings, settle: float
-) -> Object:
-    labels = {**_labels(workload, settings), COMPONENT: component.name}
-    same = {"matchLabels": {ENVIRONMENT: workload.environment_id, COMPONENT: component.name}}
-    spec: Object = {
-        "serviceAccountName": ACCOUNT,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": math.ceil(settle) + component.drain_seconds,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "fsGroup": _VOLUME_GROUP,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": key,
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": same,
-            }
-            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
-        ],
-        "containers": [_container(component, settle)],
-    }
-    if settings.node_selector:
-        spec["nodeSelector"] = dict(settings.node_selector)
-    if workload.criticality:
-        spec["priorityClassName"] = _PRIORITIES[workload.criticality]
-    return {"metadata": {"labels": labels}, "spec": spec}
 
 
 def _elastic(component: ComponentWorkload) -> Object:
@@ -300,7 +261,7 @@ def _placeholder(
         "terminationGracePeriodSeconds": 0,
         "securityContext": {
             "runAsNonRoot": True,
-            "runAsUser": _VOLUME_GROUP,
+            "runAsUser": VOLUME_GROUP,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         "containers": [
@@ -330,41 +291,6 @@ def _placeholder(
             "template": {"metadata": {"labels": {MANAGED: "cloudmgr", **same}}, "spec": spec},
         },
     }
-
-
-def _container(component: ComponentWorkload, settle: float) -> Object:
-    told: dict[str, Object] = {
-        name: {"name": name, "value": value} for name, value in component.variables.items()
-    }
-    told["CLOUDMGR_REPLICA"] = {
-        "name": "CLOUDMGR_REPLICA",
-        "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}},
-    }
-    room = {"cpu": f"{component.cpu_millis}m", "memory": f"{component.memory_mib}Mi"}
-    container: Object = {
-        "name": component.name,
-        "image": component.image,
-        "resources": {"requests": room, "limits": room},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "lifecycle": {"preStop": {"sleep": {"seconds": math.ceil(settle)}}},
-    }
-    if component.port is not None:
-        told["PORT"] = {"name": "PORT", "value": str(component.port)}
-        container["ports"] = [{"name": "http", "containerPort": component.port, "protocol": "TCP"}]
-        asked = {"httpGet": {"path": component.health_path, "port": "http"}, "timeoutSeconds": 2}
-        container["startupProbe"] = {
-            **asked, "periodSeconds": 1, "failureThreshold": component.startup_seconds,
-        }  # fmt: skip
-        container["readinessProbe"] = {**asked, "periodSeconds": 2, "failureThreshold": 3}
-        container["livenessProbe"] = {**asked, "periodSeconds": 5, "failureThreshold": 12}
-    if component.storage_gib:
-        told["DATA_DIR"] = {"name": "DATA_DIR", "value": _DATA}
-        container["volumeMounts"] = [{"name": "data", "mountPath": _DATA}]
-    container["env"] = [told[name] for name in sorted(told)]
-    return container
 
 
 def _stateful(component: ComponentWorkload, settings: KubernetesSettings, pod: Object) -> Object:

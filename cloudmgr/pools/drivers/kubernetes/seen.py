@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.kubernetes import manifests as words
+from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes.kinds import COUNTS, Kind
 from cloudmgr.pools.drivers.kubernetes.ownership import Foreign, foreign
 

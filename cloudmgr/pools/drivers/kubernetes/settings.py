@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -43,6 +45,9 @@ class KubernetesSettings(BaseModel):
     largest nodes have is not given away. ``placeholder_image`` is an image that does nothing
     (``pause``), of which pods hold room ahead of a peak; without one the room is only counted.
 
+    ``registry_config`` is a file as Docker and Podman write it (``config.json``), with which the
+    nodes fetch images from a registry that wants to know who asks; it is read once.
+
     ``gateway_namespace`` and ``gateway_labels`` name the pods, ``gateway_cidrs`` the addresses
     outside of the cluster, that may reach what is hosted.
     """
@@ -57,11 +62,24 @@ class KubernetesSettings(BaseModel):
     storage_gib: int = Field(default=0, ge=0)
     spare_nodes: int = Field(default=1, ge=0)
     placeholder_image: str = ""
+    registry_config: str = ""
     gateway_namespace: str = "cloudmgr"
     gateway_labels: dict[str, str] = Field(
         default_factory=lambda: {"app.kubernetes.io/name": "cloudmgr"}
     )
     gateway_cidrs: tuple[str, ...] = ()
+
+    @field_validator("registry_config")
+    @classmethod
+    def _names_registries(cls, path: str) -> str:
+        message = "it is no readable file with the credentials of registries under auths"
+        try:
+            found = json.loads(Path(path).read_bytes())["auths"] if path else True
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(message) from error
+        if not found:
+            raise ValueError(message)
+        return path
 
     @field_validator("prefix")
     @classmethod

@@ -3,6 +3,7 @@
 //
 //	controlplane etcd --data-dir DIR --client-url URL --peer-url URL
 //	controlplane kube-apiserver|kube-controller-manager|kube-scheduler FLAGS…
+//	controlplane kubectl WORDS…
 package main
 
 import (
@@ -20,6 +21,7 @@ import (
 	_ "k8s.io/component-base/logs/json/register"
 	_ "k8s.io/component-base/metrics/prometheus/clientgo"
 	_ "k8s.io/component-base/metrics/prometheus/version"
+	kubectl "k8s.io/kubectl/pkg/cmd"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -29,11 +31,12 @@ var parts = map[string]func() *cobra.Command{
 	"kube-apiserver":          apiserver.NewAPIServerCommand,
 	"kube-controller-manager": controllers.NewControllerManagerCommand,
 	"kube-scheduler":          func() *cobra.Command { return scheduler.NewSchedulerCommand() },
+	"kubectl":                 kubectl.NewDefaultKubectlCommand,
 }
 
 func main() {
 	if len(os.Args) < 2 {
-		fail("usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler FLAGS…")
+		fail("usage: controlplane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl FLAGS…")
 	}
 	part := os.Args[1]
 	os.Args = append([]string{part}, os.Args[2:]...)

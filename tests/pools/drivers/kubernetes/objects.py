@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
-from cloudmgr.pools.drivers.kubernetes import manifests as words
+from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes import seen
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
 

@@ -12,7 +12,7 @@ import pytest
 from cloudmgr.errors import Temporary
 from cloudmgr.pools.drivers.driver import ReplicaState
 from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
-from cloudmgr.pools.drivers.kubernetes.manifests import namespace_of
+from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
 from tests.pools.grounds import in_state, observed, settled, workload
 from tests.pools.kubernetes_ground import QUICK

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudmgr.pools.drivers.kubernetes.manifests import DIGEST, namespace_of
+from cloudmgr.pools.drivers.kubernetes.names import DIGEST, namespace_of
 from tests.pools.grounds import observed, settled, workload
 from tests.waiting import until
 

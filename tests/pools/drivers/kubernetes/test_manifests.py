@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudmgr.pools.drivers.kubernetes import manifests as words
+from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes.kinds import Kind
-from cloudmgr.pools.drivers.kubernetes.manifests import Manifest, manifests, namespace_of
+from cloudmgr.pools.drivers.kubernetes.manifests import Manifest, manifests
+from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from cloudmgr.pools.drivers.written import load_workload
 from tests.pools.drivers.kubernetes.objects import SETTINGS, STORE, WEB, workload
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.kubernetes.manifests import namespace_of, room_of
+from cloudmgr.pools.drivers.kubernetes.names import namespace_of, room_of
 from tests.pools.grounds import observed, settled, workload
 from tests.waiting import until
 

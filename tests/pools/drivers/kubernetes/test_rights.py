@@ -15,6 +15,8 @@ from tests.pools.grounds import settled, workload
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
     from tests.pools.kubernetes_ground import KubernetesGround
 
@@ -45,6 +47,12 @@ def without(resource: str, verb: str) -> list[dict[str, Any]]:
     return rules
 
 
+def registry(directory: Path) -> str:
+    path = directory / "config.json"
+    path.write_text('{"auths": {"registry.gov": {"auth": "Y2l0eTp4"}}}')
+    return str(path)
+
+
 def whole_life(ground: KubernetesGround, driver: KubernetesDriver, environment_id: str) -> None:
     """Everything that a driver does, once."""
     web, store = ground.web(), ground.web(name="store", storage_gib=1)
@@ -71,10 +79,12 @@ def test_the_rights_of_the_chart_are_enough(ground: KubernetesGround) -> None:
 
 
 @pytest.mark.parametrize(("resource", "verb"), verbs())
-def test_one_verb_less_is_too_little(ground: KubernetesGround, resource: str, verb: str) -> None:
+def test_one_verb_less_is_too_little(
+    ground: KubernetesGround, tmp_path: Path, resource: str, verb: str
+) -> None:
     number = next(ENVIRONMENTS)
     kubeconfig = ground.lab.account(f"short-of-{number}", without(resource, verb))
-    driver = ground.make(IMPATIENT, kubeconfig=str(kubeconfig))
+    driver = ground.make(IMPATIENT, kubeconfig=str(kubeconfig), registry_config=registry(tmp_path))
     driver.start(lambda _: None)
     with pytest.raises(Temporary) as refused:
         whole_life(ground, driver, f"env_less{number}")

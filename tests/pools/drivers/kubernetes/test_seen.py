@@ -10,7 +10,7 @@ import pytest
 
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ReplicaState
-from cloudmgr.pools.drivers.kubernetes import manifests as words
+from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen
 from tests.pools.drivers.kubernetes.objects import pod, read
 

@@ -1,0 +1,89 @@
+"""What a pod of a component is made from. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from cloudmgr.pools.drivers.kubernetes.names import ACCOUNT, COMPONENT, ENVIRONMENT, labels_of
+
+if TYPE_CHECKING:
+    from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
+
+Object = dict[str, Any]
+
+_DATA = "/data"
+# An image says itself as whom it runs; what it writes to its volume is this group's.
+VOLUME_GROUP = 65_532
+# By the criticality of a system; where none is told, the cluster's own default holds. They are in
+# charts/cloudmgr/files/priority-classes.yaml.
+_PRIORITIES = {1: "cloudmgr-low", 2: "cloudmgr-normal", 3: "cloudmgr-high", 4: "cloudmgr-vital"}
+
+
+def pod(
+    workload: Workload, component: ComponentWorkload, settings: KubernetesSettings, settle: float
+) -> Object:
+    labels = {**labels_of(workload, settings.prefix), COMPONENT: component.name}
+    same = {"matchLabels": {ENVIRONMENT: workload.environment_id, COMPONENT: component.name}}
+    spec: Object = {
+        "serviceAccountName": ACCOUNT,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": math.ceil(settle) + component.drain_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "fsGroup": VOLUME_GROUP,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": key,
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": same,
+            }
+            for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
+        ],
+        "containers": [_container(component, settle)],
+    }
+    if settings.node_selector:
+        spec["nodeSelector"] = dict(settings.node_selector)
+    if workload.criticality:
+        spec["priorityClassName"] = _PRIORITIES[workload.criticality]
+    return {"metadata": {"labels": labels}, "spec": spec}
+
+
+def _container(component: ComponentWorkload, settle: float) -> Object:
+    told: dict[str, Object] = {
+        name: {"name": name, "value": value} for name, value in component.variables.items()
+    }
+    told["CLOUDMGR_REPLICA"] = {
+        "name": "CLOUDMGR_REPLICA",
+        "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}},
+    }
+    room = {"cpu": f"{component.cpu_millis}m", "memory": f"{component.memory_mib}Mi"}
+    container: Object = {
+        "name": component.name,
+        "image": component.image,
+        "resources": {"requests": room, "limits": room},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "lifecycle": {"preStop": {"sleep": {"seconds": math.ceil(settle)}}},
+    }
+    if component.port is not None:
+        told["PORT"] = {"name": "PORT", "value": str(component.port)}
+        container["ports"] = [{"name": "http", "containerPort": component.port, "protocol": "TCP"}]
+        asked = {"httpGet": {"path": component.health_path, "port": "http"}, "timeoutSeconds": 2}
+        container["startupProbe"] = {
+            **asked, "periodSeconds": 1, "failureThreshold": component.startup_seconds,
+        }  # fmt: skip
+        container["readinessProbe"] = {**asked, "periodSeconds": 2, "failureThreshold": 3}
+        container["livenessProbe"] = {**asked, "periodSeconds": 5, "failureThreshold": 12}
+    if component.storage_gib:
+        told["DATA_DIR"] = {"name": "DATA_DIR", "value": _DATA}
+        container["volumeMounts"] = [{"name": "data", "mountPath": _DATA}]
+    container["env"] = [told[name] for name in sorted(told)]
+    return container
