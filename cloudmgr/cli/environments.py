@@ -197,6 +197,34 @@ def log(
         out.print(line, markup=False, soft_wrap=True)
 
 
+@app.command("changes")
+def changes(context: typer.Context, environment: str, machine: Machine = False) -> None:
+    """What its pool would change if it were told again what ought to run: a dry run."""
+    rows(
+        connect(context).get(f"/environments/{environment}/changes")["changes"],
+        [
+            ("what", lambda c: c["what"]),
+            ("field", lambda c: c["path"] or "(all of it)"),
+            ("is", lambda c: c["before"] or "nothing"),
+            ("would be", lambda c: c["after"] or "nothing"),
+        ],
+        machine=machine,
+        empty="Nothing would change.",
+    )
+
+
+@app.command("correct")
+def correct(
+    context: typer.Context,
+    environment: str,
+    reason: Annotated[str, typer.Option(help="Kept in the audit trail.")],
+    machine: Machine = False,
+) -> None:
+    """Put right what others changed in its pool; see `changes` first."""
+    answer = connect(context).post(f"/environments/{environment}/correct", {"reason": reason})
+    facts(answer, _COLUMNS, machine=machine)
+
+
 _WINDOW: list[Column] = [
     ("window", lambda w: w["id"]),
     ("environment", lambda w: w["environment_id"]),

@@ -44,6 +44,7 @@ SENTENCES = (
     N_("the two passwords differ"),
     N_("the command has a quotation mark that is not closed"),
     # Pools.
+    N_("its pool cannot tell beforehand what would change"),
     N_("node %(name)s is lost: it is not Ready"),
     N_("node %(name)s is closed for new pods"),
     # Workloads and peaks.

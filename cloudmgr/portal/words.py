@@ -161,6 +161,7 @@ SAID: Mapping[str, str] = {
     "released": N_("Peaks and traffic decide again."),
     "hibernated": N_("The environment goes to sleep. It wakes on the first request."),
     "woken": N_("The environment is waking."),
+    "corrected": N_("What others changed was put right."),
     "window-cancelled": N_("The peak is cancelled and its capacity given back."),
     "period-closed": N_("The month is closed. Its invoices are final."),
     "policy-reloaded": N_("The policy was read anew."),

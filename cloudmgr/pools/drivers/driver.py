@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from cloudmgr.pools.capacity import Capacity, Resources
 
@@ -165,6 +165,20 @@ class ObservedWorkload:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One field of what a pool holds that an apply would change.
+
+    ``path`` is empty where the thing ``what`` itself would come or go; ``before`` and ``after`` are
+    JSON, empty where there is nothing.
+    """
+
+    what: str
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """Something a pool held or holds for an environment, from a first to a last instant.
 
@@ -270,5 +284,17 @@ class Driver(Protocol):
         them, or at least the last.
 
         :raises NotFound: for a slot that never ran.
+        """
+        ...
+
+
+@runtime_checkable
+class Previewing(Protocol):
+    """What a driver may do besides: tell beforehand what an apply would change."""
+
+    def preview(self, workload: Workload) -> Sequence[Change]:
+        """What :meth:`Driver.apply` would change now; nothing is written.
+
+        :raises Permanent: and :raises Temporary: as :meth:`Driver.apply`.
         """
         ...

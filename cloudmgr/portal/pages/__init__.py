@@ -6,6 +6,7 @@ from cloudmgr.portal.pages import (
     asking,
     billing,
     departments,
+    drift,
     environments,
     home,
     invoices,
@@ -29,6 +30,7 @@ ALL = (
             me,
             systems,
             environments,
+            drift,
             orders,
             asking,  # before requests: /requests/new is no id
             requests,

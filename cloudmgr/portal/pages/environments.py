@@ -10,7 +10,7 @@ from starlette.responses import Response
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.errors import CloudmgrError, NotFound
 from cloudmgr.hosting.environments import Environment
-from cloudmgr.hosting.workload import readiness, word
+from cloudmgr.hosting.workload import drifted, readiness, word
 from cloudmgr.identity.access import Action, may
 from cloudmgr.portal import words
 from cloudmgr.portal.charts import MOST, replicas_chart
@@ -228,6 +228,7 @@ def _verbs(caller: Caller, environment: Environment) -> dict[str, bool]:
         "scale": allowed(Action.ENVIRONMENT_SCALE),
         "hibernate": allowed(Action.ENVIRONMENT_HIBERNATE) and not environment.hibernated,
         "wake": allowed(Action.ENVIRONMENT_WAKE) and environment.hibernated,
+        "correct": allowed(Action.POOL_WRITE) and drifted(environment),
         "ask": allowed(Action.REQUEST_SUBMIT),
         "log": may(caller.principal, Action.ENVIRONMENT_LOG, environment.department_id),
     }

@@ -90,9 +90,14 @@ class Cluster:
         """:raises NotFound: there is none."""
         return self._send("GET", path, query, accept="*/*").decode("utf-8", "replace")
 
-    def apply(self, path: str, body: Object) -> Object:
-        """Server-side apply: what ``body`` says is ours from now on."""
+    def apply(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+        """Server-side apply: what ``body`` says is ours from now on.
+
+        With ``dry_run`` the answer is what would be there, and nothing is written.
+        """
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        if dry_run:
+            query["dryRun"] = "All"
         return self._json("PATCH", path, query, body=body, kind=_APPLY)
 
     def merge(self, path: str, body: Object) -> Object:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from cloudmgr.errors import NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
+from cloudmgr.pools.drivers.driver import Change
 from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
@@ -25,11 +26,14 @@ from cloudmgr.pools.drivers.kubernetes.kinds import (
     WATCHED,
     Kind,
     collection,
+    collection_in,
     path,
 )
 from cloudmgr.pools.drivers.kubernetes.manifests import manifests, registry_secret, room
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
 from cloudmgr.pools.drivers.kubernetes.names import namespace_of
+from cloudmgr.pools.drivers.kubernetes.pods import require_images
+from cloudmgr.pools.drivers.kubernetes.preview import changes
 from cloudmgr.pools.drivers.kubernetes.reflector import Reflector
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
 from cloudmgr.pools.drivers.written import load_workload
@@ -119,7 +123,7 @@ class KubernetesDriver:
 
     def apply(self, workload: Workload) -> None:
         require_valid(workload)
-        _require_images(workload)
+        require_images(workload)
         require_host(workload, self.capacity())
         found = self._mirror.owned(workload.environment_id)
         namespace = namespace_of(self._settings.prefix, workload.environment_id)
@@ -127,9 +131,7 @@ class KubernetesDriver:
         if there is not None and there.deleting:
             raise Temporary("what was there before is still being removed", code="still-ending")
         wanted = self._objects(workload)
-        lacking = {manifest.key for manifest in reading.missing(wanted, found)}
-        if workload.corrects_drift:
-            lacking |= {manifest.key for manifest, _ in reading.drifted(wanted, found)}
+        lacking = reading.lacking(workload, wanted, found)
         for manifest in wanted:
             if manifest.key in lacking:
                 self._fewer(manifest, found)
@@ -138,6 +140,31 @@ class KubernetesDriver:
                 self._scale(manifest, found[manifest.key])
         for extra in reading.surplus(wanted, found):
             self._cluster.delete(path(extra.kind, extra.namespace, extra.name), extra.uid)
+
+    def preview(self, workload: Workload) -> Sequence[Change]:
+        """As :meth:`Previewing.preview`: the cluster itself is asked, with a dry run."""
+        require_valid(workload)
+        require_images(workload)
+        require_host(workload, self.capacity())
+        found = self._mirror.owned(workload.environment_id)
+        wanted = self._objects(workload)
+        lacking = reading.lacking(workload, wanted, found)
+        told: list[Change] = []
+        for manifest in wanted:
+            there = found.get(manifest.key)
+            what = f"{manifest.kind} {manifest.name}"
+            scaled = manifest.replicas is not None and there and not manifest.fits(there.replicas)
+            if manifest.key not in lacking and not scaled:
+                continue
+            live = self._live(manifest) if there else None
+            if live is None:
+                told.append(Change(what, "", "", "{}"))
+                continue
+            where = path(manifest.kind, manifest.namespace, manifest.name)
+            after = self._cluster.apply(where, manifest.body, dry_run=True)
+            told += changes(what, live, after)
+        extra = reading.surplus(wanted, found)
+        return [*told, *(Change(f"{one.kind} {one.name}", "", "{}", "") for one in extra)]
 
     def remove(self, environment_id: str) -> None:
         if not is_name(environment_id):
@@ -229,7 +256,7 @@ class KubernetesDriver:
         """Asked of the cluster itself: the watch may not have told of them yet."""
         where = words.room_of(self._settings.prefix)
         page = self._cluster.list(
-            path(Kind.DEPLOYMENT, where, "").rstrip("/"),
+            collection_in(Kind.DEPLOYMENT, where),
             bare=True,
             labelSelector=f"{words.HOLDS}={environment_id}",
         )
@@ -270,6 +297,18 @@ class KubernetesDriver:
             except NotFound:
                 continue  # it has gone already
             self._mirror.put(Kind.POD, seen.pod(answer, self._settings.prefix))
+
+    def _live(self, manifest: Manifest) -> dict[str, object] | None:
+        page = self._cluster.list(
+            collection(manifest.kind)
+            if manifest.kind is Kind.NAMESPACE
+            else collection_in(manifest.kind, manifest.namespace),
+            bare=False,
+            fieldSelector=f"metadata.name={manifest.name}",
+        )
+        # A list names the kind of its items once.
+        kind = {"apiVersion": manifest.body["apiVersion"], "kind": manifest.body["kind"]}
+        return next(({**kind, **item} for item in page["items"] or ()), None)
 
     def _listed(self, namespace: str) -> Owned | None:
         """A namespace of ours that the watch may not have told of yet."""
@@ -353,22 +392,3 @@ class KubernetesDriver:
             self._listener(environment_id)
         except Exception:  # noqa: BLE001 - it must not end a watch
             _log.exception("what listens to pool %s failed on %s", self._name, environment_id)
-
-
-def _require_images(workload: Workload) -> None:
-    """:raises Permanent: ``unsupported``, or ``invalid-workload`` for what names no object."""
-    for index, component in enumerate(workload.components):
-        where = f"components[{index}]"
-        if not component.image or component.command:
-            raise Permanent(
-                f"{component.name} is a command, and this pool runs container images",
-                code="unsupported",
-                hint="give the component an image, or place it on a pool of processes",
-                path=f"{where}.command",
-            )
-        if not words.is_label(component.name):
-            raise Permanent(
-                "a component's name has lower-case letters, digits and -, at most 40 here",
-                code="invalid-workload",
-                path=f"{where}.name",
-            )

@@ -62,6 +62,11 @@ def collection(kind: Kind) -> str:
     return f"{group}/{plural}"
 
 
+def collection_in(kind: Kind, namespace: str) -> str:
+    """Where those of one namespace are listed."""
+    return path(kind, namespace, "").rstrip("/")
+
+
 def path(kind: Kind, namespace: str, name: str, part: str = "") -> str:
     """Where one object is; ``part`` is a subresource."""
     group, plural = _WHERE[kind]

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from cloudmgr.pools.drivers.kubernetes.names import ACCOUNT, COMPONENT, ENVIRONMENT, labels_of
+from cloudmgr.errors import Permanent
+from cloudmgr.pools.drivers.kubernetes.names import (
+    ACCOUNT,
+    COMPONENT,
+    ENVIRONMENT,
+    is_label,
+    labels_of,
+)
 
 if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
@@ -87,3 +94,22 @@ def _container(component: ComponentWorkload, settle: float) -> Object:
         container["volumeMounts"] = [{"name": "data", "mountPath": _DATA}]
     container["env"] = [told[name] for name in sorted(told)]
     return container
+
+
+def require_images(workload: Workload) -> None:
+    """:raises Permanent: ``unsupported``, or ``invalid-workload`` for what names no object."""
+    for index, component in enumerate(workload.components):
+        where = f"components[{index}]"
+        if not component.image or component.command:
+            raise Permanent(
+                f"{component.name} is a command, and this pool runs container images",
+                code="unsupported",
+                hint="give the component an image, or place it on a pool of processes",
+                path=f"{where}.command",
+            )
+        if not is_label(component.name):
+            raise Permanent(
+                "a component's name has lower-case letters, digits and -, at most 40 here",
+                code="invalid-workload",
+                path=f"{where}.name",
+            )

@@ -63,6 +63,16 @@ def missing(
     ]
 
 
+def lacking(
+    workload: Workload, expected: Sequence[Manifest], found: Mapping[tuple[Kind, str], Owned]
+) -> set[tuple[Kind, str]]:
+    """What is to be written: what is not there as it ought to be, and what drifted."""
+    keys = {manifest.key for manifest in missing(expected, found)}
+    if workload.corrects_drift:
+        keys |= {manifest.key for manifest, _ in drifted(expected, found)}
+    return keys
+
+
 def drifted(
     expected: Iterable[Manifest], found: Mapping[tuple[Kind, str], Owned]
 ) -> list[tuple[Manifest, list[Foreign]]]:

@@ -149,6 +149,43 @@ def test_what_somebody_else_changed_is_told_and_put_right_or_left(
     assert observed(ground.driver).digest == wanted.digest
 
 
+def test_what_would_be_put_right_is_told_beforehand(ground: KubernetesGround) -> None:
+    wanted = workload(ground.web())
+    new = ground.driver.preview(wanted)
+    assert {(c.path, c.before) for c in new} == {("", "")}, "all of it would come"
+    assert "Deployment web" in {c.what for c in new}
+    assert ground.driver.observe(wanted.environment_id) is None, "and nothing has"
+    ground.driver.apply(wanted)
+    settled(ground.driver, 1)
+    assert ground.driver.preview(wanted) == []
+
+    path = f"/apis/apps/v1/namespaces/{namespace(ground)}/deployments/web"
+    spec = {"template": {"spec": {"containers": [{"name": "web", "image": "lab/sleep:1"}]}}}
+    with ground.lab.client() as api:
+        api.patch(
+            path,
+            params={"fieldManager": "kubectl-edit"},
+            json={"spec": spec},
+            headers={"Content-Type": "application/strategic-merge-patch+json"},
+        ).raise_for_status()
+        until(lambda: observed(ground.driver).drift)
+        version = api.get(path).json()["metadata"]["generation"]
+        (change,) = ground.driver.preview(wanted)
+        assert api.get(path).json()["metadata"]["generation"] == version, "nothing is written"
+    assert (change.what, change.before, change.after) == (
+        "Deployment web", '"lab/sleep:1"', '"lab/web:1"',
+    )  # fmt: skip
+    assert change.path == "spec.template.spec.containers[name=web].image"
+    scaled = ground.driver.preview(workload(ground.web(replicas=3)))
+    assert [(c.path, c.before, c.after) for c in scaled if "replicas" in c.path] == [
+        ("spec.replicas", "1", "3")
+    ]
+    (gone,) = [
+        c for c in ground.driver.preview(workload(ground.worker())) if c.what == "Service web"
+    ]
+    assert (gone.before, gone.after) == ("{}", "")
+
+
 def test_a_quota_that_is_full_is_a_problem_in_words(ground: KubernetesGround) -> None:
     ground.driver.apply(workload(ground.web()))
     settled(ground.driver, 1)
