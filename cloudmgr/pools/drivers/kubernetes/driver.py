@@ -253,7 +253,7 @@ class KubernetesDriver:
                 raise Temporary(
                     trouble if self._started else f"the pool {self._name} is not watched",
                     code="pool-unreachable",
-                    hint="see that its apiserver runs and that cloudmgr may watch there",
+                    hint=reflector.hint,
                 )
 
     def _made(self, text: str) -> tuple[Workload | None, tuple[Manifest, ...]]:
@@ -286,7 +286,7 @@ class KubernetesDriver:
             case Kind.CLAIM:
                 reduced = seen.claim
             case Kind.EVENT:
-                selectors = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
+                selectors = {"fieldSelector": "type=Warning"}
                 reduced = seen.warned
             case _:
                 assert kind in BARE or kind in SCALABLE  # noqa: S101 - a new kind must say how
