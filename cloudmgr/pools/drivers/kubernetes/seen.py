@@ -27,6 +27,8 @@ _UNITS = {
     "Ei": Decimal(2) ** 60,
 }  # fmt: skip
 _MIB, _GIB = Decimal(2) ** 20, Decimal(2) ** 30
+# What a container waits for whose image cannot be had.
+_PULLS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class SeenNode:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """The last that was said of a pod: why it does not get ready."""
+    """The last that was said of an object: why it does not get on."""
 
     uid: str
     version: int
@@ -201,7 +203,7 @@ def pod(raw: Object, pool: str) -> SeenPod:
         started=bool(container.get("started")),
         started_at=_optional(state.get("running", {}).get("startedAt")),
         restarts=container.get("restartCount", 0),
-        waiting=_waiting(state, container.get("lastState", {})),
+        waiting=_waiting(container),
         unscheduled="" if spec.get("nodeName") else scheduled.get("message", ""),
         address=status.get("podIP", ""),
         port=ports[0]["containerPort"] if ports else None,
@@ -258,14 +260,14 @@ def warned(raw: Object) -> Warned | None:
         meta["uid"],
         int(meta["resourceVersion"]),
         raw["involvedObject"].get("uid", ""),
-        str(raw.get("message", ""))[:300],
+        str(raw.get("message", ""))[:1000],
     )
 
 
 def _trouble(raw: Object) -> str:
     for condition in raw.get("status", {}).get("conditions") or ():
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return str(condition.get("message", ""))[:500]
+            return str(condition.get("message", ""))[:1000]
     return ""
 
 
@@ -290,17 +292,36 @@ def _requests(spec: Object) -> Resources:
     return Resources(_up(cpu * 1000), _up(memory / _MIB))
 
 
-def _waiting(state: Object, last: Object) -> str:
+def _waiting(container: Object) -> str:
     """Why a container does not run, in a sentence; empty while it does, or is just being made."""
+    state = container.get("state", {})
     waits, ended = state.get("waiting", {}), state.get("terminated", {})
-    before = ended or last.get("terminated", {})
-    code = f"it ended with exit status {before['exitCode']}" if before else ""
-    if ended:
-        return code
     reason = waits.get("reason", "")
-    if reason in {"", "ContainerCreating", "PodInitializing"}:
+    if not ended and reason in {"", "ContainerCreating", "PodInitializing"}:
         return ""
-    return "; ".join(part for part in (code, f"{reason}: {waits.get('message', '')}") if part)[:500]
+    parts = []
+    if before := ended or container.get("lastState", {}).get("terminated", {}):
+        parts.append(_end(before, container.get("restartCount", 0)))
+    said = f"{reason}: {waits.get('message', '')}".rstrip(": ")
+    if reason == "CrashLoopBackOff":
+        parts.append(f"it is started again by itself, each time later ({said})")
+    elif reason in _PULLS:
+        parts.append(
+            f"its image {container.get('image', '')} cannot be pulled: see that there is one of "
+            f"that name and that the cluster may pull it ({said})"
+        )
+    elif reason:
+        parts.append(f"its container cannot be started ({said})")
+    return "; ".join(parts)[:500]
+
+
+def _end(terminated: Object, restarts: int) -> str:
+    how = f"it ended with exit status {terminated['exitCode']}"
+    if terminated.get("reason") == "OOMKilled":
+        how = "it took more memory than was approved for it and was ended"
+    if not restarts:
+        return how
+    return f"{how}, and was started again {restarts} {'time' if restarts == 1 else 'times'}"
 
 
 def _ended_at(meta: Object, status: Object) -> datetime | None:
