@@ -311,10 +311,10 @@ def _plain(error: BaseException) -> str:
     match reason:
         case urllib3.exceptions.NameResolutionError():
             plain = "nobody knows its name"
-        case urllib3.exceptions.ConnectTimeoutError() | urllib3.exceptions.ReadTimeoutError():
-            plain = "it does not answer in time"
         case urllib3.exceptions.NewConnectionError():
             plain = "nobody listens at its address"
+        case urllib3.exceptions.TimeoutError():
+            plain = "it does not answer in time"
         case _ if "CERTIFICATE_VERIFY_FAILED" in str(reason):
             plain = "its certificate is not one that the kubeconfig trusts"
         case _:

@@ -116,12 +116,17 @@ class KubernetesDriver:
         lacking = {manifest.key for manifest in reading.missing(wanted, found)}
         if self._settings.on_drift == "correct":
             lacking |= {manifest.key for manifest, _ in reading.drifted(wanted, found)}
-        for manifest in wanted:
-            if manifest.key in lacking:
-                self._fewer(manifest, found)
-                self._write(manifest)
-            elif manifest.replicas is not None:
-                self._scale(manifest, found[manifest.key])
+        try:
+            for manifest in wanted:
+                if manifest.key in lacking:
+                    self._fewer(manifest, found)
+                    self._write(manifest)
+                elif manifest.replicas is not None:
+                    self._scale(manifest, found[manifest.key])
+        except NotFound as error:
+            raise Temporary(
+                f"somebody has just removed what was there: {error.message}", code="still-ending"
+            ) from error
         for extra in reading.surplus(wanted, found):
             self._cluster.delete(path(extra.kind, extra.namespace, extra.name), extra.uid)
 

@@ -124,6 +124,22 @@ def test_a_write_that_the_cluster_refuses_for_good_is_said_so(
     assert "spec.template: Invalid value" in error.value.message
 
 
+def test_what_was_removed_a_moment_ago_is_written_anew(
+    ground: KubernetesGround, driver: KubernetesDriver, faulty: FaultyApiserver
+) -> None:
+    converge(driver, workload(ground.web()))
+    # It is gone already, and the watch has not told so yet.
+    faulty.fault = every(1, refusal(404, 'deployments.apps "web" not found'), *WRITES)
+    with pytest.raises(Temporary) as error:
+        driver.apply(workload(ground.web(replicas=2)))
+    assert error.value.message == (
+        'somebody has just removed what was there: deployments.apps "web" not found'
+    )
+    faulty.fault = lambda _method, _path: None
+    converge(driver, workload(ground.web(replicas=2)))
+    settled(driver, 2)
+
+
 def test_a_watch_that_is_cut_all_the_time_misses_nothing(
     ground: KubernetesGround, driver: KubernetesDriver, faulty: FaultyApiserver
 ) -> None:
@@ -195,6 +211,7 @@ def test_a_scale_up_goes_on_once_a_frozen_apiserver_is_thawed(
 ) -> None:
     converge(driver, workload(ground.web()))
     before = settled(driver, 1)
+    (paid,) = driver.allocations()
     driver.apply(workload(ground.web(replicas=5)))
     ground.lab.freeze("apiserver")
     try:
@@ -211,6 +228,7 @@ def test_a_scale_up_goes_on_once_a_frozen_apiserver_is_thawed(
     held = list(driver.allocations())
     assert {a.id for a in held} == {r.id for r in replicas}, "one for each, and no other"
     assert all(a.ended_at is None for a in held)
+    assert paid in held, "it was held all the time"
 
 
 def test_credentials_that_were_renewed_are_taken_up(ground: KubernetesGround) -> None:
