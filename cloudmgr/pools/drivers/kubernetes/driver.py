@@ -221,13 +221,16 @@ class KubernetesDriver:
         if manifest.replicas >= there.replicas:
             return
         pods = self._mirror.pods(there.environment_id)
-        for pod in reading.victims(pods, manifest.name, manifest.replicas):
-            if pod.chosen:
+        going = reading.victims(pods, manifest.name, manifest.replicas)
+        for pod in reading.victims(pods, manifest.name, 0):
+            if pod.chosen == (pod in going):
                 continue
+            # One that was to go, and then was not, is not to go before younger ones.
+            cost = words.FIRST_TO_GO if pod in going else None
             try:
                 answer = self._cluster.merge(
                     path(Kind.POD, pod.namespace, pod.name),
-                    {"metadata": {"annotations": {words.COST: words.FIRST_TO_GO}}},
+                    {"metadata": {"annotations": {words.COST: cost}}},
                 )
             except NotFound:
                 continue  # it has gone already

@@ -12,6 +12,7 @@ import pytest
 
 from cloudmgr.errors import CloudmgrError, Permanent, Temporary
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster, GoneError
+from cloudmgr.pools.drivers.kubernetes.manifests import COST, namespace_of
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
 from tests.labs.kubernetes.faults import CUT, EXPIRED, FaultyApiserver, every, refusal
 from tests.pools.grounds import settled, workload
@@ -122,6 +123,25 @@ def test_a_write_that_the_cluster_refuses_for_good_is_said_so(
         driver.apply(workload(ground.web()))
     assert error.value.code == "pool-refuses"
     assert "spec.template: Invalid value" in error.value.message
+
+
+def test_who_was_to_go_and_stayed_is_not_the_first_to_go_later(
+    ground: KubernetesGround, driver: KubernetesDriver, faulty: FaultyApiserver
+) -> None:
+    converge(driver, workload(ground.web(replicas=3)))
+    oldest, older, _ = settled(driver, 3)
+    busy = refusal(409)
+    faulty.fault = lambda _method, path: busy if "/scale?" in path else None
+    with pytest.raises(Temporary):
+        driver.apply(workload(ground.web(replicas=1)))
+    faulty.fault = lambda _method, _path: None
+    driver.apply(workload(ground.web(replicas=3)))  # it is to be as it was
+    converge(driver, workload(ground.web(replicas=2)))
+    assert [r.id for r in settled(driver, 2)] == [oldest.id, older.id]
+    with ground.lab.client() as api:
+        pods = api.get(f"/api/v1/namespaces/{namespace_of(ground.prefix, 'env_exam')}/pods").json()
+    marked = [p for p in pods["items"] if COST in p["metadata"].get("annotations", {})]
+    assert {p["metadata"]["uid"] for p in marked}.isdisjoint({oldest.id, older.id})
 
 
 def test_what_was_removed_a_moment_ago_is_written_anew(
