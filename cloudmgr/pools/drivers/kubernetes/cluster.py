@@ -82,9 +82,12 @@ class Cluster:
         """Change just what ``body`` says. :raises NotFound: there is nothing to change."""
         return self._json("PATCH", path, {"fieldManager": FIELD_MANAGER}, body=body, kind=_MERGE)
 
-    def delete(self, path: str, uid: str = "") -> None:
-        """Nothing there is no error; with ``uid``, another of that name is not touched."""
-        body: Object = {"propagationPolicy": "Background"}
+    def delete(self, path: str, uid: str = "", *, alone: bool = False) -> None:
+        """Nothing there is no error; with ``uid``, another of that name is not touched.
+
+        :param alone: what it made stays.
+        """
+        body: Object = {"propagationPolicy": "Orphan" if alone else "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
         with suppress(NotFound):
@@ -250,6 +253,14 @@ class Cluster:
                 return Temporary(
                     "what was there before is still being removed", code="still-ending"
                 )
+            case 403 if "must support resize" in said:
+                return Permanent(
+                    sentence,
+                    code="pool-refuses",
+                    hint="let its StorageClass allow volume expansion",
+                )
+            case 403 if "exceeded quota" in said:
+                return Temporary(sentence, code="pool-busy")
             case 403:
                 return Temporary(
                     sentence,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self
 from cloudmgr.errors import NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
 from cloudmgr.pools.drivers.kubernetes import manifests as words
-from cloudmgr.pools.drivers.kubernetes import reading, seen
+from cloudmgr.pools.drivers.kubernetes import reading, seen, storage
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
 from cloudmgr.pools.drivers.kubernetes.kinds import BARE, SCALABLE, Kind, collection, path
 from cloudmgr.pools.drivers.kubernetes.manifests import manifests, namespace_of
@@ -61,6 +61,7 @@ class KubernetesDriver:
     ) -> None:
         """:raises Invalid: ``invalid-pool-settings``."""
         self._name = name
+        self._clock = clock
         self._settings = settings
         self._timing = timing or Timing()
         self._cluster = Cluster(name, settings, self._timing)
@@ -108,6 +109,7 @@ class KubernetesDriver:
         _require_images(workload)
         require_host(workload, self.capacity())
         found = self._mirror.owned(workload.environment_id)
+        storage.require_no_less(workload, found)
         namespace = namespace_of(self._settings.prefix, workload.environment_id)
         there = found.get((Kind.NAMESPACE, namespace))
         if there is not None and there.deleting:
@@ -120,6 +122,8 @@ class KubernetesDriver:
             for manifest in wanted:
                 if manifest.key in lacking:
                     self._fewer(manifest, found)
+                    if manifest.kind is Kind.STATEFUL:
+                        self._make_room(manifest.name, workload, found)
                     self._write(manifest)
                 elif manifest.replicas is not None:
                     self._scale(manifest, found[manifest.key])
@@ -212,6 +216,26 @@ class KubernetesDriver:
         version = int(answer["metadata"]["resourceVersion"])
         after = replace(there, replicas=manifest.replicas, version=version)
         self._mirror.put(manifest.kind, after)
+
+    def _make_room(
+        self, name: str, workload: Workload, found: Mapping[tuple[Kind, str], Owned]
+    ) -> None:
+        gib = next(c.storage_gib for c in workload.components if c.name == name)
+        claims = self._mirror.claims(workload.environment_id)
+        for claim in storage.smaller(claims, name, gib):
+            where = path(Kind.CLAIM, claim.namespace, claim.name)
+            answer = self._cluster.merge(where, storage.grown(claim, gib, self._clock.now()))
+            grown = seen.claim(answer)
+            if grown is not None:
+                self._mirror.put(Kind.CLAIM, grown)
+        there = found.get((Kind.STATEFUL, name))
+        if there is None or (there.storage_gib == gib and not there.deleting):
+            return
+        # What it asks for never changes: it goes, its pods stay, and the next one adopts them.
+        if not there.deleting:
+            where = path(there.kind, there.namespace, there.name)
+            self._cluster.delete(where, there.uid, alone=True)
+        raise Temporary(f"the storage of {name} is being enlarged", code="still-ending")
 
     def _fewer(self, manifest: Manifest, found: Mapping[tuple[Kind, str], Owned]) -> None:
         """Tell a Deployment which replicas are to go: by itself it takes any."""

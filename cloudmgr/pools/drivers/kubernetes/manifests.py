@@ -32,6 +32,7 @@ SYSTEM = "cloudmgr.io/system"
 COMPONENT = "cloudmgr.io/component"
 DIGEST = "cloudmgr.io/digest"
 WORKLOAD = "cloudmgr.io/workload"
+SIZES = "cloudmgr.io/sizes"  # of a claim: what it had before it grew, as `1@<until>`, oldest first
 COST = "controller.kubernetes.io/pod-deletion-cost"
 FIRST_TO_GO = "-1"
 

@@ -36,7 +36,8 @@ class Owned:
     """An object that was made from a workload.
 
     ``workload`` is the annotation of a namespace. ``replicas`` and ``trouble`` are of what has
-    replicas: how many ought to run, and why the cluster makes none. ``foreign`` are the fields that
+    replicas: how many ought to run, and why the cluster makes none; ``storage_gib`` is what a
+    StatefulSet asks for each. ``foreign`` are the fields that
     others wrote and we did not.
     """
 
@@ -51,6 +52,7 @@ class Owned:
     workload: str = ""
     replicas: int = 0
     trouble: str = ""
+    storage_gib: int = 0
     foreign: tuple[Foreign, ...] = ()
 
 
@@ -93,7 +95,10 @@ class SeenPod:
 
 @dataclass(frozen=True, slots=True)
 class SeenClaim:
-    """One claim of a slot's storage."""
+    """One claim of a slot's storage.
+
+    ``was`` is what it had before it grew: the GiB, and until when.
+    """
 
     namespace: str
     name: str
@@ -106,6 +111,7 @@ class SeenClaim:
     size: Resources
     created_at: datetime
     deleted_at: datetime | None
+    was: tuple[tuple[int, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +171,7 @@ def owned(kind: Kind, raw: Object) -> Owned | None:
         notes.get(words.WORKLOAD, ""),
         raw.get("spec", {}).get("replicas", 0) if kind in SCALABLE else 0,
         _trouble(raw),
+        _storage(raw["spec"]["volumeClaimTemplates"][0]["spec"]) if kind is Kind.STATEFUL else 0,
         foreign(meta.get("managedFields") or ()),
     )
 
@@ -216,7 +223,7 @@ def claim(raw: Object) -> SeenClaim | None:
     labels = meta.get("labels") or {}
     if not labels.get(words.ENVIRONMENT):
         return None
-    asked = raw["spec"]["resources"]["requests"]["storage"]
+    was = (meta.get("annotations") or {}).get(words.SIZES, "")
     return SeenClaim(
         meta["namespace"],
         meta["name"],
@@ -226,9 +233,10 @@ def claim(raw: Object) -> SeenClaim | None:
         labels.get(words.DEPARTMENT, ""),
         labels.get(words.SYSTEM, ""),
         labels.get(words.COMPONENT, ""),
-        Resources(storage_gib=_up(quantity(asked) / _GIB)),
+        Resources(storage_gib=_storage(raw["spec"])),
         _time(meta["creationTimestamp"]),
         _optional(meta.get("deletionTimestamp")),
+        tuple((int(gib), _time(until)) for gib, until in (size.split("@") for size in was.split())),
     )
 
 
@@ -262,6 +270,11 @@ def warned(raw: Object) -> Warned | None:
         raw["involvedObject"].get("uid", ""),
         str(raw.get("message", ""))[:1000],
     )
+
+
+def _storage(claim: Object) -> int:
+    """GiB that a claim's ``spec`` asks for."""
+    return _up(quantity(claim["resources"]["requests"]["storage"]) / _GIB)
 
 
 def _trouble(raw: Object) -> str:

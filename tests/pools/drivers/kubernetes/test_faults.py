@@ -93,6 +93,18 @@ def test_every_second_write_that_fails_is_done_in_the_end(
     assert [r.id for r in settled(driver, 1)] == [first[0].id], "the newest went, for all that"
 
 
+def test_storage_grows_though_every_second_write_fails(
+    ground: KubernetesGround, driver: KubernetesDriver, faulty: FaultyApiserver
+) -> None:
+    converge(driver, workload(ground.web(storage_gib=1, replicas=3)))
+    before = settled(driver, 3)
+    faulty.fault = every(2, refusal(500), *WRITES)
+    converge(driver, workload(ground.web(storage_gib=2, replicas=3)))
+    assert {r.id for r in settled(driver, 3)} == {r.id for r in before}
+    held = [a for a in driver.allocations() if a.size.storage_gib and not a.ended_at]
+    assert [a.size.storage_gib for a in held] == [2, 2, 2]
+
+
 def test_conflicts_on_every_write_are_told_and_no_harm_once_they_end(
     ground: KubernetesGround, driver: KubernetesDriver, faulty: FaultyApiserver
 ) -> None:
