@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -124,17 +125,24 @@ def test_conflicts_on_every_write_are_told_and_no_harm_once_they_end(
     assert settled(driver, 3)[0].id == before[0].id
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        refusal(422, "spec.template: Invalid value"),
+        refusal(403, "the storageclass that provisions the pvc must support resize"),
+    ],
+    ids=["invalid", "no expansion"],
+)
 def test_a_write_that_the_cluster_refuses_for_good_is_said_so(
-    ground: KubernetesGround, driver: KubernetesDriver, faulty: FaultyApiserver
+    ground: KubernetesGround, driver: KubernetesDriver, faulty: FaultyApiserver, refused: bytes
 ) -> None:
-    refused = refusal(422, "spec.template: Invalid value")
     faulty.fault = lambda method, path: (
         refused if method == "PATCH" and "deployments" in path else None
     )
     with pytest.raises(Permanent) as error:
         driver.apply(workload(ground.web()))
     assert error.value.code == "pool-refuses"
-    assert "spec.template: Invalid value" in error.value.message
+    assert re.search("answers (422: spec.template|403: the storageclass)", error.value.message)
 
 
 def test_who_was_to_go_and_stayed_is_not_the_first_to_go_later(
