@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.xdist_group("end-to-end")]
 
-PREFIX = "whole"
+NUMBERS = count(1)
 IMAGE: dict[str, Any] = {
     "command": [],
     "image": "lab/web:1",
@@ -40,16 +41,24 @@ IMAGE: dict[str, Any] = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path) -> Iterator[Place]:
-    kubernetes_lab.add_node(PREFIX, cpu="8", memory="8Gi", labels={"lab/pool": PREFIX})
+def prefix() -> str:
+    """Of the pool's namespaces, and the name of its node: each test has its own."""
+    return f"whole{next(NUMBERS)}"
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path, prefix: str
+) -> Iterator[Place]:
+    kubernetes_lab.add_node(prefix, cpu="8", memory="8Gi", labels={"lab/pool": prefix})
     pool = {
         "name": "k8s-extranet",
         "kind": "kubernetes",
         "zone": "extranet",
         "settings": {
             "kubeconfig": str(kubernetes_rights),
-            "prefix": PREFIX,
-            "node_selector": {"lab/pool": PREFIX},
+            "prefix": prefix,
+            "node_selector": {"lab/pool": prefix},
         },
     }
     made = Place(tmp_path, pools=[pool])
@@ -61,7 +70,7 @@ def place(tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path)
 
 
 def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
-    place: Place, kubernetes_lab: ControlPlane
+    place: Place, kubernetes_lab: ControlPlane, prefix: str
 ) -> None:
     plane = place.plane().start()
     town = Town(place, plane)
@@ -109,7 +118,7 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
         retired = signer.act(f"/requests/{retired['id']}", "approve", {"reason": "同意"})
     until(lambda: not list(operator.items("/environments")), what="the end of the environment")
     with kubernetes_lab.client() as api:
-        namespace = namespace_of(PREFIX, environment["id"])
+        namespace = namespace_of(prefix, environment["id"])
         assert api.get(f"/api/v1/namespaces/{namespace}").status_code == 404
 
     window = {"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2100-01-01T00:00:00Z"}
@@ -124,7 +133,7 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
 
 
 def test_an_apiserver_that_is_away_while_more_are_started(
-    place: Place, kubernetes_lab: ControlPlane
+    place: Place, kubernetes_lab: ControlPlane, prefix: str
 ) -> None:
     plane = place.plane().start()
     town = Town(place, plane)
@@ -133,7 +142,7 @@ def test_an_apiserver_that_is_away_while_more_are_started(
     operator = plane.api(town.tokens["operator"])
     until(lambda: served(place, host), what="the route")
     first = pid(visit(place, host))
-    namespace = namespace_of(PREFIX, environment["id"])
+    namespace = namespace_of(prefix, environment["id"])
 
     def said(kind: str) -> dict[str, Any]:
         found: list[dict[str, Any]] = operator.get(path)["status"]["conditions"]
