@@ -7,7 +7,9 @@ that a NetworkPolicy is enforced.
 
 from __future__ import annotations
 
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.xdist_group("end-to-end")]
 
-PREFIX = "whole"
+NUMBERS = count(1)
 IMAGE: dict[str, Any] = {
     "command": [],
     "image": "lab/web:1",
@@ -39,16 +41,24 @@ IMAGE: dict[str, Any] = {
 
 
 @pytest.fixture
-def place(tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path) -> Iterator[Place]:
-    kubernetes_lab.add_node(PREFIX, cpu="8", memory="8Gi", labels={"lab/pool": PREFIX})
+def prefix() -> str:
+    """Of the pool's namespaces, and the name of its node: each test has its own."""
+    return f"whole{next(NUMBERS)}"
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path, prefix: str
+) -> Iterator[Place]:
+    kubernetes_lab.add_node(prefix, cpu="8", memory="8Gi", labels={"lab/pool": prefix})
     pool = {
         "name": "k8s-extranet",
         "kind": "kubernetes",
         "zone": "extranet",
         "settings": {
             "kubeconfig": str(kubernetes_rights),
-            "prefix": PREFIX,
-            "node_selector": {"lab/pool": PREFIX},
+            "prefix": prefix,
+            "node_selector": {"lab/pool": prefix},
             "spare_nodes": 0,
             "placeholder_image": "lab/nothing:1",
         },
@@ -62,7 +72,7 @@ def place(tmp_path: Path, kubernetes_lab: ControlPlane, kubernetes_rights: Path)
 
 
 def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
-    place: Place, kubernetes_lab: ControlPlane
+    place: Place, kubernetes_lab: ControlPlane, prefix: str
 ) -> None:
     plane = place.plane().start()
     town = Town(place, plane)
@@ -110,7 +120,7 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
         retired = signer.act(f"/requests/{retired['id']}", "approve", {"reason": "同意"})
     until(lambda: not list(operator.items("/environments")), what="the end of the environment")
     with kubernetes_lab.client() as api:
-        namespace = namespace_of(PREFIX, environment["id"])
+        namespace = namespace_of(prefix, environment["id"])
         assert api.get(f"/api/v1/namespaces/{namespace}").status_code == 404
 
     window = {"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2100-01-01T00:00:00Z"}
@@ -121,6 +131,53 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
 
     records = until(metered, what="the usage of all four pods")
     assert overlaps(records) == []
+    assert plane.stop() == 0
+
+
+def test_an_apiserver_that_is_away_while_more_are_started(
+    place: Place, kubernetes_lab: ControlPlane, prefix: str
+) -> None:
+    plane = place.plane().start()
+    town = Town(place, plane)
+    environment = town.hosted(plane, **IMAGE)
+    host, path = environment["host"], f"/environments/{environment['id']}"
+    operator = plane.api(town.tokens["operator"])
+    until(lambda: served(place, host), what="the route")
+    first = pid(visit(place, host))
+    namespace = namespace_of(prefix, environment["id"])
+
+    def said(kind: str) -> dict[str, Any]:
+        found: list[dict[str, Any]] = operator.get(path)["status"]["conditions"]
+        return next(condition for condition in found if condition["type"] == kind)
+
+    operator.post(f"{path}/scale", {"component": "web", "replicas": 3, "reason": "演练"})
+    deployment = f"/apis/apps/v1/namespaces/{namespace}/deployments/web"
+    with kubernetes_lab.client() as api:
+        until(lambda: api.get(deployment).json()["spec"]["replicas"] == 3, what="three ordered")
+    kubernetes_lab.end("apiserver", signal.SIGKILL)
+    try:
+        operator.post(f"{path}/scale", {"component": "web", "replicas": 4, "reason": "演练"})
+        until(lambda: said("Applied")["reason"] == "PoolUnreachable", what="the news of it")
+        away = said("Applied")
+        assert away["status"] == "Unknown"
+        assert away["message"].startswith(
+            "the cluster of pool k8s-extranet cannot be reached: nobody listens at its address ("
+        )
+        assert away["message"].endswith("see that its apiserver runs and can be reached from here.")
+        assert said("Available")["status"] == "True", "what runs serves"
+        answers = [visit(place, host) for _ in range(40)]
+        assert {answer.status_code for answer in answers} == {200}
+        assert first in {pid(answer) for answer in answers}
+    finally:
+        kubernetes_lab.run("apiserver")
+        kubernetes_lab.wait("apiserver")
+    until(lambda: said("Applied")["reason"] == "AsApproved", seconds=120, what="its return")
+    town.ready(operator, environment["id"], 4)
+    until(lambda: place.led_to(environment["id"]) == 4, what="the routes to all four")
+    assert first in {pid(visit(place, host)) for _ in range(40)}
+    with kubernetes_lab.client() as api:
+        pods = api.get(f"/api/v1/namespaces/{namespace}/pods").json()["items"]
+    assert len(pods) == 4, "none twice"
     assert plane.stop() == 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cloudmgr.errors import Temporary
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ComponentWorkload, ReplicaState, Workload
 from cloudmgr.pools.drivers.local import process
@@ -167,6 +168,21 @@ def fetch(address: str, port: int, path: str) -> tuple[int, str]:
 
 def workload(*components: ComponentWorkload, id: str = "env_exam") -> Workload:  # noqa: A002
     return Workload(id, "exam-production", "dep_exam", "sys_exam", "extranet", components)
+
+
+def applied(driver: Driver, wanted: Workload) -> None:
+    """Tell it until it is told: what was there before may have to end first."""
+
+    def told() -> bool:
+        try:
+            driver.apply(wanted)
+        except Temporary as error:
+            if error.code != "still-ending":
+                raise
+            return False
+        return True
+
+    until(told)
 
 
 def ready(driver: Driver, id: str = "env_exam") -> list[ObservedReplica]:  # noqa: A002

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from fastapi import APIRouter
 from pydantic import ConfigDict
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1/environments", tags=["environments"])
 
 
-_EXAMPLE = {
+_EXAMPLE: dict[str, Any] = {
     "what": "Deployment web",
     "path": "spec.template.spec.containers[name=web].image",
     "before": '"registry.gov/tax:latest"',

@@ -235,12 +235,13 @@ class Driver(Protocol):
         at a time, the new one Ready before the old one drains; with storage, the old one ends
         before the new one starts, since two must not write to one directory. A slot's storage is
         kept over everything but :meth:`remove`: zero replicas, and a component that is left out.
+        More ``storage_gib`` makes it grow with what is in it; less is refused where it cannot be.
 
         What fits no host is refused; what finds no room just now is recorded, started as soon as
         there is some, and a problem until then.
 
         :raises Permanent: ``does-not-fit`` when no host could hold one replica; ``unsupported``
-            when this kind of pool cannot run it (an image on a pool of processes);
+            when this kind of pool cannot do it (an image on a pool of processes, a smaller volume);
             ``invalid-workload`` when none could (a name with a slash). Nothing was changed.
         :raises Temporary: nothing was changed either.
         """

@@ -8,7 +8,9 @@ the memory and time, and refuse what a newer server says.
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -16,6 +18,7 @@ import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config.config_exception import ConfigException
+from yaml import YAMLError
 
 from cloudmgr.errors import CloudmgrError, Invalid, NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.kubernetes.ownership import FIELD_MANAGER
@@ -50,29 +53,9 @@ class Cluster:
     def __init__(self, name: str, settings: KubernetesSettings, timing: Timing) -> None:
         self._name = name
         self._timing = timing
-        configuration = Configuration()
-        try:
-            if settings.kubeconfig:
-                config.load_kube_config(  # type: ignore[no-untyped-call]
-                    settings.kubeconfig,
-                    settings.context or None,
-                    client_configuration=configuration,
-                    persist_config=False,
-                )
-            else:
-                config.load_incluster_config(  # type: ignore[no-untyped-call]
-                    client_configuration=configuration
-                )
-        except (ConfigException, OSError, ValueError) as error:
-            raise Invalid(
-                f"pool {name}: its credentials cannot be read: {error}",
-                code="invalid-pool-settings",
-                path="kubeconfig",
-            ) from error
-        configuration.connection_pool_maxsize = _CONNECTIONS
-        self._configuration = configuration
-        self._client = ApiClient(configuration)
-        self._pool: urllib3.PoolManager = self._client.rest_client.pool_manager
+        self._settings = settings
+        self._read = self._file()
+        self._configuration, self._client = self._opened()
 
     def close(self) -> None:
         self._client.close()  # type: ignore[no-untyped-call]
@@ -104,9 +87,12 @@ class Cluster:
         """Change just what ``body`` says. :raises NotFound: there is nothing to change."""
         return self._json("PATCH", path, {"fieldManager": FIELD_MANAGER}, body=body, kind=_MERGE)
 
-    def delete(self, path: str, uid: str = "") -> None:
-        """Nothing there is no error; with ``uid``, another of that name is not touched."""
-        body: Object = {"propagationPolicy": "Background"}
+    def delete(self, path: str, uid: str = "", *, alone: bool = False) -> None:
+        """Nothing there is no error; with ``uid``, another of that name is not touched.
+
+        :param alone: what it made stays.
+        """
+        body: Object = {"propagationPolicy": "Orphan" if alone else "Background"}
         if uid:
             body["preconditions"] = {"uid": uid}
         with suppress(NotFound):
@@ -129,6 +115,50 @@ class Cluster:
         return Watch(response, self._lost)
 
     # --------------------------------------------------------------------------------- inside
+
+    def _opened(self) -> tuple[Configuration, ApiClient]:
+        """:raises Invalid: ``invalid-pool-settings``."""
+        configuration = Configuration()
+        try:
+            if self._settings.kubeconfig:
+                config.load_kube_config(  # type: ignore[no-untyped-call]
+                    self._settings.kubeconfig,
+                    self._settings.context or None,
+                    client_configuration=configuration,
+                    persist_config=False,
+                )
+            else:
+                config.load_incluster_config(  # type: ignore[no-untyped-call]
+                    client_configuration=configuration
+                )
+        except (ConfigException, YAMLError, OSError, ValueError, TypeError) as error:
+            raise Invalid(
+                f"pool {self._name}: its credentials cannot be read: {error}",
+                code="invalid-pool-settings",
+                path="kubeconfig",
+            ) from error
+        configuration.connection_pool_maxsize = _CONNECTIONS
+        return configuration, ApiClient(configuration)
+
+    def _file(self) -> tuple[int, int]:
+        """Another one each time that somebody wrote the credentials anew."""
+        try:
+            # Those of a pod are read again and again by the client itself.
+            found = Path(self._settings.kubeconfig or os.devnull).stat()
+        except OSError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_ino
+
+    def _renew(self) -> None:
+        """Take up credentials that were written since."""
+        written = self._file()
+        if written == self._read:
+            return
+        before = self._client
+        with suppress(Invalid):  # it may be half written: the next refusal comes soon
+            self._configuration, self._client = self._opened()
+            self._read = written
+            before.close()  # type: ignore[no-untyped-call]
 
     def _json(
         self,
@@ -182,7 +212,7 @@ class Cluster:
             authorization = self._configuration.auth_settings().get("BearerToken", {}).get("value")
             if authorization:
                 headers["Authorization"] = authorization
-            response = self._pool.request(
+            response = self._client.rest_client.pool_manager.request(
                 method,
                 f"{self._configuration.host}{path}{'?' if query else ''}{urlencode(query)}",
                 headers=headers,
@@ -193,6 +223,13 @@ class Cluster:
             )
             if response.status >= 400:
                 raise self._refused(response.status, response.data)
+            if accept != "*/*" and not response.headers.get("Content-Type", "").startswith(_ANY):
+                raise Temporary(
+                    f"what answers for the cluster of pool {self._name} is no apiserver: "
+                    f"{_message(response.data)}",
+                    code="pool-unreachable",
+                    hint="see what stands between cloudmgr and the address in its kubeconfig",
+                )
         except (urllib3.exceptions.HTTPError, OSError, ConfigException) as error:
             raise self._lost(error) from error
         return response
@@ -211,6 +248,7 @@ class Cluster:
         sentence = f"the cluster of pool {self._name} answers {status}: {said}"
         match status:
             case 401:
+                self._renew()
                 return Temporary(
                     f"the cluster of pool {self._name} does not know our credentials (any more)",
                     code="pool-credentials",
@@ -220,6 +258,14 @@ class Cluster:
                 return Temporary(
                     "what was there before is still being removed", code="still-ending"
                 )
+            case 403 if "must support resize" in said:
+                return Permanent(
+                    sentence,
+                    code="pool-refuses",
+                    hint="let its StorageClass allow volume expansion",
+                )
+            case 403 if "exceeded quota" in said:
+                return Temporary(sentence, code="pool-busy")
             case 403:
                 return Temporary(
                     sentence,
@@ -276,6 +322,17 @@ def _message(content: bytes) -> str:
 
 
 def _plain(error: BaseException) -> str:
-    """Without the names of objects and addresses in memory."""
+    """What is wrong in plain words, then in the library's: without objects and their addresses."""
     reason = getattr(error, "reason", None) or error
-    return f"{type(reason).__name__}: {str(reason).split('>: ')[-1]}"[:300]
+    match reason:
+        case urllib3.exceptions.NameResolutionError():
+            plain = "nobody knows its name"
+        case urllib3.exceptions.NewConnectionError():
+            plain = "nobody listens at its address"
+        case urllib3.exceptions.TimeoutError():
+            plain = "it does not answer in time"
+        case _ if "CERTIFICATE_VERIFY_FAILED" in str(reason):
+            plain = "its certificate is not one that the kubeconfig trusts"
+        case _:
+            plain = "the connection broke"
+    return f"{plain} ({str(reason).split('>: ')[-1]})"[:300]

@@ -8,7 +8,6 @@ applies again.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -17,29 +16,29 @@ from cloudmgr.errors import NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
 from cloudmgr.pools.drivers.driver import Change
 from cloudmgr.pools.drivers.kubernetes import names as words
-from cloudmgr.pools.drivers.kubernetes import reading, seen
+from cloudmgr.pools.drivers.kubernetes import reading, seen, storage
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
 from cloudmgr.pools.drivers.kubernetes.kinds import (
     BARE,
     COUNTS,
-    SCALABLE,
     WATCHED,
     Kind,
     collection,
     collection_in,
     path,
 )
-from cloudmgr.pools.drivers.kubernetes.manifests import manifests, registry_secret, room
+from cloudmgr.pools.drivers.kubernetes.manifests import manifests
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
 from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from cloudmgr.pools.drivers.kubernetes.pods import require_images
 from cloudmgr.pools.drivers.kubernetes.preview import changes
 from cloudmgr.pools.drivers.kubernetes.reflector import Reflector
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
+from cloudmgr.pools.drivers.kubernetes.writer import Writer
 from cloudmgr.pools.drivers.written import load_workload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
@@ -81,6 +80,7 @@ class KubernetesDriver:
         self._cluster = Cluster(name, settings, self._timing)
         self._listener: Callable[[str], None] = lambda _environment_id: None
         self._mirror = Mirror(clock, self._tell)
+        self._writer = Writer(self._cluster, self._mirror, clock, settings, self._registry)
         self._reflectors = [self._reflector(kind, clock) for kind in WATCHED]
         self._manifests = lru_cache(_REMEMBERED)(self._made)
         self._started = False
@@ -126,20 +126,14 @@ class KubernetesDriver:
         require_images(workload)
         require_host(workload, self.capacity())
         found = self._mirror.owned(workload.environment_id)
+        storage.require_no_less(workload, found)
         namespace = namespace_of(self._settings.prefix, workload.environment_id)
         there = found.get((Kind.NAMESPACE, namespace))
         if there is not None and there.deleting:
             raise Temporary("what was there before is still being removed", code="still-ending")
         wanted = self._objects(workload)
         lacking = reading.lacking(workload, wanted, found)
-        for manifest in wanted:
-            if manifest.key in lacking:
-                self._fewer(manifest, found)
-                self._write(manifest, found.get(manifest.key))
-            elif manifest.replicas is not None:
-                self._scale(manifest, found[manifest.key])
-        for extra in reading.surplus(wanted, found):
-            self._cluster.delete(path(extra.kind, extra.namespace, extra.name), extra.uid)
+        self._writer.converge(workload, wanted, lacking, found)
 
     def preview(self, workload: Workload) -> Sequence[Change]:
         """As :meth:`Previewing.preview`: the cluster itself is asked, with a dry run."""
@@ -177,7 +171,7 @@ class KubernetesDriver:
         if there is not None and not there.deleting:
             self._cluster.delete(path(Kind.NAMESPACE, "", namespace), there.uid)
         if self._settings.placeholder_image:
-            self._give_room_back(environment_id)
+            self._writer.give_room_back(environment_id)
 
     def observe(self, environment_id: str) -> ObservedWorkload | None:
         if not is_name(environment_id):
@@ -238,66 +232,6 @@ class KubernetesDriver:
 
     # --------------------------------------------------------------------------------- writing
 
-    def _write(self, manifest: Manifest, there: Owned | None) -> None:
-        body = manifest.body
-        if there is not None and manifest.most and manifest.fits(there.replicas):
-            body = manifest.with_replicas(there.replicas)  # the cluster's own choice
-        if manifest.kind is Kind.ACCOUNT and self._registry:
-            # It is written with the account and never read: no right to list secrets is needed.
-            secret = registry_secret(manifest, self._registry)
-            self._cluster.apply(path(Kind.SECRET, manifest.namespace, words.REGISTRY), secret)
-        if manifest.holds:
-            where = path(Kind.NAMESPACE, "", manifest.namespace)
-            self._cluster.apply(where, room(self._settings))
-        answer = self._cluster.apply(path(manifest.kind, manifest.namespace, manifest.name), body)
-        self._take(manifest.kind, answer)
-
-    def _give_room_back(self, environment_id: str) -> None:
-        """Asked of the cluster itself: the watch may not have told of them yet."""
-        where = words.room_of(self._settings.prefix)
-        page = self._cluster.list(
-            collection_in(Kind.DEPLOYMENT, where),
-            bare=True,
-            labelSelector=f"{words.HOLDS}={environment_id}",
-        )
-        for item in page["items"] or ():
-            name, uid = item["metadata"]["name"], item["metadata"]["uid"]
-            self._cluster.delete(path(Kind.DEPLOYMENT, where, name), uid)
-
-    def _scale(self, manifest: Manifest, there: Owned) -> None:
-        assert manifest.replicas is not None  # noqa: S101 - for mypy
-        if manifest.fits(there.replicas):
-            return
-        self._fewer(manifest, {manifest.key: there})
-        part = "scale" if manifest.kind in SCALABLE else ""
-        answer = self._cluster.merge(
-            path(manifest.kind, manifest.namespace, manifest.name, part),
-            {"spec": {COUNTS[manifest.kind]: manifest.replicas}},
-        )
-        version = int(answer["metadata"]["resourceVersion"])
-        after = replace(there, replicas=manifest.replicas, version=version)
-        self._mirror.put(manifest.kind, after)
-
-    def _fewer(self, manifest: Manifest, found: Mapping[tuple[Kind, str], Owned]) -> None:
-        """Tell a Deployment which replicas are to go: by itself it takes any."""
-        there = found.get(manifest.key)
-        if manifest.kind is not Kind.DEPLOYMENT or there is None or not manifest.replicas:
-            return
-        if manifest.replicas >= there.replicas or manifest.fits(there.replicas):
-            return
-        pods = self._mirror.pods(there.environment_id)
-        for pod in reading.victims(pods, manifest.name, manifest.replicas):
-            if pod.chosen:
-                continue
-            try:
-                answer = self._cluster.merge(
-                    path(Kind.POD, pod.namespace, pod.name),
-                    {"metadata": {"annotations": {words.COST: words.FIRST_TO_GO}}},
-                )
-            except NotFound:
-                continue  # it has gone already
-            self._mirror.put(Kind.POD, seen.pod(answer, self._settings.prefix))
-
     def _live(self, manifest: Manifest) -> dict[str, object] | None:
         page = self._cluster.list(
             collection(manifest.kind)
@@ -320,11 +254,6 @@ class KubernetesDriver:
         )
         return next((seen.owned(Kind.NAMESPACE, item) for item in page["items"] or ()), None)
 
-    def _take(self, kind: Kind, answer: dict[str, object]) -> None:
-        taken = seen.owned(kind, answer)
-        if taken is not None:
-            self._mirror.put(kind, taken)
-
     # --------------------------------------------------------------------------------- reading
 
     def _require_fresh(self) -> None:
@@ -335,7 +264,7 @@ class KubernetesDriver:
                 raise Temporary(
                     trouble if self._started else f"the pool {self._name} is not watched",
                     code="pool-unreachable",
-                    hint="see that its apiserver runs and that cloudmgr may watch there",
+                    hint=reflector.hint,
                 )
 
     def _made(self, text: str) -> tuple[Workload | None, tuple[Manifest, ...]]:
@@ -371,7 +300,7 @@ class KubernetesDriver:
             case Kind.CLAIM:
                 reduced = seen.claim
             case Kind.EVENT:
-                selectors = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
+                selectors = {"fieldSelector": "type=Warning"}
                 reduced = seen.warned
             case _:
                 assert kind in BARE or kind in COUNTS  # noqa: S101 - a new kind must say how

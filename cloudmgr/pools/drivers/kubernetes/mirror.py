@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import Allocation
 from cloudmgr.pools.drivers.kubernetes.kinds import Kind
 from cloudmgr.pools.drivers.kubernetes.seen import (
@@ -154,7 +155,7 @@ class Mirror:
             claims = [claim for claims in self._claims.values() for claim in claims.values()]
             ended = dict(self._ended)
         held = [allocation_of_pod(pod) for pod in pods if pod.scheduled_at and not pod.over]
-        held += [allocation_of_claim(claim) for claim in claims]
+        held += [allocations_of_claim(claim)[-1] for claim in claims]
         # One that ended while this was put together is told as ended.
         found = {**{a.id: a for a in held if a}, **ended}.values()
         return sorted(found, key=lambda a: (a.started_at, a.id))
@@ -167,6 +168,7 @@ class Mirror:
                 seen = self._put_pod(seen, known)
             case SeenClaim():
                 self._claims[seen.environment_id][seen.uid] = seen
+                self._outgrow(seen)
             case Owned():
                 self._owned[seen.environment_id][seen.kind, seen.name] = seen
             case Warned():
@@ -199,7 +201,7 @@ class Mirror:
                     self._end(allocation_of_pod(seen), seen.ended_at)
             case SeenClaim():
                 _remove(self._claims, seen.environment_id, seen.uid)
-                self._end(allocation_of_claim(seen), seen.deleted_at)
+                self._end(allocations_of_claim(seen)[-1], seen.deleted_at)
             case Owned():
                 there = self._owned.get(seen.environment_id, {}).get((seen.kind, seen.name))
                 if there is not None and there.uid == seen.uid:
@@ -211,6 +213,10 @@ class Mirror:
             case SeenNode():
                 pass
         return getattr(seen, "environment_id", "") or getattr(seen, "holds", "")
+
+    def _outgrow(self, claim: SeenClaim) -> None:
+        for smaller in allocations_of_claim(claim)[:-1]:
+            self._end(smaller, smaller.ended_at)
 
     def _end(self, allocation: Allocation | None, ended_at: datetime | None) -> None:
         if allocation is None or allocation.id in self._ended:
@@ -239,16 +245,25 @@ def allocation_of_pod(pod: SeenPod) -> Allocation | None:
     )
 
 
-def allocation_of_claim(claim: SeenClaim) -> Allocation:
-    return Allocation(
-        claim.uid,
-        claim.environment_id,
-        claim.department_id,
-        claim.system_id,
-        claim.component,
-        claim.size,
-        claim.created_at,
-    )
+def allocations_of_claim(claim: SeenClaim) -> list[Allocation]:
+    """One for each size that it had, the last for that of now; it only grows."""
+    made: list[Allocation] = []
+    begins = claim.created_at
+    for gib, until in [*claim.was, (claim.size.storage_gib, None)]:
+        made.append(
+            Allocation(
+                f"{claim.uid}.{gib}" if made else claim.uid,
+                claim.environment_id,
+                claim.department_id,
+                claim.system_id,
+                claim.component,
+                Resources(storage_gib=gib),
+                begins,
+                until,
+            )
+        )
+        begins = until or begins
+    return made
 
 
 def _continued(pod: SeenPod, before: SeenPod) -> SeenPod:

@@ -19,6 +19,7 @@ COMPONENT = "cloudmgr.io/component"
 HOLDS = "cloudmgr.io/holds"
 DIGEST = "cloudmgr.io/digest"
 WORKLOAD = "cloudmgr.io/workload"
+SIZES = "cloudmgr.io/sizes"  # of a claim: what it had before it grew, as `1@<until>`, oldest first
 COST = "controller.kubernetes.io/pod-deletion-cost"
 FIRST_TO_GO = "-1"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenNode, SeenPod
 
 _REPLICAS = ("f:spec", "f:replicas")
+# As every apiserver words it.
+_FULL = re.compile(
+    r"exceeded quota: (?P<name>\S+), requested: (?P<asked>\S+), used: (?P<used>\S+), "
+    r"limited: (?P<most>\S+)"
+)
+
 Found = dict[tuple[Kind, str], "Owned"]
 
 
@@ -149,15 +157,21 @@ def observed(
     holding: Sequence[SeenPod] = (),
 ) -> ObservedWorkload:
     problems = [
-        f"{there.name}: the cluster makes no more replicas: {there.trouble}"
+        f"{there.name}: the cluster makes no more replicas: {_in_words(trouble)}"
         for there in found.values()
-        if there.trouble
+        if (trouble := _trouble(there, pods, warning))
     ]
-    problems += sorted({
-        f"{pod.component}: finds no room: {pod.unscheduled}"
+    homeless = Counter(
+        (pod.component, pod.size, pod.unscheduled)
         for pod in pods
         if pod.unscheduled and not pod.deleting
-    })  # fmt: skip
+    )
+    problems += sorted(
+        f"{component}: finds no room for {count} {'replica' if count == 1 else 'replicas'} with "
+        f"{size.cpu_millis / 1000:g} CPU and {size.memory_mib} MiB; they start by themselves once "
+        f"there is some ({said})"
+        for (component, size, said), count in homeless.items()
+    )
     problems += sorted({
         f"{pod.component}: room that was promised to it is not there yet: {pod.unscheduled}"
         for pod in holding
@@ -210,6 +224,31 @@ def victims(pods: Iterable[SeenPod], component: str, keep: int) -> list[SeenPod]
     """
     living = [p for p in pods if p.component == component and not p.deleting and not p.over]
     return living[keep:]
+
+
+def _trouble(there: Owned, pods: Iterable[SeenPod], warning: Callable[[str], str]) -> str:
+    """Why there are too few replicas: a StatefulSet says it by events alone."""
+    if there.kind is Kind.STATEFUL:
+        # An event outlives what it tells of.
+        made = sum(pod.component == there.name for pod in pods)
+        return warning(there.uid) if made < there.replicas else ""
+    return there.trouble
+
+
+def _in_words(trouble: str) -> str:
+    """A quota that is full is told in words, before those of the cluster."""
+    full = _FULL.search(trouble)
+    if full is None:
+        return trouble
+    asked, used, most = (
+        dict(part.partition("=")[::2] for part in full[name].split(","))
+        for name in ("asked", "used", "most")
+    )
+    each = ", ".join(
+        f"{used.get(what, '?')} of {most.get(what, '?')} {what} are taken, {more} more are needed"
+        for what, more in asked.items()
+    )
+    return f"the quota {full['name']} of its namespace is full: {each} ({trouble})"
 
 
 def _state(pod: SeenPod) -> ReplicaState:

@@ -64,6 +64,7 @@ class Reflector:
         self._watch: Watch | None = None
         self._failing_since: float | None = None
         self._trouble = ""
+        self.hint = ""  # what to do about it
         self._thread = threading.Thread(
             target=self._run, name=f"watch-{collection(kind).rsplit('/', 1)[-1]}", daemon=True
         )
@@ -120,7 +121,7 @@ class Reflector:
                 version = ""
             except CloudmgrError as error:
                 failures += 1
-                self._ill(error.message)
+                self._ill(error.message, error.hint)
                 self._stop.wait(self._pause(failures))
             except Exception as error:  # noqa: BLE001
                 # Whatever it was, to begin anew is right, and to end would leave what is seen old.
@@ -175,10 +176,10 @@ class Reflector:
     def _well(self) -> None:
         self._failing_since = None
 
-    def _ill(self, trouble: str) -> None:
+    def _ill(self, trouble: str, hint: str = "") -> None:
         if self._stop.is_set():
             return
-        self._trouble = trouble
+        self._trouble, self.hint = trouble, hint
         self._tried.set()
         if self._failing_since is None:
             self._failing_since = self._clock.monotonic()

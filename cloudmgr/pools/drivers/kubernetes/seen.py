@@ -27,6 +27,8 @@ _UNITS = {
     "Ei": Decimal(2) ** 60,
 }  # fmt: skip
 _MIB, _GIB = Decimal(2) ** 20, Decimal(2) ** 30
+# What a container waits for whose image cannot be had.
+_PULLS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class Owned:
     """An object that was made from a workload.
 
     ``workload`` is the annotation of a namespace. ``replicas`` and ``trouble`` are of what has
-    replicas: how many ought to run, and why the cluster makes none. ``foreign`` are the fields that
+    replicas: how many ought to run, and why the cluster makes none; ``storage_gib`` is what a
+    StatefulSet asks for each. ``foreign`` are the fields that
     others wrote and we did not.
     """
 
@@ -49,6 +52,7 @@ class Owned:
     workload: str = ""
     replicas: int = 0
     trouble: str = ""
+    storage_gib: int = 0
     foreign: tuple[Foreign, ...] = ()
 
 
@@ -93,7 +97,10 @@ class SeenPod:
 
 @dataclass(frozen=True, slots=True)
 class SeenClaim:
-    """One claim of a slot's storage."""
+    """One claim of a slot's storage.
+
+    ``was`` is what it had before it grew: the GiB, and until when.
+    """
 
     namespace: str
     name: str
@@ -106,6 +113,7 @@ class SeenClaim:
     size: Resources
     created_at: datetime
     deleted_at: datetime | None
+    was: tuple[tuple[int, datetime], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +131,7 @@ class SeenNode:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """The last that was said of a pod: why it does not get ready."""
+    """The last that was said of an object: why it does not get on."""
 
     uid: str
     version: int
@@ -165,6 +173,7 @@ def owned(kind: Kind, raw: Object) -> Owned | None:
         notes.get(words.WORKLOAD, ""),
         raw.get("spec", {}).get(COUNTS[kind], 0) if kind in COUNTS else 0,
         _trouble(raw),
+        _storage(raw["spec"]["volumeClaimTemplates"][0]["spec"]) if kind is Kind.STATEFUL else 0,
         foreign(meta.get("managedFields") or ()),
     )
 
@@ -203,7 +212,7 @@ def pod(raw: Object, pool: str) -> SeenPod:
         started=bool(container.get("started")),
         started_at=_optional(state.get("running", {}).get("startedAt")),
         restarts=container.get("restartCount", 0),
-        waiting=_waiting(state, container.get("lastState", {})),
+        waiting=_waiting(container),
         unscheduled="" if spec.get("nodeName") else scheduled.get("message", ""),
         address=status.get("podIP", ""),
         port=ports[0]["containerPort"] if ports else None,
@@ -217,7 +226,7 @@ def claim(raw: Object) -> SeenClaim | None:
     labels = meta.get("labels") or {}
     if not labels.get(words.ENVIRONMENT):
         return None
-    asked = raw["spec"]["resources"]["requests"]["storage"]
+    was = (meta.get("annotations") or {}).get(words.SIZES, "")
     return SeenClaim(
         meta["namespace"],
         meta["name"],
@@ -227,9 +236,10 @@ def claim(raw: Object) -> SeenClaim | None:
         labels.get(words.DEPARTMENT, ""),
         labels.get(words.SYSTEM, ""),
         labels.get(words.COMPONENT, ""),
-        Resources(storage_gib=_up(quantity(asked) / _GIB)),
+        Resources(storage_gib=_storage(raw["spec"])),
         _time(meta["creationTimestamp"]),
         _optional(meta.get("deletionTimestamp")),
+        tuple((int(gib), _time(until)) for gib, until in (size.split("@") for size in was.split())),
     )
 
 
@@ -261,14 +271,19 @@ def warned(raw: Object) -> Warned | None:
         meta["uid"],
         int(meta["resourceVersion"]),
         raw["involvedObject"].get("uid", ""),
-        str(raw.get("message", ""))[:300],
+        str(raw.get("message", ""))[:1000],
     )
+
+
+def _storage(claim: Object) -> int:
+    """GiB that a claim's ``spec`` asks for."""
+    return _up(quantity(claim["resources"]["requests"]["storage"]) / _GIB)
 
 
 def _trouble(raw: Object) -> str:
     for condition in raw.get("status", {}).get("conditions") or ():
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-            return str(condition.get("message", ""))[:500]
+            return str(condition.get("message", ""))[:1000]
     return ""
 
 
@@ -293,17 +308,36 @@ def _requests(spec: Object) -> Resources:
     return Resources(_up(cpu * 1000), _up(memory / _MIB))
 
 
-def _waiting(state: Object, last: Object) -> str:
+def _waiting(container: Object) -> str:
     """Why a container does not run, in a sentence; empty while it does, or is just being made."""
+    state = container.get("state", {})
     waits, ended = state.get("waiting", {}), state.get("terminated", {})
-    before = ended or last.get("terminated", {})
-    code = f"it ended with exit status {before['exitCode']}" if before else ""
-    if ended:
-        return code
     reason = waits.get("reason", "")
-    if reason in {"", "ContainerCreating", "PodInitializing"}:
+    if not ended and reason in {"", "ContainerCreating", "PodInitializing"}:
         return ""
-    return "; ".join(part for part in (code, f"{reason}: {waits.get('message', '')}") if part)[:500]
+    parts = []
+    if before := ended or container.get("lastState", {}).get("terminated", {}):
+        parts.append(_end(before, container.get("restartCount", 0)))
+    said = f"{reason}: {waits.get('message', '')}".rstrip(": ")
+    if reason == "CrashLoopBackOff":
+        parts.append(f"it is started again by itself, each time later ({said})")
+    elif reason in _PULLS:
+        parts.append(
+            f"its image {container.get('image', '')} cannot be pulled: see that there is one of "
+            f"that name and that the cluster may pull it ({said})"
+        )
+    elif reason:
+        parts.append(f"its container cannot be started ({said})")
+    return "; ".join(parts)[:500]
+
+
+def _end(terminated: Object, restarts: int) -> str:
+    how = f"it ended with exit status {terminated['exitCode']}"
+    if terminated.get("reason") == "OOMKilled":
+        how = "it took more memory than was approved for it and was ended"
+    if not restarts:
+        return how
+    return f"{how}, and was started again {restarts} {'time' if restarts == 1 else 'times'}"
 
 
 def _ended_at(meta: Object, status: Object) -> datetime | None:

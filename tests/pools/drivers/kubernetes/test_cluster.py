@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudmgr.errors import Temporary
-from cloudmgr.pools.drivers.driver import ReplicaState
-from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
 from cloudmgr.pools.drivers.kubernetes.names import namespace_of
-from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
-from tests.pools.grounds import in_state, observed, settled, workload
-from tests.pools.kubernetes_ground import QUICK
+from tests.pools.grounds import observed, settled, workload
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -80,26 +76,6 @@ def test_what_somebody_else_removed_is_seen_and_comes_back(
     until(lambda: observed(ground.driver).digest != wanted.digest)
     ground.driver.apply(wanted)
     until(lambda: observed(ground.driver).digest == wanted.digest)
-    settled(ground.driver, 1)
-
-
-def test_a_namespace_that_was_deleted_behind_our_back_comes_back(ground: KubernetesGround) -> None:
-    wanted = workload(ground.web())
-    ground.driver.apply(wanted)
-    settled(ground.driver, 1)
-    with ground.lab.client() as api:
-        api.delete(f"/api/v1/namespaces/{namespace(ground)}").raise_for_status()
-
-    def again() -> bool:
-        try:
-            ground.driver.apply(wanted)
-        except Temporary as error:
-            assert error.code in {"still-ending", "pool-busy"}, error  # noqa: PT017
-            return False
-        return True
-
-    until(lambda: ground.driver.observe("env_exam") is None or observed(ground.driver).digest == "")
-    until(again)
     settled(ground.driver, 1)
 
 
@@ -186,27 +162,6 @@ def test_what_would_be_put_right_is_told_beforehand(ground: KubernetesGround) ->
     assert (gone.before, gone.after) == ("{}", "")
 
 
-def test_a_quota_that_is_full_is_a_problem_in_words(ground: KubernetesGround) -> None:
-    ground.driver.apply(workload(ground.web()))
-    settled(ground.driver, 1)
-    path = f"/api/v1/namespaces/{namespace(ground)}/resourcequotas"
-    quota = {"metadata": {"name": "tight"}, "spec": {"hard": {"pods": "1"}}}
-    with ground.lab.client() as api:
-        api.post(path, json=quota).raise_for_status()
-        until(lambda: api.get(f"{path}/tight").json().get("status", {}).get("hard"))
-    ground.driver.apply(workload(ground.web(replicas=2)))
-    until(lambda: observed(ground.driver).problems)
-    (problem,) = observed(ground.driver).problems
-    assert "exceeded quota: tight" in problem
-
-
-def test_an_image_that_cannot_be_pulled_is_told(ground: KubernetesGround) -> None:
-    ground.driver.apply(workload(ground.web(image="registry.nowhere/web:1")))
-    failed = in_state(ground.driver, ReplicaState.BACKOFF)
-    assert "ImagePullBackOff" in failed.message
-    assert "registry.nowhere/web:1" in failed.message
-
-
 def test_nothing_is_left_behind(ground: KubernetesGround) -> None:
     ground.driver.apply(workload(ground.web(), ground.web(name="store", storage_gib=1)))
     settled(ground.driver, 2)
@@ -256,20 +211,6 @@ def test_an_apiserver_that_is_away_is_said_and_found_again(ground: KubernetesGro
 
     until(applied, seconds=60, what="the cluster's return")
     assert settled(ground.driver, 3)[0].id == before[0].id
-
-
-def test_credentials_that_are_not_known_any_more_are_said(ground: KubernetesGround) -> None:
-    kubeconfig = ground.lab.kubeconfig("stranger", token="revoked")
-    driver = KubernetesDriver(
-        "test", ground.clock, KubernetesSettings(kubeconfig=str(kubeconfig)), QUICK
-    )
-    driver.start(lambda _: None)
-    try:
-        with pytest.raises(Temporary) as said:
-            driver.capacity()
-    finally:
-        driver.close()
-    assert "does not know our credentials" in said.value.message
 
 
 def test_who_is_idle_asks_nothing(ground: KubernetesGround) -> None:

@@ -11,7 +11,7 @@ import pytest
 from cloudmgr.errors import Temporary
 from cloudmgr.pools.drivers.kubernetes.settings import Timing
 from tests.conftest import chart_rules
-from tests.pools.grounds import settled, workload
+from tests.pools.grounds import applied, settled, workload
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def whole_life(ground: KubernetesGround, driver: KubernetesDriver, environment_i
     extra = ground.web(name="extra", replicas=0), ground.web(name="more", storage_gib=1, replicas=0)
 
     def apply(*components: Any) -> None:
-        driver.apply(workload(*components, id=environment_id))
+        applied(driver, workload(*components, id=environment_id))
 
     apply(web, store, *extra)
     settled(driver, 2, environment_id)
@@ -69,7 +69,7 @@ def whole_life(ground: KubernetesGround, driver: KubernetesDriver, environment_i
     driver.log(environment_id, "web", 0, 5)
     apply(ground.web(replicas=2), ground.web(name="store", storage_gib=1, replicas=2))
     settled(driver, 4, environment_id)
-    apply(web, ground.web(name="store", storage_gib=1))
+    apply(web, ground.web(name="store", storage_gib=2))
     driver.remove(environment_id)
 
 

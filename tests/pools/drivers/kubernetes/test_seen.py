@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ReplicaState
 from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen
+from cloudmgr.pools.drivers.kubernetes.kinds import Kind
 from tests.pools.drivers.kubernetes.objects import pod, read
 
 
@@ -76,13 +78,78 @@ def test_a_pod_that_is_being_deleted_drains_even_while_it_is_ready() -> None:
 def test_what_waits_to_be_started_again_says_why() -> None:
     found, message = state(
         **container(
+            restartCount=3,
             state={"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
             lastState={"terminated": {"exitCode": 7, "finishedAt": "2026-06-30T08:01:00Z"}},
         )
     )
     assert found is ReplicaState.BACKOFF
-    assert "exit status 7" in message
-    assert "CrashLoopBackOff" in message
+    assert message == (
+        "it ended with exit status 7, and was started again 3 times; "
+        "it is started again by itself, each time later (CrashLoopBackOff: back-off 10s)"
+    )
+
+
+def test_what_took_too_much_memory_is_told_so() -> None:
+    killed = {"exitCode": 137, "reason": "OOMKilled", "finishedAt": "2026-06-30T08:01:00Z"}
+    _, message = state(**container(restartCount=1, state={"terminated": killed}))
+    assert message == (
+        "it took more memory than was approved for it and was ended, and was started again 1 time"
+    )
+
+
+def test_an_image_that_cannot_be_pulled_is_named() -> None:
+    waits = {"reason": "ErrImagePull", "message": "manifest unknown"}
+    found, message = state(**container(image="registry.city/web:9", state={"waiting": waits}))
+    assert found is ReplicaState.BACKOFF
+    assert message == (
+        "its image registry.city/web:9 cannot be pulled: see that there is one of that name and "
+        "that the cluster may pull it (ErrImagePull: manifest unknown)"
+    )
+
+
+def test_a_container_that_cannot_be_made_says_why() -> None:
+    waits = {"reason": "CreateContainerConfigError", "message": "image will run as root"}
+    _, message = state(**container(state={"waiting": waits}))
+    assert message == (
+        "its container cannot be started (CreateContainerConfigError: image will run as root)"
+    )
+
+
+def thing(kind: Kind) -> seen.Owned:
+    """What makes the one replica of ``web``."""
+    return seen.Owned(
+        kind, "city-env-a1", "web", "uid-web", 1, "env_a1", "", deleting=False, replicas=1
+    )
+
+
+REFUSED = (
+    'pods "web-1" is forbidden: exceeded quota: cloudmgr, requested: limits.cpu=250m,pods=1, '
+    "used: limits.cpu=2,pods=8, limited: limits.cpu=2,pods=8"
+)
+
+
+def test_a_quota_that_is_full_is_told_in_words() -> None:
+    there = replace(thing(Kind.DEPLOYMENT), trouble=REFUSED)
+    owned = {(there.kind, there.name): there}
+    found = reading.observed("env_a1", "", [], owned, warning=lambda _uid: "")
+    (problem,) = found.problems
+    assert problem == (
+        "web: the cluster makes no more replicas: the quota cloudmgr of its namespace is full: "
+        "2 of 2 limits.cpu are taken, 250m more are needed, "
+        f"8 of 8 pods are taken, 1 more are needed ({REFUSED})"
+    )
+
+
+def test_what_a_stateful_set_cannot_make_is_told_while_it_lacks_it() -> None:
+    there = thing(Kind.STATEFUL)
+
+    def problems(*pods: seen.SeenPod) -> tuple[str, ...]:
+        found = {(there.kind, there.name): there}
+        return reading.observed("env_a1", "", pods, found, warning=lambda _uid: "no").problems
+
+    assert problems() == ("web: the cluster makes no more replicas: no",)
+    assert problems(read(pod("web-0"))) == (), "an event outlives what it tells of"
 
 
 def test_a_pod_without_a_node_is_no_replica_yet() -> None:
@@ -96,7 +163,11 @@ def test_a_pod_without_a_node_is_no_replica_yet() -> None:
     )
     assert reading.replicas([waiting], lambda _uid: "") == ()
     observed = reading.observed("env_a1", "", [waiting], {}, warning=lambda _uid: "")
-    assert observed.problems == ("web: finds no room: Insufficient cpu.",)
+    (problem,) = observed.problems
+    assert problem == (
+        "web: finds no room for 1 replica with 0.25 CPU and 512 MiB; they start by themselves once "
+        "there is some (Insufficient cpu.)"
+    )
 
 
 def test_slots_of_a_deployment_are_counted_by_age() -> None:
