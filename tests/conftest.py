@@ -84,8 +84,11 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture(scope="session")
 def kubernetes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A Kubernetes control plane of this session's own, with no node yet."""
-    from tests.labs.kubernetes import build  # noqa: PLC0415 - only the lab's tests need it
+    """A Kubernetes control plane of this session's own, with no node yet.
+
+    What binds tenants is in force, so that every test of a pool is one of what it lets cloudmgr do.
+    """
+    from tests.labs.kubernetes import build, tenancy  # noqa: PLC0415 - only the lab's tests need it
     from tests.labs.kubernetes.controlplane import ControlPlane  # noqa: PLC0415
 
     try:
@@ -95,7 +98,8 @@ def kubernetes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control
         raise AssertionError from None
     lab = ControlPlane(tmp_path_factory.mktemp("kubernetes"), binary)
     try:
-        yield lab.start()
+        tenancy.install(lab.start())
+        yield lab
     finally:
         lab.stop()
 

@@ -116,12 +116,12 @@ class ControlPlane:
     def url(self) -> str:
         return f"https://127.0.0.1:{self._ports['apiserver']}"
 
-    def client(self, user: str = "admin") -> httpx.Client:
-        """Speaks to the apiserver as ``user``; to be closed."""
+    def client(self, user: str = "admin", token: str | None = None) -> httpx.Client:
+        """Speaks to the apiserver as ``user``, or as who has ``token``; to be closed."""
         return httpx.Client(
             base_url=self.url,
             verify=self._ssl(),
-            headers={"Authorization": f"Bearer {self._tokens[user]}"},
+            headers={"Authorization": f"Bearer {token or self._tokens[user]}"},
             trust_env=False,
             timeout=30,
         )
@@ -266,6 +266,7 @@ class ControlPlane:
                 f"--service-account-signing-key-file={d / 'sa.key'}",
                 f"--token-auth-file={d / 'tokens.csv'}",
                 "--authorization-mode=RBAC",
+                "--allow-privileged",  # as everywhere: it is policies that say who may not
                 "--service-cluster-ip-range=10.0.0.0/16",
                 "--kubelet-preferred-address-types=InternalIP",
                 f"--kubelet-client-certificate={d / 'serving.pem'}",
