@@ -83,20 +83,29 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def kubernetes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A Kubernetes control plane of this session's own, with no node yet.
-
-    What binds tenants is in force, so that every test of a pool is one of what it lets cloudmgr do.
-    """
-    from tests.labs.kubernetes import build, tenancy  # noqa: PLC0415 - only the lab's tests need it
-    from tests.labs.kubernetes.controlplane import ControlPlane  # noqa: PLC0415
+def kubernetes_binary() -> Path:
+    """What each part of the Kubernetes lab is started from."""
+    from tests.labs.kubernetes import build  # noqa: PLC0415 - only the lab's tests need it
 
     try:
-        binary = build.binary()
+        return build.binary()
     except build.NoGoError:
         absent("Go 1.26, which builds the Kubernetes lab,")
         raise AssertionError from None
-    lab = ControlPlane(tmp_path_factory.mktemp("kubernetes"), binary)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_lab(
+    kubernetes_binary: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """A Kubernetes control plane of this session's own, with no node yet.
+
+    What binds tenants is in force, so that every test of a pool tries what it leaves to cloudmgr.
+    """
+    from tests.labs.kubernetes import tenancy  # noqa: PLC0415 - only the lab's tests need it
+    from tests.labs.kubernetes.controlplane import ControlPlane  # noqa: PLC0415
+
+    lab = ControlPlane(tmp_path_factory.mktemp("kubernetes"), kubernetes_binary)
     try:
         tenancy.install(lab.start())
         yield lab

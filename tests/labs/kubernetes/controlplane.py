@@ -37,12 +37,10 @@ USERS = {
     "system:kube-controller-manager": "",
     "system:kube-scheduler": "",
 }
-# Every request, but not its body: enough to tell who asked for what, and how often.
 _AUDIT = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "omitStages": ["RequestReceived", "ResponseStarted"],
-    "rules": [{"level": "Metadata"}],
+    "omitStages": ["RequestReceived"],
 }
 
 
@@ -51,10 +49,13 @@ class ControlPlane:
 
     :param directory: its own, empty.
     :param binary: what :func:`tests.labs.kubernetes.build.binary` built.
+    :param audit: how much of each request is logged; without bodies it is enough to tell who asked
+        for what, and how often.
     """
 
-    def __init__(self, directory: Path, binary: Path) -> None:
+    def __init__(self, directory: Path, binary: Path, audit: str = "Metadata") -> None:
         self.directory = directory
+        self._audit = {**_AUDIT, "rules": [{"level": audit}]}
         self._binary = binary
         self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._authority = trustme.CA(organization_name="cloudmgr tests")
@@ -62,6 +63,8 @@ class ControlPlane:
             part: free_port()
             for part in ("etcd", "peer", "apiserver", "controllers", "scheduler", "kubelets")
         }
+        # Pods have addresses in 127.block.0.0/16, so that two labs keep out of each other's way.
+        self.block = 20 + self._ports["kubelets"] % 200
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, list[str]] = {}
 
@@ -195,9 +198,14 @@ class ControlPlane:
             ).raise_for_status()
 
     def requests(self) -> list[dict[str, Any]]:
-        """The audit log so far: one entry for each request, without bodies."""
+        """The audit log so far: one entry for each request that is over."""
         lines = (self.directory / "audit.log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        # What is not known who it is from is over when its answer starts.
+        return [
+            entry
+            for entry in map(json.loads, lines)
+            if entry["stage"] != "ResponseStarted" or entry["responseStatus"]["code"] == 401
+        ]
 
     # --------------------------------------------------------------------------------- inside
 
@@ -230,7 +238,7 @@ class ControlPlane:
         )
         rows = [f'{token},{user},{user},"{USERS[user]}"' for user, token in self._tokens.items()]
         (d / "tokens.csv").write_text("\n".join(rows) + "\n")
-        (d / "audit.yml").write_text(yaml.safe_dump(_AUDIT))
+        (d / "audit.yml").write_text(yaml.safe_dump(self._audit))
 
     def _all_commands(self) -> dict[str, list[str]]:
         d, ports = self.directory, self._ports
@@ -298,6 +306,7 @@ class ControlPlane:
                 "--directory", str(d / "pods"),
                 "--certificate", str(d / "serving.pem"),
                 "--port", str(ports["kubelets"]),
+                "--block", str(self.block),
             ],
         }  # fmt: skip
 
