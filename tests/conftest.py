@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
@@ -96,16 +96,25 @@ def kubernetes_binary() -> Path:
 
 @pytest.fixture(scope="session")
 def kubernetes_lab(
-    kubernetes_binary: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ControlPlane]:
     """A Kubernetes control plane of this session's own, with no node yet.
 
     What binds tenants is in force, so that every test of a pool tries what it leaves to cloudmgr.
+    With ``KUBECONFIG`` it is the cluster of that name: see ``tests/labs/kubernetes/borrowed.py``.
     """
     from tests.labs.kubernetes import tenancy  # noqa: PLC0415 - only the lab's tests need it
+    from tests.labs.kubernetes.borrowed import borrow  # noqa: PLC0415
     from tests.labs.kubernetes.controlplane import ControlPlane  # noqa: PLC0415
 
-    lab = ControlPlane(tmp_path_factory.mktemp("kubernetes"), kubernetes_binary)
+    directory = tmp_path_factory.mktemp("kubernetes")
+    borrowed = borrow(directory)
+    if borrowed is not None:
+        tenancy.install(borrowed)
+        # It skips whoever asks it for what it lacks.
+        yield cast("ControlPlane", borrowed)
+        return
+    lab = ControlPlane(directory, request.getfixturevalue("kubernetes_binary"))
     try:
         tenancy.install(lab.start())
         yield lab

@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from tests.labs.kubernetes.apiserver import RBAC
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from tests.labs.kubernetes.controlplane import ControlPlane
+    from tests.labs.kubernetes.apiserver import Apiserver
 
 POLICIES = Path(__file__).parents[3] / "deploy" / "kubernetes" / "tenants.yaml"
 _WHERE = {
     "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
 }
-_RBAC = "rbac.authorization.k8s.io"
 _PROBE = "probe-of-tenancy"
 
 
-def install(lab: ControlPlane) -> None:
+def install(lab: Apiserver) -> None:
     """Returns once both policies refuse what they ought to: it takes the apiserver a moment."""
     mark = {"cloudmgr.io/pool": "probe"}
     with lab.client() as api:
         for body in yaml.safe_load_all(POLICIES.read_text()):
             where = f"/apis/admissionregistration.k8s.io/v1/{_WHERE[body['kind']]}"
-            api.post(where, json=body).raise_for_status()
+            lab.apply(f"{where}/{body['metadata']['name']}", **body)
         api.post("/api/v1/namespaces", json={"metadata": {"name": _PROBE}}).raise_for_status()
         with lab.client(token=tenant(lab, _PROBE)) as asking:
 
@@ -50,17 +50,17 @@ def install(lab: ControlPlane) -> None:
         api.delete(f"/api/v1/namespaces/{_PROBE}").raise_for_status()
 
 
-def tenant(lab: ControlPlane, namespace: str) -> str:
+def tenant(lab: Apiserver, namespace: str) -> str:
     """The token of who has the ClusterRole ``admin`` in ``namespace``: as much as is ever given."""
     with lab.client() as api:
         api.post(
             f"/api/v1/namespaces/{namespace}/serviceaccounts", json={"metadata": {"name": "tenant"}}
         ).raise_for_status()
         api.post(
-            f"/apis/{_RBAC}/v1/namespaces/{namespace}/rolebindings",
+            f"/apis/{RBAC}/v1/namespaces/{namespace}/rolebindings",
             json={
                 "metadata": {"name": "tenant"},
-                "roleRef": {"apiGroup": _RBAC, "kind": "ClusterRole", "name": "admin"},
+                "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": "admin"},
                 "subjects": [{"kind": "ServiceAccount", "name": "tenant", "namespace": namespace}],
             },
         ).raise_for_status()
@@ -71,6 +71,6 @@ def tenant(lab: ControlPlane, namespace: str) -> str:
     token: str = answer.json()["status"]["token"]
     with lab.client(token=token) as own:
         # The last of the rights that controllers gather in this ClusterRole.
-        path = f"/apis/{_RBAC}/v1/namespaces/{namespace}/roles"
+        path = f"/apis/{RBAC}/v1/namespaces/{namespace}/roles"
         until(lambda: own.get(path).is_success, seconds=60, what="the rights of a tenant")
     return token

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.labs.kubernetes.apiserver import RBAC, Apiserver
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     import httpx
 
-    from tests.labs.kubernetes.controlplane import ControlPlane
 
 Object = dict[str, Any]
 MERGE = {"Content-Type": "application/merge-patch+json"}
 CORE, APPS, BATCH = "/api/v1", "/apis/apps/v1", "/apis/batch/v1"
 NETWORK, BUDGET = "/apis/networking.k8s.io/v1", "/apis/policy/v1"
-RBAC = "rbac.authorization.k8s.io"
 # What Pod Security `restricted` asks for.
 SAFE: Object = {
     "allowPrivilegeEscalation": False,
@@ -29,6 +29,8 @@ SAFE: Object = {
 GATEWAY = "gateway.networking.k8s.io"
 # As little of the Gateway API as it takes to be asked for a route.
 ROUTES: Object = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
     "metadata": {
         "name": f"httproutes.{GATEWAY}",
         "annotations": {"api-approved.kubernetes.io": "unapproved, for a test"},
@@ -72,7 +74,7 @@ class Tenant:
         items: list[Object] = self.api.get(self.path(CORE, "pods")).json()["items"]
         return items
 
-    def gets(self, lab: ControlPlane, group: str, *resources: str) -> None:
+    def gets(self, lab: Apiserver, group: str, *resources: str) -> None:
         """Somebody gives it every right to ``resources`` in its namespace."""
         rule = {"apiGroups": [group], "resources": resources, "verbs": ["*"]}
         role = {"apiGroup": RBAC, "kind": "Role", "name": "more"}

@@ -130,9 +130,8 @@ def test_there_is_no_way_around_the_gateway_by_a_route(
     backend = {"service": {"name": "web", "port": {"number": 80}}}
     refused(town.create(NETWORK, "ingresses", {"spec": {"defaultBackend": backend}}), said)
 
-    with ground.lab.client() as api:
-        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        api.post(definitions, json=ROUTES).raise_for_status()
+    definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    ground.lab.apply(f"{definitions}/{ROUTES['metadata']['name']}", **ROUTES)
     town.gets(ground.lab, GATEWAY, "httproutes")
     route = {"apiVersion": f"{GATEWAY}/v1", "kind": "HTTPRoute"}
 
