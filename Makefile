@@ -60,7 +60,7 @@ test: $(VENV)/.dev  ## Run the tests; ARGS="-k invoice" for some of them
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 .PHONY: test-kubernetes
-test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes control plane (needs Go; built once)
+test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes (a lab: needs Go, built once; or a disposable KUBECONFIG)
 	$(BIN)/python -m tests.labs.kubernetes.build
 	$(BIN)/pytest -m kubernetes $(ARGS)
 

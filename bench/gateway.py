@@ -175,7 +175,7 @@ def _hosted() -> Iterator[tuple[Place, Plane, Town, dict[str, Any]]]:
 def _show_requests(place: Place, environment: dict[str, Any]) -> None:
     endpoint = environment["status"]["endpoints"][0]
     direct = f"http://{endpoint['address']}:{endpoint['port']}{_PATH}"
-    through = f"http://127.0.0.1:{place.gateway_port}{_PATH}"
+    through = f"http://127.0.0.1:{place.gateway_ports['extranet']}{_PATH}"
     until(lambda: _visit(place, environment).is_success)
     rows = []
     for users in (1, 8):
@@ -202,7 +202,7 @@ def _show_requests(place: Place, environment: dict[str, Any]) -> None:
 
 
 def _visit(place: Place, environment: dict[str, Any]) -> httpx.Response:
-    address = f"http://127.0.0.1:{place.gateway_port}{_PATH}"
+    address = f"http://127.0.0.1:{place.gateway_ports['extranet']}{_PATH}"
     return httpx.get(address, headers={"Host": environment["host"]}, timeout=30)
 
 

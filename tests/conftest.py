@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import yaml
@@ -84,19 +84,41 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def kubernetes_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A Kubernetes control plane of this session's own, with no node yet."""
+def kubernetes_binary() -> Path:
+    """What each part of the Kubernetes lab is started from."""
     from tests.labs.kubernetes import build  # noqa: PLC0415 - only the lab's tests need it
-    from tests.labs.kubernetes.controlplane import ControlPlane  # noqa: PLC0415
 
     try:
-        binary = build.binary()
+        return build.binary()
     except build.NoGoError:
         absent("Go 1.26, which builds the Kubernetes lab,")
         raise AssertionError from None
-    lab = ControlPlane(tmp_path_factory.mktemp("kubernetes"), binary)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """A Kubernetes control plane of this session's own, with no node yet.
+
+    What binds tenants is in force, so that every test of a pool tries what it leaves to cloudmgr.
+    With ``KUBECONFIG`` it is the cluster of that name: see ``tests/labs/kubernetes/borrowed.py``.
+    """
+    from tests.labs.kubernetes import tenancy  # noqa: PLC0415 - only the lab's tests need it
+    from tests.labs.kubernetes.borrowed import borrow  # noqa: PLC0415
+    from tests.labs.kubernetes.controlplane import ControlPlane  # noqa: PLC0415
+
+    directory = tmp_path_factory.mktemp("kubernetes")
+    borrowed = borrow(directory)
+    if borrowed is not None:
+        tenancy.install(borrowed)
+        borrowed.create(PRIORITIES)
+        # It skips whoever asks it for what it lacks.
+        yield cast("ControlPlane", borrowed)
+        return
+    lab = ControlPlane(directory, request.getfixturevalue("kubernetes_binary"))
     try:
-        lab.start()
+        tenancy.install(lab.start())
         lab.create(PRIORITIES)
         yield lab
     finally:

@@ -57,13 +57,14 @@ class Place:
     ) -> None:
         self.directory = directory
         self.state = directory / "state"
-        self.gateway_port = free_port()
+        pools = pools or [LOCAL]
+        self.gateway_ports = {pool["zone"]: free_port() for pool in pools}
         self.environment = {
             **os.environ,
             "CLOUDMGR_STATE_DIR": str(self.state),
             "CLOUDMGR_DATABASE_URL": database_url,
-            "CLOUDMGR_GATEWAY_PORTS": json.dumps({"extranet": self.gateway_port}),
-            "CLOUDMGR_POOLS": json.dumps(pools or [LOCAL]),
+            "CLOUDMGR_GATEWAY_PORTS": json.dumps(self.gateway_ports),
+            "CLOUDMGR_POOLS": json.dumps(pools),
         }
         self.planes: list[Plane] = []
         self.token = ""
@@ -101,7 +102,7 @@ class Place:
         Until the first is among them, it is the waker, a part of the control plane, that answers.
         """
         directory = self.state / "gateway" / "extranet"
-        gateway = Gateway(Zone.EXTRANET, directory, self.gateway_port, SystemClock())
+        gateway = Gateway(Zone.EXTRANET, directory, self.gateway_ports["extranet"], SystemClock())
         try:
             document = json.loads((directory / "routes" / "routes.yml").read_bytes())
             if not gateway.applied(digest(document)):

@@ -106,18 +106,7 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
     ]
     assert len(woken) == 1, "sixty first requests wake it once"
 
-    retired = plane.api(town.tokens["officer"]).post(
-        "/requests",
-        {
-            "kind": "retire",
-            "system_id": town.system,
-            "environment_id": environment["id"],
-            "reason": "系统下线",
-        },
-    )
-    while retired["state"] == "awaiting-approval":
-        signer = plane.api(town.tokens[retired["pending"][0]["role"]])
-        retired = signer.act(f"/requests/{retired['id']}", "approve", {"reason": "同意"})
+    town.retire(plane, environment["id"])
     until(lambda: not list(operator.items("/environments")), what="the end of the environment")
     with kubernetes_lab.client() as api:
         namespace = namespace_of(prefix, environment["id"])

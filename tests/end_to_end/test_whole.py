@@ -30,14 +30,16 @@ def place(tmp_path: Path) -> Iterator[Place]:
         made.down()
 
 
-def visit(place: Place, host: str, path: str = "/", **headers: str) -> httpx.Response:
-    address = f"http://127.0.0.1:{place.gateway_port}{path}"
+def visit(
+    place: Place, host: str, path: str = "/", zone: str = "extranet", **headers: str
+) -> httpx.Response:
+    address = f"http://127.0.0.1:{place.gateway_ports[zone]}{path}"
     return httpx.get(address, headers={"Host": host, **headers}, timeout=30)
 
 
-def served(place: Place, host: str) -> bool:
+def served(place: Place, host: str, zone: str = "extranet") -> bool:
     try:
-        return visit(place, host).status_code == 200
+        return visit(place, host, zone=zone).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -83,20 +85,7 @@ def test_from_a_request_to_a_page_through_sleep_and_back(place: Place) -> None:
     log = operator.get(f"{path}/log", component="web", slot=0)
     assert isinstance(log["lines"], list)
 
-    officer = plane.api(town.tokens["officer"])
-    retired = officer.post(
-        "/requests",
-        {
-            "kind": "retire",
-            "system_id": town.system,
-            "environment_id": environment["id"],
-            "reason": "系统下线",
-        },
-    )
-    if retired["state"] == "awaiting-approval":
-        role = retired["pending"][0]["role"]
-        signer = plane.api(town.tokens[role])
-        signer.act(f"/requests/{retired['id']}", "approve", {"reason": "同意"})
+    town.retire(plane, environment["id"])
     until(lambda: not list(operator.items("/environments")), what="the end of the environment")
     assert plane.stop() == 0
 

@@ -26,16 +26,22 @@ PEOPLE = {
 
 
 class Town:
-    """Tokens by login, and the ids of what was made."""
+    """Tokens by what their owner does, and the ids of what was made.
 
-    def __init__(self, place: Place, plane: Plane) -> None:
+    :param code: of the department, whose only system is in ``zone``.
+    """
+
+    def __init__(
+        self, place: Place, plane: Plane, code: str = "exam", zone: str = "extranet"
+    ) -> None:
         self.place = place
+        self.code = code
         root = plane.api()
         account = root.post("/billing-accounts", {"name_zh": "考试院", "name_en": "Exams"})
         self.department = root.post(
             "/departments",
             {
-                "code": "exam",
+                "code": code,
                 "name_zh": "教育考试院",
                 "name_en": "Examination Authority",
                 "billing_account_id": account["id"],
@@ -43,16 +49,16 @@ class Town:
         )["id"]
         for login, roles in PEOPLE.items():
             own = {"department_id": self.department} if login in {"officer", "approver"} else {}
-            root.post("/users", {"login": login, "name": login, "roles": roles, **own})
+            root.post("/users", {"login": f"{login}-{code}", "name": login, "roles": roles, **own})
         self.tokens = self._tokens()
         self.system = plane.api(self.tokens["officer"]).post(
             "/systems",
             {
                 "department_id": self.department,
-                "code": "gaokao",
+                "code": code,
                 "name_zh": "高考志愿填报",
                 "name_en": "Enrolment",
-                "zone": "extranet",
+                "zone": zone,
                 "protection_level": 2,
                 "criticality": 2,
                 "purpose": "志愿填报",
@@ -68,7 +74,7 @@ class Town:
             found = {
                 login: authenticator.issue(
                     tx,
-                    stores.users.by_login(tx, login),
+                    stores.users.by_login(tx, f"{login}-{self.code}"),
                     "test",
                     frozenset({Scope.READ, Scope.WRITE, Scope.BILLING}),
                     timedelta(days=1),
@@ -99,13 +105,28 @@ class Town:
 
     def hosted(self, plane: Plane, name: str = "prod", **more: Any) -> dict[str, Any]:
         """An environment that was asked for, signed for, and is Ready."""
-        request = plane.api(self.tokens["officer"]).post("/requests", self.request(name, **more))
-        while request["state"] == "awaiting-approval":
-            role = request["pending"][0]["role"]
-            signer = plane.api(self.tokens[role])
-            request = signer.act(f"/requests/{request['id']}", "approve", {"reason": "同意"})
+        request = self._signed(plane, self.request(name, **more))
         assert request["state"] == "fulfilled", request
         return self.ready(plane.api(self.tokens["operator"]), request["environment_id"])
+
+    def retire(self, plane: Plane, environment_id: str) -> None:
+        self._signed(
+            plane,
+            {
+                "kind": "retire",
+                "system_id": self.system,
+                "environment_id": environment_id,
+                "reason": "系统下线",
+            },
+        )
+
+    def _signed(self, plane: Plane, body: dict[str, Any]) -> dict[str, Any]:
+        """What was asked for, once all have signed who must."""
+        request: dict[str, Any] = plane.api(self.tokens["officer"]).post("/requests", body)
+        while request["state"] == "awaiting-approval":
+            signer = plane.api(self.tokens[request["pending"][0]["role"]])
+            request = signer.act(f"/requests/{request['id']}", "approve", {"reason": "同意"})
+        return request
 
     @staticmethod
     def ready(api: Api, environment_id: str, count: int | None = None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ComponentWorkload
 from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
+from cloudmgr.pools.drivers.kubernetes.manifests import POOL
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
-from tests.labs.kubernetes.kubelets import STORAGE_CLASS
 from tests.pools.grounds import fetch
 from tests.waiting import until
 
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
     from tests.labs.kubernetes.controlplane import ControlPlane
 
 _NUMBERS = count(1)
+# A cluster that outlives this run may still have the names of the last one.
+_RUN = secrets.token_hex(2)
 QUICK = Timing(first_retry=0.05, slowest_retry=0.5, stale=2.0)
 
 
 class KubernetesGround:
-    """Each has its own node and its own prefix, so that none waits for what another leaves."""
+    """Each has its own prefix and, in the lab, its own node, so that none waits for what another
+    leaves.
+    """
 
     host = Resources(8000, 8192, 100)
     keeps_room = True
@@ -35,27 +40,25 @@ class KubernetesGround:
         self.lab = lab
         self.kubeconfig = kubeconfig
         self.clock = clock
-        self.prefix = f"t{next(_NUMBERS)}"
+        self.prefix = f"t{next(_NUMBERS)}-{_RUN}"
         self.changes: list[str] = []
         self._drivers: list[KubernetesDriver] = []
-        lab.add_node(
-            self.prefix,
-            cpu=f"{self.host.cpu_millis}m",
-            memory=f"{self.host.memory_mib}Mi",
-            labels={"lab/pool": self.prefix},
-        )
+        self._node = lab.room(self.prefix, f"{self.host.cpu_millis}m", f"{self.host.memory_mib}Mi")
         self.driver = self.make()
         self.driver.start(self.changes.append)
-        # A new node is closed until the controllers have seen that it is well.
-        until(lambda: self.driver.capacity().allocatable == self.host, what="the node")
+        if self._node:
+            # A new node is closed until the controllers have seen that it is well.
+            until(lambda: self.driver.capacity().allocatable == self.host, what="the node")
+        else:
+            self.host = self.driver.capacity().allocatable
 
     def make(self, timing: Timing = QUICK, **settings: Any) -> KubernetesDriver:
         """A driver that is not started yet; it is closed with the ground."""
         given: dict[str, Any] = {
             "kubeconfig": str(self.kubeconfig),
             "prefix": self.prefix,
-            "node_selector": {"lab/pool": self.prefix},
-            "storage_class": STORAGE_CLASS,
+            "node_selector": self._node,
+            "storage_class": self.lab.storage_class,
             "storage_gib": self.host.storage_gib,
             # There is but one.
             "spare_nodes": 0,
@@ -100,8 +103,16 @@ class KubernetesGround:
         return fetch(replica.address, replica.port, path)
 
     def close(self) -> None:
-        """What is left is removed, and not waited for: nobody else has its names or its node."""
+        """What is left is removed; it is waited for only where the next one has the same node."""
         for observed in list(self.driver.observe_all()):
             self.driver.remove(observed.environment_id)
+        if not self._node:
+            mine = {"labelSelector": f"{POOL}={self.prefix}"}
+            with self.lab.client() as api:
+                until(
+                    lambda: not api.get("/api/v1/namespaces", params=mine).json()["items"],
+                    seconds=100,
+                    what="an empty node",
+                )
         for driver in self._drivers:
             driver.close()

@@ -6,7 +6,6 @@ free ports, and keep what they have in one directory.
 
 from __future__ import annotations
 
-import base64
 import json
 import secrets
 import signal
@@ -24,6 +23,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.conftest import free_port
+from tests.labs.kubernetes.apiserver import Apiserver
+from tests.labs.kubernetes.kubelets import STORAGE_CLASS
 from tests.labs.kubernetes.pods import MARK
 from tests.waiting import until
 
@@ -37,24 +38,26 @@ USERS = {
     "system:kube-controller-manager": "",
     "system:kube-scheduler": "",
 }
-# Every request, but not its body: enough to tell who asked for what, and how often.
 _AUDIT = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
-    "omitStages": ["RequestReceived", "ResponseStarted"],
-    "rules": [{"level": "Metadata"}],
+    "omitStages": ["RequestReceived"],
 }
 
 
-class ControlPlane:
+class ControlPlane(Apiserver):
     """One cluster. :meth:`start` it, and :meth:`stop` it whatever happened.
 
     :param directory: its own, empty.
     :param binary: what :func:`tests.labs.kubernetes.build.binary` built.
+    :param audit: how much of each request is logged; without bodies it is enough to tell who asked
+        for what, and how often.
     """
 
-    def __init__(self, directory: Path, binary: Path) -> None:
-        self.directory = directory
+    storage_class = STORAGE_CLASS
+
+    def __init__(self, directory: Path, binary: Path, audit: str = "Metadata") -> None:
+        self._audit = {**_AUDIT, "rules": [{"level": audit}]}
         self._binary = binary
         self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._authority = trustme.CA(organization_name="cloudmgr tests")
@@ -62,6 +65,10 @@ class ControlPlane:
             part: free_port()
             for part in ("etcd", "peer", "apiserver", "controllers", "scheduler", "kubelets")
         }
+        url = f"https://127.0.0.1:{self._ports['apiserver']}"
+        super().__init__(directory, url, self._authority.cert_pem.bytes().decode())
+        # Pods have addresses in 127.block.0.0/16, so that two labs keep out of each other's way.
+        self.block = 20 + self._ports["kubelets"] % 200
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._commands: dict[str, list[str]] = {}
 
@@ -112,91 +119,14 @@ class ControlPlane:
 
     # ------------------------------------------------------------------------ how to speak to it
 
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self._ports['apiserver']}"
+    def login(self, user: str) -> dict[str, str]:
+        return {"token": self._tokens[user]}
 
-    def client(self, user: str = "admin") -> httpx.Client:
-        """Speaks to the apiserver as ``user``; to be closed."""
-        return httpx.Client(
-            base_url=self.url,
-            verify=self._ssl(),
-            headers={"Authorization": f"Bearer {self._tokens[user]}"},
-            trust_env=False,
-            timeout=30,
-        )
-
-    def kubeconfig(self, user: str = "admin", token: str | None = None) -> Path:
-        """A file for ``user``, with another ``token`` if one is given."""
-        path = self.directory / f"{user.replace(':', '-')}.kubeconfig"
-        ca = base64.b64encode(self._authority.cert_pem.bytes()).decode()
-        path.write_text(
-            yaml.safe_dump(
-                {
-                    "apiVersion": "v1",
-                    "kind": "Config",
-                    "clusters": [
-                        {
-                            "name": "lab",
-                            "cluster": {"server": self.url, "certificate-authority-data": ca},
-                        }
-                    ],
-                    "users": [{"name": user, "user": {"token": token or self._tokens[user]}}],
-                    "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
-                    "current-context": "lab",
-                }
-            )
-        )
-        path.chmod(0o600)
-        return path
-
-    def account(self, name: str, rules: list[dict[str, Any]]) -> Path:
-        """A file with the credentials of a new ServiceAccount that may do ``rules`` and no more."""
-        with self.client() as api:
-
-            def make(path: str, **body: Any) -> dict[str, Any]:
-                done = api.post(path, json={"metadata": {"name": name}, **body})
-                made: dict[str, Any] = done.raise_for_status().json()
-                return made
-
-            group = "/apis/rbac.authorization.k8s.io/v1"
-            role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name}
-            subject = {"kind": "ServiceAccount", "name": name, "namespace": "default"}
-            make("/api/v1/namespaces/default/serviceaccounts")
-            make(f"{group}/clusterroles", rules=rules)
-            make(f"{group}/clusterrolebindings", roleRef=role, subjects=[subject])
-            asked = {"spec": {"expirationSeconds": 7200}}
-            path = f"/api/v1/namespaces/default/serviceaccounts/{name}/token"
-            answer = api.post(path, json=asked).raise_for_status().json()
-            review = {
-                "user": f"system:serviceaccount:default:{name}",
-                "resourceAttributes": {
-                    "group": rules[0]["apiGroups"][0],
-                    "resource": rules[0]["resources"][0],
-                    "verb": rules[0]["verbs"][0],
-                },
-            }
-            path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-            # It takes the apiserver a moment to see what it may.
-            until(
-                lambda: api.post(path, json={"spec": review}).json()["status"]["allowed"],
-                what=f"the rights of {name}",
-            )
-        return self.kubeconfig(name, token=answer["status"]["token"])
-
-    def create(self, file: Path) -> None:
-        """Apply every object of a YAML file; all are such as belong to no namespace."""
-        with self.client() as api:
-            for body in yaml.safe_load_all(file.read_text()):
-                kind, version = body["kind"], body["apiVersion"]
-                found = api.get(f"/apis/{version}").raise_for_status().json()["resources"]
-                plural = next(each["name"] for each in found if each["kind"] == kind)
-                api.patch(
-                    f"/apis/{version}/{plural}/{body['metadata']['name']}",
-                    params={"fieldManager": "tests"},
-                    content=yaml.safe_dump(body),
-                    headers={"Content-Type": "application/apply-patch+yaml"},
-                ).raise_for_status()
+    def room(self, name: str, cpu: str, memory: str) -> dict[str, str]:
+        """What selects a node of this size that nobody else has."""
+        labels = {"lab/pool": name}
+        self.add_node(name, cpu=cpu, memory=memory, labels=labels)
+        return labels
 
     def add_node(
         self, name: str, *, cpu: str, memory: str, labels: dict[str, str] | None = None
@@ -209,16 +139,16 @@ class ControlPlane:
             ).raise_for_status()
 
     def requests(self) -> list[dict[str, Any]]:
-        """The audit log so far: one entry for each request, without bodies."""
+        """The audit log so far: one entry for each request that is over."""
         lines = (self.directory / "audit.log").read_text().splitlines()
-        return [json.loads(line) for line in lines]
+        # What is not known who it is from is over when its answer starts.
+        return [
+            entry
+            for entry in map(json.loads, lines)
+            if entry["stage"] != "ResponseStarted" or entry["responseStatus"]["code"] == 401
+        ]
 
     # --------------------------------------------------------------------------------- inside
-
-    def _ssl(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        self._authority.configure_trust(context)
-        return context
 
     def _write_secrets(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -244,7 +174,7 @@ class ControlPlane:
         )
         rows = [f'{token},{user},{user},"{USERS[user]}"' for user, token in self._tokens.items()]
         (d / "tokens.csv").write_text("\n".join(rows) + "\n")
-        (d / "audit.yml").write_text(yaml.safe_dump(_AUDIT))
+        (d / "audit.yml").write_text(yaml.safe_dump(self._audit))
 
     def _all_commands(self) -> dict[str, list[str]]:
         d, ports = self.directory, self._ports
@@ -280,6 +210,7 @@ class ControlPlane:
                 f"--service-account-signing-key-file={d / 'sa.key'}",
                 f"--token-auth-file={d / 'tokens.csv'}",
                 "--authorization-mode=RBAC",
+                "--allow-privileged",  # as everywhere: it is policies that say who may not
                 "--service-cluster-ip-range=10.0.0.0/16",
                 "--kubelet-preferred-address-types=InternalIP",
                 f"--kubelet-client-certificate={d / 'serving.pem'}",
@@ -311,6 +242,7 @@ class ControlPlane:
                 "--directory", str(d / "pods"),
                 "--certificate", str(d / "serving.pem"),
                 "--port", str(ports["kubelets"]),
+                "--block", str(self.block),
             ],
         }  # fmt: skip
 

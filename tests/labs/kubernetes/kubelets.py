@@ -358,6 +358,7 @@ async def main() -> None:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--certificate", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--block", type=int, required=True)
     said = parser.parse_args()
     config = yaml.safe_load(said.kubeconfig.read_text())
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
@@ -375,8 +376,7 @@ async def main() -> None:
         )
 
     async with client(64) as api, client(8) as beat:
-        # Two labs on one machine do not get in each other's way.
-        kubelets = Kubelets(api, beat, said.directory, 20 + said.port % 200)
+        kubelets = Kubelets(api, beat, said.directory, said.block)
         serve_logs(kubelets.by_name, said.certificate, said.port)
         await kubelets.serve()
 
