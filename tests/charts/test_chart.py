@@ -339,6 +339,8 @@ def test_priority_classes_are_ordered_and_a_placeholder_gives_way() -> None:
         "cloudmgr-minor": (1000, "PreemptLowerPriority", False),
         "cloudmgr-placeholder": (-10, "Never", False),
     }
+    for each in made.values():  # for what is hosted goes on when the release is gone
+        assert each["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert of_kind(objects(values("other-clusters")), "PriorityClass") == {}
 
 
