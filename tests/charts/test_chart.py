@@ -272,6 +272,18 @@ def test_rights_may_be_bound_by_somebody_else() -> None:
     assert pod(of_kind(made, "Deployment")["cloudmgr"])["automountServiceAccountToken"] is True
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_pod_writes_to_its_own_directories_and_nowhere_else(name: str) -> None:
+    """Pod Security `restricted` holds the rest; the lab's tests show that."""
+    for deployment in of_kind(objects(values(name)), "Deployment").values():
+        (container,) = pod(deployment)["containers"]
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        writable = {each["name"] for each in pod(deployment)["volumes"] if "emptyDir" in each}
+        assert writable == {"state", "tmp"}
+        for mount in container["volumeMounts"]:
+            assert mount["name"] in writable or mount["readOnly"] is True
+
+
 def test_the_image_is_made_for_the_user_and_the_directories_of_the_pods() -> None:
     image = (ROOT / "deploy" / "Dockerfile").read_text()
     (container,) = pod(of_kind(objects(values("usual")), "Deployment")["cloudmgr"])["containers"]
