@@ -19,7 +19,7 @@ from cloudmgr.metering.counting import GatewayPeriod, advance
 from cloudmgr.metering.observation import SETTLE, Note, PoolReading, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta, tzinfo
 
     from sqlalchemy import Connection
@@ -110,14 +110,22 @@ class Collector:
         self._drivers = drivers
         self._gateways = gateways
 
-    def collect(self) -> CollectReport:
+    def collect(
+        self, *, pools: bool = True, gateways: Collection[str] | None = None
+    ) -> CollectReport:
         """Read every source once. A source that cannot be read is noted, and the others go on.
 
+        :param pools: whether pools are read too.
+        :param gateways: the names of those that are read; all of them if not said.
         :raises Temporary: ``database-unavailable``: what is not written is read again next time.
         """
         moment = self._clock.now()
-        reports = [self._pool(pool_id, driver) for pool_id, driver in list(self._drivers.items())]
-        reports += [self._gateway(name, read) for name, read in list(self._gateways.items())]
+        reports: list[SourceReport] = []
+        if pools:
+            reports += [self._pool(key, driver) for key, driver in list(self._drivers.items())]
+        for name, read in list(self._gateways.items()):
+            if gateways is None or name in gateways:
+                reports.append(self._gateway(name, read))
         return CollectReport(moment, tuple(reports))
 
     # ------------------------------------------------------------------------------------ pools

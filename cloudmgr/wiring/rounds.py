@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from cloudmgr.errors import CloudmgrError, Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from cloudmgr.api.store import IdempotencyStore
     from cloudmgr.clock import Clock
@@ -50,6 +50,12 @@ class Readable(Protocol):
         ...
 
 
+class Collect(Protocol):
+    """As :meth:`cloudmgr.metering.collector.Collector.collect`."""
+
+    def __call__(self, *, pools: bool, gateways: Collection[str]) -> CollectReport: ...
+
+
 class Rounds:
     """The jobs of one control plane.
 
@@ -71,7 +77,7 @@ class Rounds:
         policies: PolicyHolder,
         observe: Callable[[Mapping[Zone, GatewayReading]], Iterable[str]],
         due: Callable[[], Iterable[str]],
-        collect: Callable[[], CollectReport],
+        collect: Collect,
         reconcile: Callable[[str], None],
         scale: Callable[[str], None],
         clock: Clock,
@@ -105,11 +111,7 @@ class Rounds:
     def traffic(self) -> None:
         """Read the gateways that are ours: those with anything awake, the others now and then."""
         moment = self._clock.monotonic()
-        ours = {
-            zone: gateway
-            for zone, gateway in self._gateways.items()
-            if self._leases.single(gateway_lease(zone)) is not None
-        }
+        ours = self._ours()
         awake = self._awake() if ours else frozenset()
         readings: dict[Zone, GatewayReading] = {}
         for zone, gateway in ours.items():
@@ -146,8 +148,13 @@ class Rounds:
             self._quiet_until = moment + _DUE_ALONE
 
     def collect(self) -> None:
-        """Meter; rarely once nothing was awake, and nothing moved, for a while."""
-        if self._leases.single(COLLECTOR) is None:
+        """Meter; rarely once nothing was awake, and nothing moved, for a while.
+
+        A gateway is read by whoever runs it: from another machine it may be out of reach.
+        """
+        pools = self._leases.single(COLLECTOR) is not None
+        gateways = [zone.value for zone in self._ours()]
+        if not pools and not gateways:
             return
         moment = self._clock.monotonic()
         if self._awake():
@@ -155,7 +162,7 @@ class Rounds:
         quiet = moment - self._moved_at > _QUIET
         if quiet and moment - self._collected_at < _COLLECT_ASLEEP:
             return
-        report = self._collect()
+        report = self._collect(pools=pools, gateways=gateways)
         self._collected_at = moment
         if any(source.records or source.forgotten for source in report.sources):
             self._moved_at = moment
@@ -176,6 +183,14 @@ class Rounds:
         """Forget answers to requests that nobody may repeat any more."""
         with self._database.write() as tx:
             self._answers.purge(tx, self._clock.now())
+
+    def _ours(self) -> dict[Zone, Readable]:
+        """The gateways that this control plane has the right to run now."""
+        return {
+            zone: gateway
+            for zone, gateway in self._gateways.items()
+            if self._leases.single(gateway_lease(zone)) is not None
+        }
 
     def _awake(self) -> frozenset[Zone]:
         with self._database.read() as tx:

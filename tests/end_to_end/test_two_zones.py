@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from cloudmgr.pools.drivers.kubernetes.manifests import namespace_of
+from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from tests.conftest import chart_rules
 from tests.end_to_end.plane import Place
 from tests.end_to_end.test_whole import served, visit

@@ -165,6 +165,17 @@ def test_a_pool_that_cannot_be_read_leaves_a_note_and_no_invented_usage(database
     assert {note.until for note in office.notes()} == {TEN + timedelta(minutes=241)}
 
 
+def test_what_another_collector_reads_is_left_to_it(database: Database) -> None:
+    office = Office(database, an_allocation(started_at=TEN, size=ONE_CORE))
+
+    def read(report: CollectReport) -> list[str]:
+        return [source.source for source in report.sources]
+
+    assert read(office.collector.collect(gateways=[])) == ["pool/a"]
+    only = office.collector.collect(pools=False, gateways=["extranet", "intranet"])
+    assert read(only) == ["gateway/extranet"]
+
+
 def test_a_driver_with_a_bug_does_not_stop_the_others(database: Database) -> None:
     class Broken(LedgerPool):
         def allocations(self) -> Iterable[Allocation]:

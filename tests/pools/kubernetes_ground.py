@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ComponentWorkload
 from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
-from cloudmgr.pools.drivers.kubernetes.manifests import POOL
+from cloudmgr.pools.drivers.kubernetes.names import POOL
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
 from tests.pools.grounds import fetch
 from tests.waiting import until

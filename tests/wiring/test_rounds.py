@@ -23,7 +23,7 @@ from tests.builders import a_system, an_environment
 from tests.fakes import CountingGateway, ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from cloudmgr.db.engine import Database
     from cloudmgr.scaling.gateway.metrics import GatewayReading
@@ -46,6 +46,7 @@ class City:
     scaled: list[str] = field(default_factory=list)
     asked: int = 0
     collected: int = 0
+    sources: list[tuple[bool, list[str]]] = field(default_factory=list)
     records: int = 0
 
     def __post_init__(self) -> None:
@@ -96,8 +97,9 @@ class City:
         self.asked += 1
         return self.due
 
-    def _collect(self) -> CollectReport:
+    def _collect(self, *, pools: bool, gateways: Collection[str]) -> CollectReport:
         self.collected += 1
+        self.sources.append((pools, sorted(gateways)))
         return CollectReport(self.clock.now(), (SourceReport("pool/a", records=self.records),))
 
 
@@ -121,11 +123,7 @@ def test_a_gateway_is_read_each_time_only_while_its_zone_is_awake(city: City) ->
 
 
 def test_a_gateway_that_is_another_control_planes_is_not_read(city: City) -> None:
-    with city.database.write() as tx:
-        LeaseStore().release(tx, gateway_lease(Zone.EXTRANET), "one")
-    other = city.control_plane("two")
-    other.tick()
-    city.later(1, other)
+    give(city, gateway_lease(Zone.EXTRANET))
     city.rounds.traffic()
     assert city.read == [Zone.INTRANET]
 
@@ -190,11 +188,24 @@ def test_usage_is_collected_rarely_once_all_has_slept_for_a_minute(city: City) -
     assert rounds(6) == 6, "something was recorded: it may go on"
 
 
-def test_only_one_control_plane_collects(city: City) -> None:
+def give(city: City, *names: str) -> None:
+    """Let another control plane take ``names`` over."""
     with city.database.write() as tx:
-        LeaseStore().release(tx, COLLECTOR, "one")
+        for name in names:
+            LeaseStore().release(tx, name, "one")
     other = city.control_plane("two")
     other.tick()
     city.later(1, other)
+
+
+def test_only_one_control_plane_reads_the_pools(city: City) -> None:
+    give(city, COLLECTOR, *(gateway_lease(zone) for zone in Zone))
     city.rounds.collect()
     assert city.collected == 0
+
+
+def test_a_gateway_is_metered_by_whoever_runs_it(city: City) -> None:
+    city.rounds.collect()
+    give(city, COLLECTOR, gateway_lease(Zone.EXTRANET))
+    city.rounds.collect()
+    assert city.sources == [(True, ["extranet", "intranet"]), (False, ["intranet"])]

@@ -19,6 +19,7 @@ Object = dict[str, Any]
 MERGE = {"Content-Type": "application/merge-patch+json"}
 CORE, APPS, BATCH = "/api/v1", "/apis/apps/v1", "/apis/batch/v1"
 NETWORK, BUDGET = "/apis/networking.k8s.io/v1", "/apis/policy/v1"
+AUTOSCALING = "/apis/autoscaling/v2"
 # What Pod Security `restricted` asks for.
 SAFE: Object = {
     "allowPrivilegeEscalation": False,

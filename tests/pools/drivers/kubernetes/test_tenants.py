@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.errors import Temporary
-from cloudmgr.pools.drivers.kubernetes.manifests import namespace_of
+from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from tests.conftest import chart_rules
 from tests.labs.kubernetes.tenancy import tenant
 from tests.pools.drivers.kubernetes.tenants import (
     APPS,
+    AUTOSCALING,
     BATCH,
     BUDGET,
     CORE,
