@@ -61,7 +61,7 @@ def test_a_price_may_start_at_an_instant(policies: Policies) -> None:
         (
             "{meter: memory,",
             "{meter: ram,",
-            "'ram' is none of 'vcpu', 'memory', 'storage' or 'reque",
+            "'ram' is none of 'vcpu', 'memory', 'storage', 'reque",
         ),
         ("{meter: memory,", "{meter: storage,", "storage has two prices from the same instant"),
         (

@@ -61,6 +61,7 @@ class City:
             observe=self._observe,
             due=self._due,
             collect=self._collect,
+            measure=lambda: (),
             reconcile=self.reconciled.append,
             scale=self.scaled.append,
             clock=self.clock,

@@ -19,6 +19,7 @@ from cloudmgr.pools.drivers.kubernetes import reading, seen
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
 from cloudmgr.pools.drivers.kubernetes.kinds import BARE, SCALABLE, Kind, collection, path
 from cloudmgr.pools.drivers.kubernetes.manifests import manifests, namespace_of
+from cloudmgr.pools.drivers.kubernetes.measured import measurement
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
 from cloudmgr.pools.drivers.kubernetes.reflector import Reflector
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
-    from cloudmgr.pools.drivers.driver import Allocation, ObservedWorkload, Workload
+    from cloudmgr.pools.drivers.driver import (
+        Allocation,
+        Measurement,
+        ObservedWorkload,
+        Workload,
+    )
     from cloudmgr.pools.drivers.kubernetes.manifests import Manifest
     from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenPod
     from cloudmgr.pools.pool import Pool
@@ -162,6 +168,11 @@ class KubernetesDriver:
     def allocations(self) -> Iterable[Allocation]:
         self._require_fresh()
         return self._mirror.allocations()
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """As :attr:`Measured.measurement`."""
+        return measurement(self._settings)
 
     def forget(self, allocation_ids: Iterable[str]) -> None:
         self._mirror.forget(allocation_ids)
