@@ -46,6 +46,7 @@ class City:
     scaled: list[str] = field(default_factory=list)
     asked: int = 0
     collected: int = 0
+    measured: int = 0
     records: int = 0
 
     def __post_init__(self) -> None:
@@ -61,7 +62,7 @@ class City:
             observe=self._observe,
             due=self._due,
             collect=self._collect,
-            measure=lambda: (),
+            measure=self._measure,
             reconcile=self.reconciled.append,
             scale=self.scaled.append,
             clock=self.clock,
@@ -96,6 +97,10 @@ class City:
     def _due(self) -> list[str]:
         self.asked += 1
         return self.due
+
+    def _measure(self) -> tuple[SourceReport, ...]:
+        self.measured += 1
+        return (SourceReport("measured/a", problem="it does not tell"),)
 
     def _collect(self) -> CollectReport:
         self.collected += 1
@@ -198,4 +203,13 @@ def test_only_one_control_plane_collects(city: City) -> None:
     other.tick()
     city.later(1, other)
     city.rounds.collect()
-    assert city.collected == 0
+    city.rounds.measure()
+    assert (city.collected, city.measured) == (0, 0)
+
+
+def test_who_cannot_be_asked_what_was_used_is_named_in_the_log(
+    city: City, caplog: pytest.LogCaptureFixture
+) -> None:
+    city.rounds.measure()
+    assert city.measured == 1
+    assert "measured/a: it does not tell" in caplog.text
