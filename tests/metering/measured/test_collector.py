@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
-import trustme
 
 from cloudmgr.clock import SystemClock
-from cloudmgr.errors import Temporary
 from cloudmgr.interval import Interval
 from cloudmgr.metering.collector import Collector
 from cloudmgr.metering.measured import prometheus
@@ -24,17 +22,16 @@ from cloudmgr.metering.measured.measuring import GapCharge, Reason
 from cloudmgr.metering.queries import UsageFilter
 from cloudmgr.metering.store import MeteringStores
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.kubernetes.measured import measurement
-from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
+from cloudmgr.pools.drivers.kubernetes.measured import pod_uid
 from tests.builders import an_allocation
 from tests.fakes import City, LedgerPool, ManualClock
+from tests.metering.measured.cadvisor import JOB, TEN, WEB, at, labels, measured_by, serving
 from tests.postgres import free_port
-from tests.prometheus import history, server
+from tests.prometheus import server
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping
 
     from cloudmgr.db.engine import Database
     from cloudmgr.metering.collector import SourceReport
@@ -43,73 +40,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import Measurement
 
 ZONE = ZoneInfo("Asia/Shanghai")
-TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
 ALWAYS = UsageFilter(Interval(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)))
-# A web pod that works from ten to one, and a worker whose node was not scraped from 11:10 to 11:40.
-WEB, JOB = "3d1b3f0e-52a1-4b77-9c1d-0a6a3f7d1c01", "77c0b8de-14f0-4a8f-8f8e-5f0e6ad90b02"
-MIB = 2**20
-
-
-def at(minutes: float) -> datetime:
-    return TEN + timedelta(minutes=minutes)
-
-
-def labels(pod: str, run: int, container: str = "app", namespace: str = "cloudmgr-env-exam") -> str:
-    """As the kubelet has them where systemd makes the cgroups."""
-    below = f"/cri-containerd-{run}.scope" if container else ""
-    group = f"/kubepods.slice/kubepods-burstable-pod{pod.replace('-', '_')}.slice{below}"
-    image = "lab/web:1" if container and container != "POD" else ""
-    return (
-        f'namespace="{namespace}",pod="web-{pod[:4]}",container="{container}",id="{group}",'
-        f'image="{image}",name="{run if container else ""}"'
-    )
-
-
-def cadvisor() -> Iterator[str]:
-    """Every half minute from 9:50 to 14:00, with all that must not be counted."""
-    cpu: list[str] = []
-    memory: list[str] = []
-    started: list[str] = []
-
-    def tell(pod: str, run: int, since: float, moment: float, **more: str) -> None:
-        name = labels(pod, run, **more)
-        stamp = f"{at(moment).timestamp():.3f}"
-        # A quarter of a core, and 512 MiB, from its start on.
-        cpu.append(
-            "container_cpu_usage_seconds_total"
-            f'{{{name},cpu="total",job="kubelet"}} {(moment - since) * 15} {stamp}'
-        )
-        memory.append(f"container_memory_working_set_bytes{{{name}}} {512 * MIB} {stamp}")
-        started.append(f"container_start_time_seconds{{{name}}} {at(since).timestamp()} {stamp}")
-
-    for half in range(-20, 480):
-        moment = half / 2 + 0.1
-        if 0 <= moment < 180:
-            # It is started anew at 10:30.2: another container, whose counter begins at zero.
-            run, since = (1, 0.05) if moment < 30.2 else (2, 30.2)
-            tell(WEB, run, since, moment)
-            tell(WEB, 9, 0, moment, container="POD")
-            tell(WEB, 0, 0, moment, container="")
-        if moment < 70 or moment >= 100:
-            tell(JOB, 3, -120, moment)
-        tell(WEB.replace("3", "5"), 8, 0, moment, namespace="elsewhere")
-    yield from ("# TYPE container_cpu_usage_seconds counter", *sorted(cpu, key=_series))
-    yield from ("# TYPE container_memory_working_set_bytes gauge", *sorted(memory, key=_series))
-    yield from ("# TYPE container_start_time_seconds gauge", *sorted(started, key=_series))
-
-
-def _series(line: str) -> str:
-    return line.split("} ", maxsplit=1)[0]
-
-
-@contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        thread = threading.Thread(target=http.serve_forever, args=(0.05,))
-        thread.start()
-        yield http.server_port
-        http.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -136,21 +67,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("live") / "data"
     with serving(Kubelet) as port, server(home, scrapes=port) as url:
         yield url
-
-
-@pytest.fixture(scope="module")
-def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Prometheus that has :func:`cadvisor`'s day."""
-    home = tmp_path_factory.mktemp("prometheus") / "data"
-    history(home, cadvisor())
-    with server(home) as url:
-        yield url
-
-
-def measured_by(url: str, **more: str) -> Measurement:
-    found = measurement(KubernetesSettings.parse({"prometheus_url": url, **more}))
-    assert found is not None
-    return found
 
 
 class MeasuredPool(LedgerPool):
@@ -336,44 +252,34 @@ def test_two_who_measure_at_once_write_an_hour_once(database: Database, known: s
     assert len(office.lines(WEB)) == len(office.lines(JOB)) == 1
 
 
-def test_a_refused_question_says_what_prometheus_said(known: str) -> None:
-    wrong = replace(measured_by(known), matchers="no selector")
-    with pytest.raises(Temporary, match="parse error"):
-        prometheus.read(wrong, Interval(at(0), at(60)))
+def test_who_reads_what_another_has_written_meanwhile_throws_it_away(
+    sqlite: Database, known: str
+) -> None:
+    office = Office(sqlite, known)
+    first = office.pool.measurement
+    assert first is not None
+    others: list[SourceReport] = []
+
+    def allocation_of(labels: Mapping[str, str]) -> str:
+        if not others:
+            office.pool.measurement = first
+            others.extend(office.another().collect())
+        return pod_uid(labels)
+
+    office.pool.measurement = replace(first, allocation_of=allocation_of)
+    report = office.at(66)
+
+    assert (report.records, report.superseded) == (0, True)
+    assert [other.records for other in others] == [4]
 
 
-def test_https_takes_the_configured_authority_and_a_token_goes_along(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    certificate = authority.issue_cert("127.0.0.1", "localhost")
-    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
-    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    (tmp_path / "token").write_text("s3cret\n")
-    (tmp_path / "web.yml").write_text("tls_server_config: {cert_file: cert.pem, key_file: key.pem}")
-    with server(tmp_path / "data", f"--web.config.file={tmp_path / 'web.yml'}") as url:
-        secure = url.replace("http:", "https:")
-        trusting = measured_by(secure, prometheus_ca_file=str(tmp_path / "ca.pem"))
+def test_an_hour_waits_until_it_is_known_what_was_held_in_it(sqlite: Database, known: str) -> None:
+    office = Office(sqlite, known)
+    office.at(30)
+    office.clock.set(at(66))
 
-        assert prometheus.read(trusting, Interval(at(0), at(60)))["vcpu-used"] == []
-        with pytest.raises(Temporary, match="certificate verify failed"):
-            prometheus.read(measured_by(secure), Interval(at(0), at(60)))
-
-    asked: list[str | None] = []
-
-    class Gate(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(self.headers["Authorization"])
-            self.send_error(401)
-
-        def log_message(self, *_: object) -> None: ...
-
-    with serving(Gate) as port:
-        guarded = measured_by(
-            f"http://127.0.0.1:{port}", prometheus_token_file=str(tmp_path / "token")
-        )
-        with pytest.raises(Temporary, match="HTTP 401"):
-            prometheus.read(guarded, Interval(at(0), at(60)))
-    assert asked == ["Bearer s3cret"]
+    assert [report.records for report in office.measurer.collect()] == [0]
+    assert office.at(66).records == 4
 
 
 def test_what_is_scraped_live_sums_to_what_was_used(live: str) -> None:
