@@ -39,6 +39,13 @@ def read(measurement: Measurement, around: Interval) -> Samples:
 
     :raises Temporary: ``prometheus-unreachable``, with what it said.
     """
+    try:
+        return _read(measurement, around)
+    except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        raise _unreachable(measurement, f"its answer cannot be read: {error!r}") from error
+
+
+def _read(measurement: Measurement, around: Interval) -> Samples:
     seconds = int(around.seconds)
     at = micros(around.end) / 1e6
 

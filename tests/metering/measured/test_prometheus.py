@@ -55,3 +55,24 @@ def test_https_takes_the_configured_authority_and_a_token_goes_along(tmp_path: P
         with pytest.raises(Temporary, match="HTTP 401"):
             prometheus.read(guarded, Interval(at(0), at(60)))
     assert asked == ["Bearer s3cret"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<html>a login page</html>",
+        "[]",
+        '{"status": "success", "data": {"result": [{"metric": {}}]}}',
+    ],
+)
+def test_an_answer_that_is_none_of_a_prometheus_is_said_to_be(answer: str) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, *_: object) -> None: ...
+
+    with serving(Other) as port, pytest.raises(Temporary, match="does not tell"):
+        prometheus.read(measured_by(f"http://127.0.0.1:{port}"), Interval(at(0), at(60)))
