@@ -68,12 +68,14 @@ test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes (a lab: needs G
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
 	for part in reconcile api idle gateway; do $(BIN)/python -m bench.$$part; done
 
-DEBIAN_PACKAGES := postgresql chromium fonts-noto-cjk
-# PostgreSQL's package would set up and start a cluster; the tests start their own.
+DEBIAN_PACKAGES := postgresql prometheus chromium fonts-noto-cjk
+# PostgreSQL's package would set up and start a cluster, Prometheus' a server on every address, now
+# and at each boot; the tests start their own.
 NO_CLUSTER := /etc/postgresql-common/createcluster.d/cloudmgr-tests.conf
+NO_START := /usr/sbin/policy-rc.d
 
 .PHONY: test-deps
-test-deps:  ## Install what the tests use of Debian: PostgreSQL, Chromium, a Chinese font (as root)
+test-deps:  ## Install what the tests use of Debian: PostgreSQL, Prometheus, Chromium, a font (as root)
 	@have=$$(dpkg-query --show --showformat='$${db:Status-Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null \
 		| grep --count --line-regexp installed || true); \
 	if [ "$$have" = $(words $(DEBIAN_PACKAGES)) ]; then echo "there already: $(DEBIAN_PACKAGES)"; exit; fi; \
@@ -83,10 +85,15 @@ test-deps:  ## Install what the tests use of Debian: PostgreSQL, Chromium, a Chi
 	export DEBIAN_FRONTEND=noninteractive; \
 	mkdir -p $(dir $(NO_CLUSTER)); \
 	echo 'create_main_cluster = false' > $(NO_CLUSTER); \
-	trap 'rm -f $(NO_CLUSTER)' EXIT; \
+	made=$(NO_CLUSTER); \
+	if [ ! -e $(NO_START) ]; then \
+		made="$$made $(NO_START)"; printf '#!/bin/sh\nexit 101\n' > $(NO_START); chmod 755 $(NO_START); fi; \
+	trap 'rm -f $$made' EXIT; \
+	had=$$(dpkg-query --show --showformat='$${db:Status-Status}' prometheus 2>/dev/null || true); \
 	apt-get -o Acquire::Retries=3 -qq update; \
 	apt-get -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 -qq install --yes --no-install-recommends \
-		$(DEBIAN_PACKAGES) </dev/null
+		$(DEBIAN_PACKAGES) </dev/null; \
+	[ "$$had" = installed ] || update-rc.d prometheus disable
 
 .PHONY: lint
 lint: $(VENV)/.dev  ## Check style, types, the floors of the house, and the policies

@@ -18,7 +18,8 @@ from cloudmgr.hosting.environments import (
 from cloudmgr.hosting.requests import HostingRequest, RequestKind, RequestState
 from cloudmgr.identity.user import Locale, Principal, Role, Scope, User
 from cloudmgr.interval import Interval
-from cloudmgr.metering.usage import UsageRecord, usage_id
+from cloudmgr.metering.measured.measuring import Gap, Reason
+from cloudmgr.metering.usage import Owner, UsageRecord, usage_id
 from cloudmgr.policy.decision import ApprovalStep, Decision, Outcome
 from cloudmgr.policy.prices import Price, PriceList
 from cloudmgr.policy.scaling_class import ScalingClass
@@ -117,6 +118,22 @@ def a_record(**changes: Any) -> UsageRecord:
         record,
         id=usage_id(record.source, record.resource, record.meter, record.interval.start),
     )
+
+
+def a_gap(**changes: Any) -> Gap:
+    """Twenty minutes in which nobody knows what half a core was used for; not charged."""
+    start = datetime(2026, 6, 1, 10, tzinfo=UTC)
+    gap = Gap(
+        source="measured/pool_extranet",
+        resource="alloc_1",
+        owner=Owner("env_exam", "sys_exam", "dep_exam", "extranet", "pool_extranet"),
+        component="web",
+        meter="vcpu-used",
+        interval=Interval(start, start + timedelta(minutes=20)),
+        held=Decimal(600),
+        reason=Reason.SILENT,
+    )
+    return replace(gap, **changes)
 
 
 def a_price_list(*prices: Price, currency: str = "CNY") -> PriceList:

@@ -19,6 +19,8 @@ from cloudmgr.billing.rating import Category, Rated, rate_all
 from cloudmgr.errors import NotFound
 from cloudmgr.interval import Interval
 from cloudmgr.metering.live import LiveUsage
+from cloudmgr.metering.measured.measuring import MEASURED
+from cloudmgr.metering.meters import METERS
 from cloudmgr.metering.queries import UsageFilter
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
     from cloudmgr.metering.observation import Note
-    from cloudmgr.metering.store import MeteringStores
+    from cloudmgr.metering.store import MeteringStores, Source
     from cloudmgr.metering.usage import Holding, UsageRecord
     from cloudmgr.policy.prices import PriceList
 
@@ -359,8 +361,8 @@ class Books:
         end = period.interval.end
         gaps = [
             f"{source.name} was not read since the month ended"
-            for source in self.metering.sources.all(tx)
-            if not source.retired and (source.read_at is None or source.read_at < end)
+            for source in self._sources(tx)
+            if source.read_at is None or source.read_at < end
         ]
         behind = {holding.source for holding in self.metering.holdings.unmetered(tx, end)}
         gaps += [
@@ -370,9 +372,18 @@ class Books:
         return tuple(gaps)
 
     def _read_until(self, tx: Connection) -> datetime | None:
-        read = [s.read_at for s in self.metering.sources.all(tx) if not s.retired]
+        read = [s.read_at for s in self._sources(tx)]
         known = [moment for moment in read if moment is not None]
         return min(known) if known and len(known) == len(read) else None
+
+    def _sources(self, tx: Connection) -> list[Source]:
+        """Those that something is charged of."""
+        measured = any(METERS[price.meter].measured for price in self._prices().prices)
+        return [
+            source
+            for source in self.metering.sources.all(tx)
+            if not source.retired and (measured or not source.name.startswith(MEASURED))
+        ]
 
     def _frozen(self, tx: Connection, month: str, account_id: str | None) -> tuple[Invoice, ...]:
         found = self.store.documents(tx, month=month, account_id=account_id)

@@ -96,7 +96,8 @@ def own_servers_cost(
     steps: dict[tuple[str, str, str], dict[datetime, Fraction]] = {}
     for record in records:
         inside = record.interval.intersect(interval)
-        if METERS[record.meter].kind is not MeterKind.RATE or inside is None:
+        of = METERS[record.meter]
+        if of.kind is not MeterKind.RATE or of.measured or inside is None:
             continue
         rate = Fraction(record.quantity) / Fraction(record.interval.seconds)
         moves = steps.setdefault((record.environment_id, record.meter, record.zone), {})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.billing.digits import canonical, plain
 from cloudmgr.errors import Unpriced
+from cloudmgr.metering.measured.measuring import GapCharge
 from cloudmgr.metering.meters import meter_named
 from cloudmgr.money import EXACT, exact_product
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.billing.prices import Tariff
     from cloudmgr.interval import Interval
+    from cloudmgr.metering.measured.measuring import Gap
     from cloudmgr.metering.usage import UsageRecord
 
     # Which account pays for a department at a moment.
@@ -162,16 +164,33 @@ def rate_all(
     account_of: AccountOf,
     category: Category = Category.USAGE,
 ) -> Rated:
-    """Every record's charges; all that has no price is listed, none of it is rated as zero."""
+    """Every record's charges; all that has no price is listed, none of it is rated as zero.
+
+    What was really used is charged only where it has a price: what was held is charged already.
+    """
     charges: list[Charge] = []
     missing: dict[tuple[str, str], Missing] = {}
     for record in records:
         try:
             charges += rate(record, tariff, account_of, category)
         except Unpriced:
+            if meter_named(record.meter).measured:
+                continue
             key = (record.meter, record.zone)
             missing[key] = _joined(missing.get(key), record)
     return Rated(tuple(charges), tuple(missing[key] for key in sorted(missing)))
+
+
+def charge_for(gap: Gap, tariff: Tariff) -> GapCharge:
+    """What is charged for a time of which it is not known what was used, as policy has it now.
+
+    Only what has a price is charged at all.
+    """
+    try:
+        tariff.price_at(gap.meter, gap.owner.zone, gap.interval.start)
+    except Unpriced:
+        return GapCharge.NOTHING
+    return GapCharge(tariff.prices.gaps)
 
 
 def _joined(known: Missing | None, record: UsageRecord) -> Missing:

@@ -13,6 +13,7 @@ from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows, written
 app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
 usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
 
+_METERS = "vcpu, memory, storage, requests, vcpu-used or memory-used."
 _LINES: list[Column] = [
     ("#", lambda line: line["number"]),
     ("environment", lambda line: f"{line['environment_zh']} {line['environment_en']}"),
@@ -153,7 +154,7 @@ def list_usage(
         str | None, typer.Option(help="Only of this environment, by id.")
     ] = None,
     department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
-    meter: Annotated[str | None, typer.Option(help="vcpu, memory, storage or requests.")] = None,
+    meter: Annotated[str | None, typer.Option(help=_METERS)] = None,
     machine: Machine = False,
 ) -> None:
     """Usage records in the order of time."""
@@ -175,6 +176,42 @@ def list_usage(
         ],
         machine=machine,
         empty="No usage then.",
+    )
+
+
+@usage.command("gaps")
+def list_gaps(
+    context: typer.Context,
+    starts_at: Annotated[str, typer.Option("--from", help="ISO 8601 with a zone.")],
+    ends_at: Annotated[str, typer.Option("--to", help="ISO 8601 with a zone.")],
+    environment: Annotated[
+        str | None, typer.Option(help="Only of this environment, by id.")
+    ] = None,
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    meter: Annotated[str | None, typer.Option(help="vcpu-used or memory-used.")] = None,
+    machine: Machine = False,
+) -> None:
+    """When something ran and nobody knows what it used."""
+    rows(
+        connect(context).all(
+            "/usage/gaps",
+            starts_at=starts_at,
+            ends_at=ends_at,
+            environment_id=environment,
+            department_id=department,
+            meter=meter,
+        ),
+        [
+            ("from", lambda g: g["starts_at"]),
+            ("to", lambda g: g["ends_at"]),
+            ("environment", lambda g: g["environment_id"]),
+            ("component", lambda g: g["component"]),
+            ("meter", lambda g: g["meter"]),
+            ("why", lambda g: g["reason"]),
+            ("charged", lambda g: g["charged"]),
+        ],
+        machine=machine,
+        empty="No gap then.",
     )
 
 

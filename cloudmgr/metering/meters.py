@@ -34,6 +34,9 @@ class Meter:
     not terminate as a decimal. Prices are quoted for ``priced_per`` of them, and people read
     quantities in that, the display unit. A record of more than ``absurd_rate`` units a second is a
     fault of its source, not usage.
+
+    ``measured``: it is what was really used, as a Prometheus saw it, not what was held. It is on
+    record for whoever sizes an environment, and is charged only where the price list has it.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Meter:
     display_unit_zh: str
     display_unit_en: str
     absurd_rate: Decimal
+    measured: bool = False
 
     def displayed(self, quantity: Decimal) -> Fraction:
         """``quantity`` (in ``unit``) in display units, exactly."""
@@ -96,8 +100,33 @@ REQUESTS = Meter(
     Decimal(10_000_000),
 )
 
+VCPU_USED = Meter(
+    "vcpu-used",
+    MeterKind.RATE,
+    "vCPU-second",
+    3600,
+    "实际使用的计算",
+    "vCPU used",
+    "vCPU·小时",
+    "vCPU-hours",
+    Decimal(1_000_000),
+    measured=True,
+)
+MEMORY_USED = Meter(
+    "memory-used",
+    MeterKind.RATE,
+    "GiB-second",
+    3600,
+    "实际使用的内存",
+    "Memory used",
+    "GiB·小时",
+    "GiB-hours",
+    Decimal(10_000_000),
+    measured=True,
+)
+
 METERS: Mapping[str, Meter] = MappingProxyType(
-    {meter.name: meter for meter in (VCPU, MEMORY, STORAGE, REQUESTS)}
+    {meter.name: meter for meter in (VCPU, MEMORY, STORAGE, REQUESTS, VCPU_USED, MEMORY_USED)}
 )
 
 

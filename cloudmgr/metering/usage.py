@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Digits behind the point that a share may need before it is cut off; see `share_by_time`.
 _MOST_DIGITS = 40
 _KEPT_DIGITS = 18
+# Ends the resource of a record that stands for a gap in what was measured.
+UNMEASURED = "#gap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,11 @@ class UsageRecord:
             interval,
             quantity,
         )
+
+    @property
+    def unmeasured(self) -> bool:
+        """Whether it is what was held while nobody knows what was used."""
+        return self.resource.endswith(UNMEASURED)
 
     def parts(self, cuts: Iterable[datetime]) -> tuple[tuple[Interval, Decimal], ...]:
         """This usage divided at ``cuts``: by time for a rate, left whole for a count."""

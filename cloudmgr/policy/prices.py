@@ -40,11 +40,15 @@ class Price:
 class PriceList:
     """Prices in one currency (ISO 4217).
 
+    ``gaps`` is what is charged where what was used has a price and nobody knows how much it was:
+    ``nothing``, or what was ``held``.
+
     :raises Invalid: ``duplicate-price`` for two with the same meter, zone and instant.
     """
 
     currency: str
     prices: tuple[Price, ...]
+    gaps: str = "nothing"
 
     def __post_init__(self) -> None:
         seen: set[tuple[str, str | None, datetime]] = set()

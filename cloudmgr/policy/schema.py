@@ -85,7 +85,7 @@ English = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterV
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
 Role = Literal["approver", "operator", "finance", "administrator"]
 Count = Annotated[int, Field(ge=1, le=5)]
-MeterName = Literal["vcpu", "memory", "storage", "requests"]
+MeterName = Literal["vcpu", "memory", "storage", "requests", "vcpu-used", "memory-used"]
 ZoneName = Literal["intranet", "extranet"]
 Minutes = Annotated[int, Field(ge=0, le=10_080)]
 PriceText = Annotated[Decimal, PlainValidator(_price)]
@@ -239,6 +239,7 @@ class PricesFile(_Strict):
 
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
     time_zone: str
+    gaps: Literal["nothing", "held"] = "nothing"
     generations: list[GenerationText] = Field(min_length=1)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         YearText,
     )
 
+# What must have a price; what was really used may have one.
 METERS = ("vcpu", "memory", "storage", "requests")
 _LONGEST_HOLIDAY = timedelta(days=31)
 
@@ -56,7 +57,9 @@ def price_list(document: Document, file: PricesFile) -> tuple[PriceList | None, 
             Price(rate.meter, rate.zone, start, rate.unit_price) for rate in generation.rates
         )
     problems.extend(_gaps(document, file))
-    return (None, problems) if problems else (PriceList(file.currency, tuple(prices)), [])
+    return (
+        (None, problems) if problems else (PriceList(file.currency, tuple(prices), file.gaps), [])
+    )
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime:

@@ -108,6 +108,14 @@ METERS: Mapping[str, str] = {
     "memory": N_("Memory"),
     "storage": N_("Storage"),
     "requests": N_("Requests served"),
+    "vcpu-used": N_("vCPU really used"),
+    "memory-used": N_("Memory really used"),
+}
+GAP_REASONS: Mapping[str, str] = {
+    "unanswered": N_("Prometheus could not be asked"),
+    "silent": N_("nothing of the pool was measured"),
+    "unseen": N_("this replica was not measured"),
+    "refused": N_("what was measured cannot be"),
 }
 CATEGORIES: Mapping[str, str] = {
     "Usage": N_("Usage"),

@@ -14,6 +14,7 @@ from cloudmgr.api.services import Services
 from cloudmgr.audit.event import Trail
 from cloudmgr.billing.books import Books
 from cloudmgr.billing.closing import Closing
+from cloudmgr.billing.rating import charge_for
 from cloudmgr.clock import SystemClock
 from cloudmgr.db.engine import Database, after_commit
 from cloudmgr.db.migrate import upgrade
@@ -24,6 +25,7 @@ from cloudmgr.hosting.reconciler import EnvironmentReconciler
 from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.jobs.scheduler import Scheduler
 from cloudmgr.metering.collector import Collector
+from cloudmgr.metering.measured.collector import Measurer
 from cloudmgr.policy.default import packaged_policies
 from cloudmgr.policy.holder import PolicyHolder
 from cloudmgr.pools.pool import Pool
@@ -96,6 +98,7 @@ class ControlPlane:
             observe=self.traffic.observe,
             due=self.scaling_reconciler.due,
             collect=self.collector.collect,
+            measure=self.measurer.collect,
             reconcile=self.environment_loop.wake,
             scale=self.scaling_loop.wake,
             clock=self.clock,
@@ -213,6 +216,14 @@ class ControlPlane:
             settings.zone,
             drivers=self.drivers,
             gateways={zone.value: gateway.read for zone, gateway in self.gateways.items()},
+        )
+        self.measurer = Measurer(
+            self.database,
+            stores.metering,
+            self.clock,
+            settings.zone,
+            drivers=self.drivers,
+            charge=lambda gap: charge_for(gap, self.books.tariff()),
         )
         labels = Labels(stores, self.clock)
         self.books = Books(

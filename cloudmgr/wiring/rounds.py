@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Protocol
 from cloudmgr.errors import CloudmgrError, Invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from cloudmgr.api.store import IdempotencyStore
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
     from cloudmgr.hosting.store import EnvironmentStore
     from cloudmgr.jobs.scheduler import Scheduler
-    from cloudmgr.metering.collector import CollectReport
+    from cloudmgr.metering.collector import CollectReport, SourceReport
     from cloudmgr.policy.holder import PolicyHolder
     from cloudmgr.pools.pool import Zone
     from cloudmgr.reconcile.leases import Leases
@@ -33,6 +33,7 @@ COLLECTOR = "collector"
 _TRAFFIC, _TRAFFIC_ASLEEP = 1.0, 15.0
 _DUE, _DUE_ALONE = 1.0, 5.0
 _COLLECT, _COLLECT_ASLEEP = 10.0, 30.0
+_MEASURE = 60.0
 # What was awake a moment ago may still drain: so long nothing must have moved.
 _QUIET = 60.0
 
@@ -78,6 +79,7 @@ class Rounds:
         observe: Callable[[Mapping[Zone, GatewayReading]], Iterable[str]],
         due: Callable[[], Iterable[str]],
         collect: Collect,
+        measure: Callable[[], Sequence[SourceReport]],
         reconcile: Callable[[str], None],
         scale: Callable[[str], None],
         clock: Clock,
@@ -91,6 +93,7 @@ class Rounds:
         self._observe = observe
         self._due = due
         self._collect = collect
+        self._measure = measure
         self._reconcile = reconcile
         self._scale = scale
         self._clock = clock
@@ -105,6 +108,7 @@ class Rounds:
         every(_TRAFFIC, "traffic", self.traffic, at_once=False)
         every(_DUE, "due", self.due)
         every(_COLLECT, "collect", self.collect, at_once=False)
+        every(_MEASURE, "measure", self.measure, at_once=False)
         every(3600.0, "idempotency", self.purge)
         every(5.0, "policy", self.policy, at_once=False)
 
@@ -168,6 +172,14 @@ class Rounds:
             self._moved_at = moment
         for problem in report.problems:
             log.warning("usage: %s", problem)
+
+    def measure(self) -> None:
+        """Meter what was really used: apart from the collector, which must not wait for others."""
+        if self._leases.single(COLLECTOR) is None:
+            return
+        for source in self._measure():
+            if source.problem:
+                log.warning("usage: %s: %s", source.source, source.problem)
 
     def policy(self) -> None:
         """Take over policies whose files have changed."""

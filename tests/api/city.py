@@ -21,10 +21,12 @@ from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.identity.secrets import Effort
 from cloudmgr.identity.user import Role, Scope, User
 from cloudmgr.interval import Interval
+from cloudmgr.metering.usage import Owner
 from cloudmgr.scaling.orders import ScalingDecision
 from tests.builders import (
     CREATED,
     a_department,
+    a_gap,
     a_pool,
     a_principal,
     a_record,
@@ -288,6 +290,18 @@ def _hosted(
             for start in (CREATED + timedelta(hours=1), now)
         ],
         now,
+    )
+    services.metering.gaps.append(
+        tx,
+        [
+            a_gap(
+                resource=f"alloc_{code}",
+                owner=Owner(
+                    environment.id, ids["system_id"], department_id, "extranet", ids["pool_id"]
+                ),
+                interval=Interval(now, now + timedelta(minutes=20)),
+            )
+        ],
     )
     # What both have, and some operations must be told.
     ids.update(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.builders import a_gap
 from tests.cli.office import Office, said
 from tests.waiting import until
 
@@ -110,6 +111,25 @@ def test_charges_are_written_to_a_file_and_a_place_that_is_none_is_said(
     code, _, error = said(capsys, "billing", "charges", "2026-01", "--csv", str(tmp_path))
     assert (code, error.count("\n")) == (2, 1)
     assert office.officer
+
+
+def test_gaps_in_what_was_measured_are_listed_with_their_reason(
+    office: Office, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDMGR_TOKEN", office.officer)
+    gaps = [a_gap(resource=f"pod-{i}") for i in range(60)]  # more than a page
+    with office.plane.database.write() as tx:
+        office.plane.stores.metering.gaps.append(tx, [*gaps, gaps[0]])
+    when = ("--from", "2026-06-01T00:00:00Z", "--to", "2026-06-02T00:00:00Z")
+
+    found = asked(capsys, "usage", "gaps", *when, "--meter", "vcpu-used")
+    assert {gap["resource"] for gap in found} == {gap.resource for gap in gaps}
+    assert len(found) == 60
+    assert {(gap["reason"], gap["held"], gap["charged"]) for gap in found} == {
+        ("silent", "600", "nothing")
+    }
+    assert "silent" in said(capsys, "usage", "gaps", *when)[1]
+    assert "No gap then." in said(capsys, "usage", "gaps", *when, "--meter", "memory-used")[1]
 
 
 def test_an_operator_sees_one_pool(

@@ -60,6 +60,7 @@ class Zone:
             "prefix": self.name,
             "storage_class": "lab",
             "storage_gib": 100,
+            "spare_nodes": 0,
         }
         return {
             "name": f"k8s-{self.name}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.errors import Invalid
+from cloudmgr.policy.loading import load
 from cloudmgr.policy.prices import Price, PriceList
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_a_price_may_start_at_an_instant(policies: Policies) -> None:
         (
             "{meter: memory,",
             "{meter: ram,",
-            "'ram' is none of 'vcpu', 'memory', 'storage' or 'reque",
+            "'ram' is none of 'vcpu', 'memory', 'storage', 'reque",
         ),
         ("{meter: memory,", "{meter: storage,", "storage has two prices from the same instant"),
         (
@@ -184,3 +185,19 @@ def test_a_holiday_table_that_contradicts_itself_is_refused(
 ) -> None:
     policies.edit("holidays.yaml", old, new)
     assert finding in policies.findings()
+
+
+def test_a_gap_is_charged_nothing_unless_the_list_says_what_was_held(policies: Policies) -> None:
+    assert load(policies.directory).price_list.gaps == "nothing"
+    policies.edit("prices.yaml", "gaps: nothing", "gaps: held")
+    policies.edit(
+        "prices.yaml",
+        '{meter: memory, unit_price: "0.0450"}',
+        '{meter: memory, unit_price: "0.0450"}\n      - {meter: vcpu-used, unit_price: "0.02"}',
+    )
+    prices = load(policies.directory).price_list
+
+    assert prices.gaps == "held"
+    assert "vcpu-used" in {price.meter for price in prices.prices}
+    policies.edit("prices.yaml", "gaps: held", "gaps: doubled")
+    assert "gaps: 'doubled' is none of" in policies.findings()

@@ -47,6 +47,7 @@ class City:
     asked: int = 0
     collected: int = 0
     sources: list[tuple[bool, list[str]]] = field(default_factory=list)
+    measured: int = 0
     records: int = 0
 
     def __post_init__(self) -> None:
@@ -62,6 +63,7 @@ class City:
             observe=self._observe,
             due=self._due,
             collect=self._collect,
+            measure=self._measure,
             reconcile=self.reconciled.append,
             scale=self.scaled.append,
             clock=self.clock,
@@ -96,6 +98,10 @@ class City:
     def _due(self) -> list[str]:
         self.asked += 1
         return self.due
+
+    def _measure(self) -> tuple[SourceReport, ...]:
+        self.measured += 1
+        return (SourceReport("measured/a", problem="it does not tell"),)
 
     def _collect(self, *, pools: bool, gateways: Collection[str]) -> CollectReport:
         self.collected += 1
@@ -201,7 +207,8 @@ def give(city: City, *names: str) -> None:
 def test_only_one_control_plane_reads_the_pools(city: City) -> None:
     give(city, COLLECTOR, *(gateway_lease(zone) for zone in Zone))
     city.rounds.collect()
-    assert city.collected == 0
+    city.rounds.measure()
+    assert (city.collected, city.measured) == (0, 0)
 
 
 def test_a_gateway_is_metered_by_whoever_runs_it(city: City) -> None:
@@ -209,3 +216,11 @@ def test_a_gateway_is_metered_by_whoever_runs_it(city: City) -> None:
     give(city, COLLECTOR, gateway_lease(Zone.EXTRANET))
     city.rounds.collect()
     assert city.sources == [(True, ["extranet", "intranet"]), (False, ["intranet"])]
+
+
+def test_who_cannot_be_asked_what_was_used_is_named_in_the_log(
+    city: City, caplog: pytest.LogCaptureFixture
+) -> None:
+    city.rounds.measure()
+    assert city.measured == 1
+    assert "measured/a: it does not tell" in caplog.text

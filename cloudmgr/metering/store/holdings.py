@@ -23,11 +23,12 @@ from cloudmgr.errors import Conflict
 from cloudmgr.metering.usage import Holding, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
 
+    from cloudmgr.interval import Interval
     from cloudmgr.metering.observation import Change
 
 resource_intervals = Table(
@@ -50,6 +51,7 @@ resource_intervals = Table(
     # Derived, for the index: the ledger has all of it.
     Column("settled", Boolean, nullable=False),
     Index("ix_resource_interval_source_settled", "source", "settled"),
+    Index("ix_resource_interval_source_ended_at", "source", "ended_at"),
     Index("ix_resource_interval_environment_id_started_at", "environment_id", "started_at"),
 )
 
@@ -91,6 +93,20 @@ class Holdings:
             done = tx.execute(_MOVE, moves)
             if done.rowcount != len(moves):
                 raise Conflict("somebody else has metered this in the meantime", code="usage-moved")
+
+    def during(
+        self, tx: Connection, source: str, interval: Interval, meters: Collection[str]
+    ) -> tuple[Holding, ...]:
+        """What ``source`` held of ``meters`` in any part of ``interval``."""
+        c = resource_intervals.c
+        query = select(resource_intervals).where(
+            c.source == source,
+            c.meter.in_(meters),
+            c.started_at < interval.end,
+            or_(c.ended_at.is_(None), c.ended_at > interval.start),
+        )
+        rows = tx.execute(query.order_by(c.resource, c.meter))
+        return tuple(_holding(row) for row in rows)
 
     def unmetered(self, tx: Connection, until: datetime) -> tuple[Holding, ...]:
         """What was held before ``until`` and is not in the ledger so far."""

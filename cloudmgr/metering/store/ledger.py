@@ -97,7 +97,7 @@ class Ledger:
             raise Invalid(f"a page has 1 to {_PAGE} records", code="bad-limit", path="limit")
         query = self._query(wanted).limit(limit + 1)
         if cursor is not None:
-            c, (start, record_id) = usage_records.c, _position(cursor)
+            c, (start, record_id) = usage_records.c, position(cursor)
             query = query.where(
                 or_(c.started_at > start, and_(c.started_at == start, c.id > record_id))
             )
@@ -154,7 +154,8 @@ class Ledger:
         return select(usage_records).where(*conditions).order_by(c.started_at, c.id)
 
 
-def _position(cursor: str) -> tuple[datetime, str]:
+def position(cursor: str) -> tuple[datetime, str]:
+    """:raises Invalid: ``bad-cursor``."""
     moment, _, record_id = cursor.partition("~")
     try:
         start = datetime.fromisoformat(moment)

@@ -198,6 +198,33 @@ class Allocation:
     ended_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A Prometheus that scrapes cAdvisor on every host of a pool.
+
+    ``url`` is its address, with the path that its API hangs on; ``token_file`` holds a bearer
+    token, ``ca_file`` the certificates to trust; both may be empty. ``matchers`` are those of
+    PromQL that leave the series of this pool. ``allocation_of`` tells from the labels of a series
+    the id of the :class:`Allocation` that it is of; empty for none.
+    """
+
+    url: str
+    token_file: str
+    ca_file: str
+    matchers: str
+    allocation_of: Callable[[Mapping[str, str]], str]
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What a :class:`Driver` may be besides: one whose pool is also measured."""
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """Where what its replicas really use is measured; None where nobody does."""
+        ...
+
+
 class Driver(Protocol):
     """One pool, spoken to.
 

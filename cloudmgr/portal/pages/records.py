@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -15,6 +16,7 @@ from cloudmgr.audit.store import AuditFilter
 from cloudmgr.errors import Invalid
 from cloudmgr.identity.access import Action
 from cloudmgr.interval import Interval
+from cloudmgr.metering.measured.measuring import Gap, GapCharge
 from cloudmgr.metering.meters import METERS
 from cloudmgr.metering.queries import UsageFilter
 from cloudmgr.metering.usage import UsageRecord
@@ -48,7 +50,7 @@ def _date(view: View, text: str) -> datetime | None:
 
 def _usage(
     view: View, tx: Connection, caller: Caller, query: dict[str, str]
-) -> Listing[UsageRecord]:
+) -> Listing[UsageRecord | Gap]:
     services = caller.services
     names = Names(view, tx)
     f = view.formats
@@ -58,26 +60,29 @@ def _usage(
     if not timedelta() < last - first <= _LONGEST:
         last = first + _DAY
     held_to = caller.confine(query["department"] or None)
-    page = services.metering.ledger.page(
-        tx,
-        UsageFilter(
-            Interval(first, last),
-            department_id=held_to,
-            environment_id=query["environment"] or None,
-            meter=query["meter"] or None,
-        ),
-        limit=1000,
+    wanted = UsageFilter(
+        Interval(first, last),
+        department_id=held_to,
+        environment_id=query["environment"] or None,
+        meter=query["meter"] or None,
     )
+    page = services.metering.ledger.page(tx, wanted, limit=1000)
+    gaps = services.metering.gaps.list(tx, wanted, limit=1000)
 
-    def shown(record: UsageRecord) -> object:
+    def shown(record: UsageRecord | Gap) -> object:
+        if isinstance(record, Gap):
+            return view._("no data")
         meter = METERS[record.meter]
         return f.number(float(meter.displayed(record.quantity)), 4)
 
-    def unit(record: UsageRecord) -> str:
+    def plain(record: UsageRecord | Gap) -> Fraction | None:
+        return None if isinstance(record, Gap) else METERS[record.meter].displayed(record.quantity)
+
+    def unit(record: UsageRecord | Gap) -> str:
         meter = METERS[record.meter]
         return view.pick(meter.display_unit_zh, meter.display_unit_en)
 
-    columns: list[Column[UsageRecord]] = [
+    columns: list[Column[UsageRecord | Gap]] = [
         Column(
             "from", view._("From"), lambda r: f.at(r.interval.start), lambda r: r.interval.start
         ),
@@ -95,26 +100,27 @@ def _usage(
             "quantity",
             view._("Quantity"),
             shown,
-            lambda r: METERS[r.meter].displayed(r.quantity),
+            plain,
             numeric=True,
         ),
         Column("unit", view._("Unit"), unit),
         Column(
             "exact",
             view._("Exact quantity"),
-            lambda r: f.exact(r.quantity),
-            lambda r: format(r.quantity, "f"),
+            lambda r: "" if isinstance(r, Gap) else f.exact(r.quantity),
+            lambda r: "" if isinstance(r, Gap) else format(r.quantity, "f"),
             numeric=True,
             sortable=False,
         ),
         Column("base", view._("Base unit"), lambda r: METERS[r.meter].unit),
+        Column("remark", view._("Remark"), lambda r: _remark(view, r)),
     ]
     environments = services.environments.list(tx, department_id=held_to)
     return Listing(
         view,
         view._("Usage"),
         columns,
-        page.records,
+        (*page.records, *gaps),
         Empty(
             view._("No usage in these days"),
             view._("What environments hold and serve is written here hour by hour, as observed."),
@@ -135,6 +141,16 @@ def _usage(
         csv_address="/usage.csv",
         truncated=page.cursor is not None,
     )
+
+
+def _remark(view: View, row: UsageRecord | Gap) -> str:
+    """What the quantity alone does not tell."""
+    if not isinstance(row, Gap):
+        return view._("not measured, charged as held") if row.unmeasured else ""
+    why = view.word(words.GAP_REASONS, row.reason.value)
+    if row.charged is GapCharge.NOTHING:
+        return why
+    return view._("%(why)s; charged as held", why=why)
 
 
 Day = Annotated[str, Query(max_length=10)]

@@ -221,6 +221,9 @@ def upgrade() -> None:
             unique=False,
         )
         batch_op.create_index(
+            "ix_resource_interval_source_ended_at", ["source", "ended_at"], unique=False
+        )
+        batch_op.create_index(
             "ix_resource_interval_source_settled", ["source", "settled"], unique=False
         )
 
@@ -302,6 +305,31 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_system_department_id"), ["department_id"], unique=False
         )
+
+    op.create_table(
+        "usage_gap",
+        sa.Column("id", sa.String(length=64), nullable=False),
+        sa.Column("source", sa.String(), nullable=False),
+        sa.Column("resource", sa.String(), nullable=False),
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("system_id", sa.String(length=40), nullable=False),
+        sa.Column("department_id", sa.String(length=40), nullable=False),
+        sa.Column("zone", sa.String(length=20), nullable=False),
+        sa.Column("pool_id", sa.String(length=40), nullable=False),
+        sa.Column("component", sa.String(), nullable=False),
+        sa.Column("meter", sa.String(length=20), nullable=False),
+        sa.Column("started_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("ended_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("held", cloudmgr.db.types.ExactDecimal(), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("charged", sa.String(length=20), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_gap")),
+    )
+    with op.batch_alter_table("usage_gap", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_usage_gap_environment_id_started_at", ["environment_id", "started_at"], unique=False
+        )
+        batch_op.create_index("ix_usage_gap_started_at", ["started_at"], unique=False)
 
     op.create_table(
         "usage_note",
@@ -594,6 +622,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_usage_note_since"))
 
     op.drop_table("usage_note")
+    with op.batch_alter_table("usage_gap", schema=None) as batch_op:
+        batch_op.drop_index("ix_usage_gap_started_at")
+        batch_op.drop_index("ix_usage_gap_environment_id_started_at")
+
+    op.drop_table("usage_gap")
     with op.batch_alter_table("system", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_system_department_id"))
 
@@ -614,6 +647,7 @@ def downgrade() -> None:
     op.drop_table("scaling_activity")
     with op.batch_alter_table("resource_interval", schema=None) as batch_op:
         batch_op.drop_index("ix_resource_interval_source_settled")
+        batch_op.drop_index("ix_resource_interval_source_ended_at")
         batch_op.drop_index("ix_resource_interval_environment_id_started_at")
 
     op.drop_table("resource_interval")

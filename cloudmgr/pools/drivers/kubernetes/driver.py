@@ -28,6 +28,7 @@ from cloudmgr.pools.drivers.kubernetes.kinds import (
     path,
 )
 from cloudmgr.pools.drivers.kubernetes.manifests import manifests
+from cloudmgr.pools.drivers.kubernetes.measured import measurement
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
 from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from cloudmgr.pools.drivers.kubernetes.pods import require_images
@@ -42,7 +43,12 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
-    from cloudmgr.pools.drivers.driver import Allocation, ObservedWorkload, Workload
+    from cloudmgr.pools.drivers.driver import (
+        Allocation,
+        Measurement,
+        ObservedWorkload,
+        Workload,
+    )
     from cloudmgr.pools.drivers.kubernetes.manifests import Manifest
     from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenPod
     from cloudmgr.pools.pool import Pool
@@ -205,6 +211,11 @@ class KubernetesDriver:
     def allocations(self) -> Iterable[Allocation]:
         self._require_fresh()
         return self._mirror.allocations()
+
+    @property
+    def measurement(self) -> Measurement | None:
+        """As :attr:`Measured.measurement`."""
+        return measurement(self._settings)
 
     def forget(self, allocation_ids: Iterable[str]) -> None:
         self._mirror.forget(allocation_ids)

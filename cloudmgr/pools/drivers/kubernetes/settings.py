@@ -15,6 +15,7 @@ from cloudmgr.errors import Invalid
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
 _PREFIX = re.compile(r"[a-z]([a-z0-9-]{0,14}[a-z0-9])?")
 
 
@@ -50,6 +51,10 @@ class KubernetesSettings(BaseModel):
 
     ``gateway_namespace`` and ``gateway_labels`` name the pods, ``gateway_cidrs`` the addresses
     outside of the cluster, that may reach what is hosted.
+
+    ``prometheus_url`` is a Prometheus that scrapes the cluster's kubelets (``/metrics/cadvisor``):
+    with it, what pods really use is metered too. ``prometheus_token_file`` holds a bearer token
+    for it, ``prometheus_ca_file`` the certificates to trust.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +73,9 @@ class KubernetesSettings(BaseModel):
         default_factory=lambda: {"app.kubernetes.io/name": "cloudmgr"}
     )
     gateway_cidrs: tuple[str, ...] = ()
+    prometheus_url: str = ""
+    prometheus_token_file: str = ""
+    prometheus_ca_file: str = ""
 
     @field_validator("registry_config")
     @classmethod
@@ -88,6 +96,14 @@ class KubernetesSettings(BaseModel):
             message = "a prefix has lower-case letters, digits and -, at most 16, a letter first"
             raise ValueError(message)
         return prefix
+
+    @field_validator("prometheus_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        if url and not _URL.fullmatch(url):
+            message = "the address of a Prometheus is as in https://prometheus.example:9090"
+            raise ValueError(message)
+        return url.rstrip("/")
 
     @classmethod
     def parse(cls, settings: Mapping[str, object]) -> Self:
