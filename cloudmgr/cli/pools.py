@@ -26,10 +26,10 @@ _COLUMNS: list[Column] = [
     ("allocatable", lambda p: _amount(p, "allocatable")),
     ("allocated", lambda p: _amount(p, "allocated")),
     ("free", lambda p: _amount(p, "free")),
-    ("hosts", lambda p: f"{p['usable_hosts']} of {p['hosts']}"),
 ]
 _FACTS: list[Column] = [
     *_COLUMNS,
+    ("hosts", lambda p: f"{p['usable_hosts']} of {p['hosts']} in use"),
     ("kept back", lambda p: f"{_amount(p, 'kept_back')} (for {p['spare_hosts']} to fail)"),
     ("problems", lambda p: "; ".join(p["problems"]) or "none"),
 ]
