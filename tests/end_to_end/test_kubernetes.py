@@ -86,6 +86,10 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
     until(lambda: place.led_to(environment["id"]) == 3, what="the routes to all three")
     assert len({pid(visit(place, host)) for _ in range(12)}) == 3
 
+    assert operator.get(f"{path}/changes") == {"changes": []}
+    corrected = operator.post(f"{path}/correct", {"reason": "例行检查"})
+    assert corrected["target"] == {"web": 3}, "there is nothing to put right, and that is a success"
+
     plane.kill()
     with ThreadPoolExecutor(4) as crowd:
         answers = list(crowd.map(lambda _: visit(place, host).status_code, range(40)))

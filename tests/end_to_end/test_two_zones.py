@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from cloudmgr.pools.drivers.kubernetes.names import namespace_of
-from tests.conftest import chart_rules
+from tests.conftest import PRIORITIES, chart_rules
 from tests.end_to_end.plane import Place
 from tests.end_to_end.test_whole import served, visit
 from tests.end_to_end.town import Town
@@ -51,6 +51,7 @@ class Zone:
 
     def start(self) -> None:
         tenancy.install(self.lab.start())
+        self.lab.create(PRIORITIES)
         self.lab.add_node(f"node-{self.name}", cpu="8", memory="8Gi")
         assert self.lab.account(self.account, chart_rules()) == self.kubeconfig
 

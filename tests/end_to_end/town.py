@@ -76,7 +76,7 @@ class Town:
                     tx,
                     stores.users.by_login(tx, f"{login}-{self.code}"),
                     "test",
-                    frozenset({Scope.READ, Scope.WRITE, Scope.BILLING}),
+                    frozenset({Scope.READ, Scope.WRITE, Scope.BILLING, Scope.ADMIN}),
                     timedelta(days=1),
                 )[1]
                 for login in PEOPLE

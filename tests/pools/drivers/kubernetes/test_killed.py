@@ -57,6 +57,15 @@ class Dying:
         return write
 
 
+def mortal(ground: KubernetesGround, writes: int) -> tuple[KubernetesDriver, Dying]:
+    """A driver that is killed after so many writes."""
+    driver = ground.another()
+    dying = Dying(driver._cluster, writes)
+    for part in (driver, driver._writer):
+        part._cluster = dying  # type: ignore[assignment]
+    return driver, dying
+
+
 def steps(ground: KubernetesGround, environment_id: str) -> Iterator[Workload]:
     """The last is what ought to stand in the end."""
     web, store = ground.web(replicas=2), ground.web(name="store", storage_gib=1)
@@ -88,9 +97,7 @@ def stands(ground: KubernetesGround, environment_id: str) -> set[tuple[str, str,
 def test_whoever_comes_next_finishes_it_wherever_the_last_one_died(
     ground: KubernetesGround,
 ) -> None:
-    counting = ground.another()
-    counter = Dying(counting._cluster, 1_000)
-    counting._cluster = counter  # type: ignore[assignment]
+    counting, counter = mortal(ground, 1_000)
     live(counting, ground, "env_whole")
     settled(ground.driver, 2, "env_whole")
     total = 1_000 - counter.left
@@ -99,8 +106,7 @@ def test_whoever_comes_next_finishes_it_wherever_the_last_one_died(
 
     for writes in range(total):
         environment_id = f"env_after{writes}"
-        victim = ground.another()
-        victim._cluster = Dying(victim._cluster, writes)  # type: ignore[assignment]
+        victim, _ = mortal(ground, writes)
         with pytest.raises(KilledError):
             live(victim, ground, environment_id)
         victim.close()

@@ -134,7 +134,8 @@ def test_beyond_its_bounds_it_is_put_right(ground: KubernetesGround) -> None:
         # The cluster's own controller would put it right first.
         api.delete(path).raise_for_status()
     scaled_by_hand(ground, 3)
-    until(lambda: observed(ground.driver).digest == "")
+    until(lambda: len(observed(ground.driver).replicas) == 3)
+    assert observed(ground.driver).digest == ""
     ground.driver.apply(wanted)
     settled(ground.driver, 1)
     assert observed(ground.driver).digest == wanted.digest
