@@ -74,7 +74,7 @@ def list_changes(
     caller: Annotated[Caller, Access(Action.POOL_WRITE)], environment_id: str
 ) -> ChangesView:
     """What its pool would change if it were told again what ought to run. Nothing is written."""
-    environment, driver = place(caller, environment_id)
+    environment, driver = _place(caller, environment_id)
     if not isinstance(driver, Previewing):
         raise Conflict(
             "its pool cannot tell beforehand what would change",
@@ -95,26 +95,39 @@ def correct_environment(
     repeatable: Once,
 ) -> Response:
     """Once, also where policy leaves what others change. A success if nothing drifted."""
-    environment, driver = place(caller, environment_id)
-    # Before the transaction, which must not wait for a cluster; told twice it changes nothing.
-    driver.apply(replace(workload(environment), corrects_drift=True))
+    put_right(caller, environment_id)
 
     def work(tx: Connection) -> Answer:
-        after = caller.services.environments.get(tx, environment_id)
-        caller.record(
-            tx,
-            "environment.correct",
-            object_kind="environment",
-            object_id=environment_id,
-            department_id=after.department_id,
-            detail={"reason": body.reason},
-        )
+        after = keep(caller, tx, environment_id, body)
         return Answer(200, EnvironmentView.of(after), {"ETag": etag(after.version)})
 
     return repeatable.once(caller, work)
 
 
-def place(caller: Caller, environment_id: str) -> tuple[Environment, Driver]:
+def put_right(caller: Caller, environment_id: str) -> None:
+    """Tell its pool again, outside of any transaction: that must not wait for a cluster.
+
+    Told twice it changes nothing. :raises NotFound, Conflict, Temporary: it cannot be told.
+    """
+    environment, driver = _place(caller, environment_id)
+    driver.apply(replace(workload(environment), corrects_drift=True))
+
+
+def keep(caller: Caller, tx: Connection, environment_id: str, body: CorrectEntry) -> Environment:
+    """Keep on record who had it put right, and why."""
+    after = caller.services.environments.get(tx, environment_id)
+    caller.record(
+        tx,
+        "environment.correct",
+        object_kind="environment",
+        object_id=environment_id,
+        department_id=after.department_id,
+        detail={"reason": body.reason},
+    )
+    return after
+
+
+def _place(caller: Caller, environment_id: str) -> tuple[Environment, Driver]:
     """The environment and its pool's driver.
 
     :raises Conflict: ``retiring``. :raises NotFound: ``no-such-environment``, ``no-driver``.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
-from cloudmgr.api.routes.drift import CorrectEntry, list_changes, place
+from cloudmgr.api.routes.drift import CorrectEntry, keep, list_changes, put_right
 from cloudmgr.errors import CloudmgrError, Invalid
-from cloudmgr.hosting.workload import workload
 from cloudmgr.identity.access import Action
 from cloudmgr.portal.forms import Form, Posted, entry, once
 from cloudmgr.portal.names import Names
@@ -66,18 +64,10 @@ def correct_environment_from_page(
         body = entry(CorrectEntry, form.nested(caller.services.time_zone, "reason"))
     except Invalid as error:
         return _page(request, caller, environment_id, form.blame(error), 422)
-    environment, driver = place(caller, environment_id)
-    driver.apply(replace(workload(environment), corrects_drift=True))
+    put_right(caller, environment_id)
 
     def work(tx: Connection) -> str:
-        caller.record(
-            tx,
-            "environment.correct",
-            object_kind="environment",
-            object_id=environment_id,
-            department_id=environment.department_id,
-            detail={"reason": body.reason},
-        )
+        keep(caller, tx, environment_id, body)
         return f"/environments/{environment_id}?said=corrected"
 
     return once(caller, form, work)

@@ -128,27 +128,16 @@ class KubernetesDriver:
         )
 
     def apply(self, workload: Workload) -> None:
-        require_valid(workload)
-        require_images(workload)
-        require_host(workload, self.capacity())
-        found = self._mirror.owned(workload.environment_id)
-        storage.require_no_less(workload, found)
+        found, wanted, lacking = self._planned(workload)
         namespace = namespace_of(self._settings.prefix, workload.environment_id)
         there = found.get((Kind.NAMESPACE, namespace))
         if there is not None and there.deleting:
             raise Temporary("what was there before is still being removed", code="still-ending")
-        wanted = self._objects(workload)
-        lacking = reading.lacking(workload, wanted, found)
         self._writer.converge(workload, wanted, lacking, found)
 
     def preview(self, workload: Workload) -> Sequence[Change]:
         """As :meth:`Previewing.preview`: the cluster itself is asked, with a dry run."""
-        require_valid(workload)
-        require_images(workload)
-        require_host(workload, self.capacity())
-        found = self._mirror.owned(workload.environment_id)
-        wanted = self._objects(workload)
-        lacking = reading.lacking(workload, wanted, found)
+        found, wanted, lacking = self._planned(workload)
         told: list[Change] = []
         for manifest in wanted:
             there = found.get(manifest.key)
@@ -161,7 +150,7 @@ class KubernetesDriver:
                 told.append(Change(what, "", "", "{}"))
                 continue
             where = path(manifest.kind, manifest.namespace, manifest.name)
-            after = self._cluster.apply(where, manifest.body, dry_run=True)
+            after = self._cluster.apply(where, manifest.body_beside(there), dry_run=True)
             told += changes(what, live, after)
         extra = reading.surplus(wanted, found)
         return [*told, *(Change(f"{one.kind} {one.name}", "", "{}", "") for one in extra)]
@@ -176,8 +165,7 @@ class KubernetesDriver:
             there = self._listed(namespace)
         if there is not None and not there.deleting:
             self._cluster.delete(path(Kind.NAMESPACE, "", namespace), there.uid)
-        if self._settings.placeholder_image:
-            self._writer.give_room_back(environment_id)
+        self._writer.give_room_back(environment_id)
 
     def observe(self, environment_id: str) -> ObservedWorkload | None:
         if not is_name(environment_id):
@@ -242,6 +230,21 @@ class KubernetesDriver:
         return text.splitlines()[-lines:]
 
     # --------------------------------------------------------------------------------- writing
+
+    def _planned(
+        self, workload: Workload
+    ) -> tuple[dict[tuple[Kind, str], Owned], tuple[Manifest, ...], set[tuple[Kind, str]]]:
+        """What there is, what ought to be, and what of that is to be written.
+
+        :raises Permanent: as :meth:`Driver.apply`.
+        """
+        require_valid(workload)
+        require_images(workload)
+        require_host(workload, self.capacity())
+        found = self._mirror.owned(workload.environment_id)
+        storage.require_no_less(workload, found)
+        wanted = self._objects(workload)
+        return found, wanted, reading.lacking(workload, wanted, found)
 
     def _live(self, manifest: Manifest) -> dict[str, object] | None:
         page = self._cluster.list(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.kubernetes.seen import Owned
     from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
 
 Object = dict[str, Any]
@@ -71,9 +72,11 @@ class Manifest:
         """Whether so many replicas are as they ought to be."""
         return replicas == self.replicas or (self.replicas or 0) <= replicas <= self.most
 
-    def with_replicas(self, replicas: int) -> Object:
-        """The body, for so many replicas."""
-        return {**self.body, "spec": {**self.body["spec"], COUNTS[self.kind]: replicas}}
+    def body_beside(self, there: Owned | None) -> Object:
+        """The body to write; how many replicas the cluster itself chose is left as it is."""
+        if there is None or not self.most or not self.fits(there.replicas):
+            return self.body
+        return {**self.body, "spec": {**self.body["spec"], COUNTS[self.kind]: there.replicas}}
 
 
 def room(settings: KubernetesSettings) -> Object:

@@ -77,9 +77,6 @@ class Writer:
             self._cluster.delete(path(extra.kind, extra.namespace, extra.name), extra.uid)
 
     def _write(self, manifest: Manifest, there: Owned | None) -> None:
-        body = manifest.body
-        if there is not None and manifest.most and manifest.fits(there.replicas):
-            body = manifest.with_replicas(there.replicas)  # the cluster's own choice
         if manifest.kind is Kind.ACCOUNT and self._registry:
             # It is written with the account and never read: no right to list secrets is needed.
             secret = registry_secret(manifest, self._registry)
@@ -87,7 +84,8 @@ class Writer:
         if manifest.holds:
             where = path(Kind.NAMESPACE, "", manifest.namespace)
             self._cluster.apply(where, room(self._settings))
-        answer = self._cluster.apply(path(manifest.kind, manifest.namespace, manifest.name), body)
+        where = path(manifest.kind, manifest.namespace, manifest.name)
+        answer = self._cluster.apply(where, manifest.body_beside(there))
         self._take(manifest.kind, answer)
 
     def give_room_back(self, environment_id: str) -> None:
