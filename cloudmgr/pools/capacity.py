@@ -101,8 +101,8 @@ class Capacity:
 
     @property
     def largest(self) -> Resources:
-        """The most of each resource that any single host could give."""
-        rooms = [host.allocatable + self.shared for host in self._usable] or [Resources()]
+        """The most of each resource that any single host could give, once it may be used."""
+        rooms = [host.allocatable + self.shared for host in self.hosts] or [Resources()]
         return Resources(
             max(room.cpu_millis for room in rooms),
             max(room.memory_mib for room in rooms),
@@ -110,8 +110,8 @@ class Capacity:
         )
 
     def has_host_for(self, replica: Resources) -> bool:
-        """Whether any single host could ever hold ``replica``."""
-        return any(replica.fits(host.allocatable + self.shared) for host in self._usable)
+        """Whether any single host could ever hold ``replica``; one that is lost now may come back."""
+        return any(replica.fits(host.allocatable + self.shared) for host in self.hosts)
 
     @property
     def _usable(self) -> list[Host]:

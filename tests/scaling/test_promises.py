@@ -130,4 +130,6 @@ def test_what_the_largest_hosts_have_is_kept_back() -> None:
     assert careful.kept_back == Resources(8000, 8192)
     assert careful.allocatable == Resources(6000, 6144, 100)
     assert careful.has_host_for(Resources(8000, 4096)), "one that fits while all is well"
+    assert careful.has_host_for(Resources(64_000, 65_536)), "one that comes back"
+    assert not careful.has_host_for(Resources(64_001, 1))
     assert Capacity(hosts, shared, spare=5).allocatable == shared
