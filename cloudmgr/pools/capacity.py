@@ -110,7 +110,7 @@ class Capacity:
         )
 
     def has_host_for(self, replica: Resources) -> bool:
-        """Whether any single host could ever hold ``replica``; one that is lost now may come back."""
+        """Whether any single host could ever hold ``replica``: one that is lost may come back."""
         return any(replica.fits(host.allocatable + self.shared) for host in self.hosts)
 
     @property
