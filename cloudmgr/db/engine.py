@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _UNIQUE_VIOLATION = "23505"  # SQLSTATE, PostgreSQL manual, appendix A
 _AFTERWARDS = "cloudmgr_after_commit"
 _PRIMARY_CODE = 0xFF  # the low byte of an extended SQLite result code
+_TURNS = 10  # how often to wait for others before a new file's journal can be changed
 
 
 class Database:
@@ -173,12 +174,32 @@ def _postgresql(url: URL, patience: float) -> dict[str, Any]:
     return {name: value for name, value in defaults.items() if name not in url.query}
 
 
+def _write_ahead(connection: Any) -> None:
+    """Bring a file to its write-ahead log; it stays so from then on.
+
+    SQLite does not wait for others when it changes the journal, however patient the connection:
+    two programs that open a new file at once would stop one of them. A transaction does wait.
+    """
+    for _ in range(_TURNS):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY:
+                raise
+            connection.execute("BEGIN EXCLUSIVE")
+            connection.execute("COMMIT")
+        else:
+            return
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
 def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: object) -> None:
         # The driver must not begin transactions of its own: ours say which kind.
         connection.isolation_level = None
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        _write_ahead(connection)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

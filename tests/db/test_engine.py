@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 import threading
 from typing import TYPE_CHECKING
 
@@ -176,6 +177,31 @@ def test_a_pool_whose_connections_are_all_in_use_is_temporary(
 def test_wrong_sql_is_our_fault_and_not_called_temporary(db: Database) -> None:
     with pytest.raises(DBAPIError), db.read() as tx:
         tx.execute(text("SELECT * FROM no_such_table"))
+
+
+def test_who_opens_a_new_file_waits_for_another_who_is_in_it(tmp_path: Path) -> None:
+    place = tmp_path / "new.db"
+    other = sqlite3.connect(place, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    leaves = threading.Timer(0.5, other.execute, ["COMMIT"])
+    leaves.start()
+    database = Database(f"sqlite:///{place}")
+    with database.read() as tx:
+        assert tx.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    database.close()
+    leaves.join()
+    other.close()
+
+
+def test_who_opens_a_new_file_does_not_wait_for_ever(tmp_path: Path) -> None:
+    place = tmp_path / "new.db"
+    other = sqlite3.connect(place, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    database = Database(f"sqlite:///{place}", patience=0.1)
+    with pytest.raises(Temporary, match="locked"), database.read():
+        pass
+    database.close()
+    other.close()
 
 
 def test_a_full_disk_is_temporary_and_nothing_was_changed(tmp_path: Path) -> None:
