@@ -51,6 +51,9 @@ class ComponentEntry(Entry):
     startup_seconds: Size = 60
     storage_gib: Size = 0
     variables: Annotated[dict[str, str], Field(max_length=200)] = Field(default_factory=dict)
+    files: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    secrets: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    bindings: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
 
     def component(self) -> Component:
         return Component(**self.model_dump())

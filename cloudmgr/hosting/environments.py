@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from cloudmgr.conditions import Condition
 from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.pools.pool import Zone
 
 
@@ -51,6 +52,8 @@ class Component:
 
     CPU in thousandths of a core, memory in MiB, storage in GiB for each replica slot.
     ``max_replicas`` is the ceiling that was approved; ``min_replicas`` is held while awake.
+    ``files`` are texts by path; ``secrets`` names what it is told and nobody may read, ``bindings``
+    the shared services that it uses.
     """
 
     name: str
@@ -65,6 +68,9 @@ class Component:
     startup_seconds: int = 60
     storage_gib: int = 0
     variables: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    bindings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,9 @@ class Environment:
     each component ought to run now, written by scaling alone; all zero means hibernated. So are
     ``reserved``, for how many replicas room is held ahead of a peak, ``elastic``, whether the
     pool's own autoscaler may run more than the target, up to the ceiling, and ``corrects_drift``.
+    ``services`` are the shared services that its components are bound to, as policy has them, and
+    ``offers`` those that it is itself, each with the component. ``secrets`` names by its revision
+    the value of each secret that has one.
     """
 
     id: str
@@ -114,6 +123,9 @@ class Environment:
     reserved: Mapping[str, int] = field(default_factory=dict)
     elastic: bool = False
     corrects_drift: bool = True
+    services: tuple[SharedService, ...] = ()
+    offers: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
     generation: int = 1
     version: int = 1
     retiring: bool = False
@@ -138,6 +150,12 @@ class Environment:
     def web(self) -> Component | None:
         """The component that the gateway leads to: the first with a port."""
         return next((c for c in self.components if c.port is not None), None)
+
+
+def without_value(environment: Environment) -> tuple[str, ...]:
+    """The secrets that a component is to be told and that nobody has given a value yet."""
+    named = {name for component in environment.components for name in component.secrets}
+    return tuple(sorted(named - environment.secrets.keys()))
 
 
 def held(components: Iterable[Component], target: Mapping[str, int]) -> Resources:

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 _LABEL = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 # Set by the pool itself; a component that sets them would break its own contract.
-_RESERVED = {"PORT", "DATA_DIR", "CLOUDMGR_REPLICA"}
+_RESERVED = {"PORT", "DATA_DIR", "CONFIG_DIR", "CLOUDMGR_REPLICA"}
+_FILE = re.compile(r"/?[A-Za-z0-9._-]{1,100}(/[A-Za-z0-9._-]{1,100}){0,15}")
+# A pool keeps with an environment what its components are told; Kubernetes gives that 256 KiB,
+# in which a line break takes two bytes.
+_MOST_TOLD = 100_000
 _BOUNDS = {
     "cpu_millis": (10, 256_000),
     "memory_mib": (16, 4_194_304),
@@ -28,6 +32,7 @@ _BOUNDS = {
     "startup_seconds": (1, 3_600),
 }
 MAX_COMPONENTS = 20
+_PLAIN = str.maketrans("", "", "\t\n\r")
 _LONGEST_LABEL = 63
 
 Problem = tuple[str, str]
@@ -56,6 +61,13 @@ def ask_problems(ask: EnvironmentAsk) -> list[Problem]:
         if names.index(component.name) != index:
             problems.append((f"{path}.name", f"two components are called {component.name}"))
         problems.extend(_component_problems(component, path))
+    told = sum(map(_told, ask.components))
+    if told > _MOST_TOLD:
+        sentence = (
+            f"commands, variables and files have {told:,} bytes, and an environment at most "
+            f"{_MOST_TOLD:,}: put what is larger into the image"
+        )
+        problems.append(("environment.components", sentence))
     return problems
 
 
@@ -119,6 +131,8 @@ def _component_problems(component: Component, path: str) -> Iterable[Problem]:
         )
     yield from _web_problems(component, path)
     yield from _variable_problems(component, path)
+    yield from _file_problems(component, path)
+    yield from _named_problems(component, path)
 
 
 def _web_problems(component: Component, path: str) -> Iterable[Problem]:
@@ -134,6 +148,44 @@ def _variable_problems(component: Component, path: str) -> Iterable[Problem]:
             yield f"{path}.variables", f"{name[:100]!r} cannot be the name of a variable here"
         elif len(value) > 32_000 or "\0" in value:
             yield f"{path}.variables.{name}", "the value is too long or not text"
+
+
+def _file_problems(component: Component, path: str) -> Iterable[Problem]:
+    for name, text in component.files.items():
+        if not _FILE.fullmatch(name) or {".", ".."} & set(name.split("/")):
+            sentence = f"{name[:200]!r} is no path here: letters, digits, . - _ between slashes"
+            yield f"{path}.files", sentence
+        elif name.startswith("/") and component.command:
+            # A command has no file system of its own.
+            sentence = f"{name}: leave out the first /, and look for it in the directory CONFIG_DIR"
+            yield f"{path}.files", sentence
+        elif any(other.startswith(f"{name}/") for other in component.files):
+            yield f"{path}.files", f"{name} cannot be a file and a directory"
+        elif _has_control(text.translate(_PLAIN)):
+            yield f"{path}.files.{name}", "it is not plain text"
+
+
+def _named_problems(component: Component, path: str) -> Iterable[Problem]:
+    """Secrets and shared services, of which a component has only the names."""
+    for index, name in enumerate(component.secrets):
+        where = f"{path}.secrets[{index}]"
+        if not _VARIABLE.fullmatch(name) or name in _RESERVED or name.startswith("CLOUDMGR_"):
+            yield where, f"{name[:100]!r} cannot be the name of a secret here"
+        elif name in component.variables:
+            yield where, f"{name} is a variable already: a secret is told as a variable of its name"
+        elif component.secrets.index(name) != index:
+            yield where, f"{name} stands here twice"
+    for index, name in enumerate(component.bindings):
+        if component.bindings.index(name) != index:
+            yield f"{path}.bindings[{index}]", f"{name} stands here twice"
+
+
+def _told(component: Component) -> int:
+    """Bytes that a pool keeps of what a component is told."""
+    parts = [*component.command]
+    for texts in (component.variables, component.files):
+        parts += [text for pair in texts.items() for text in pair]
+    return sum(len(part.encode("utf-8", "surrogatepass")) for part in parts)
 
 
 def _has_control(text: str) -> bool:

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.conditions import Condition, Status, merge, ready
 from cloudmgr.errors import CloudmgrError, Permanent
-from cloudmgr.hosting.environments import Endpoint, EnvironmentStatus
-from cloudmgr.pools.drivers.driver import ComponentWorkload, ReplicaState, Workload
+from cloudmgr.hosting.environments import Endpoint, EnvironmentStatus, without_value
+from cloudmgr.pools.drivers.driver import (
+    ComponentWorkload,
+    ReplicaState,
+    SecretValue,
+    Workload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +71,14 @@ def workload(environment: Environment) -> Workload:
                 ceiling=c.max_replicas,
                 reserved=environment.reserved.get(c.name, 0),
                 elastic=environment.elastic and environment.target.get(c.name, 0) > 0,
+                files=c.files,
+                secrets={
+                    name: SecretValue(environment.secrets.get(name, "")) for name in c.secrets
+                },
+                services=tuple(s for s in environment.services if s.name in c.bindings),
+                offers=tuple(
+                    sorted(name for name, at in environment.offers.items() if at == c.name)
+                ),
             )
             for c in environment.components
         ),
@@ -90,6 +103,8 @@ def plan(environment: Environment, observed: ObservedWorkload | None) -> Action 
     if observed is not None and observed.digest == wanted.digest:
         return None
     if current and applied and applied.reason == _REFUSED:
+        return None
+    if without_value(environment):
         return None
     return Apply(wanted)
 
@@ -182,6 +197,17 @@ def _applied(
             now,
         )
     known = _condition(environment, "Applied")
+    lacking = without_value(environment)
+    if lacking:
+        return Condition(
+            "Applied",
+            Status.FALSE,
+            "SecretsMissing",
+            f"secrets without a value: {', '.join(lacking)}. What ran before goes on until they "
+            "have one",
+            generation,
+            now,
+        )
     if observed is not None and observed.digest == workload(environment).digest:
         return Condition("Applied", Status.TRUE, "AsApproved", "", generation, now)
     if known and known.status is Status.FALSE and known.observed_generation == generation:

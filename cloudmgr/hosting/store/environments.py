@@ -35,6 +35,7 @@ from cloudmgr.hosting.environments import (
 )
 from cloudmgr.hosting.store.rows import only, page
 from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.pools.pool import Zone
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ environments = Table(
     Column("reserved", JSON, nullable=False),
     Column("elastic", Boolean, nullable=False),
     Column("corrects_drift", Boolean, nullable=False),
+    Column("services", JSON, nullable=False),
+    Column("offers", JSON, nullable=False),
+    Column("secrets", JSON, nullable=False),
     Column("awake", Boolean, nullable=False, index=True),
     # Follows from what is above: a pool is asked what is held of it at every decision.
     Column("held_cpu_millis", BigInteger, nullable=False),
@@ -76,6 +80,7 @@ environments = Table(
 
 _COMPONENTS = TypeAdapter(tuple[Component, ...])
 _STATUS = TypeAdapter(EnvironmentStatus)
+_SERVICES = TypeAdapter(tuple[SharedService, ...])
 # Made once: building them again for each row takes longer than SQLite takes to run them.
 _BY_ID = select(environments).where(environments.c.id == bindparam("wanted"))
 _CHANGE = update(environments).where(
@@ -226,6 +231,38 @@ class EnvironmentStore:
             ),
         )
 
+    def set_secrets(
+        self, tx: Connection, environment: Environment, secrets: Mapping[str, str]
+    ) -> Environment:
+        """Other revisions of its secrets; a new generation. :raises Conflict: ``stale-version``."""
+        return self._change(
+            tx,
+            environment,
+            replace(environment, secrets=dict(secrets), generation=environment.generation + 1),
+        )
+
+    def set_services(
+        self,
+        tx: Connection,
+        environment: Environment,
+        services: tuple[SharedService, ...],
+        offers: Mapping[str, str],
+    ) -> Environment:
+        """What policy has it bound to, and has it be for others; a new generation.
+
+        :raises Conflict: ``stale-version``.
+        """
+        return self._change(
+            tx,
+            environment,
+            replace(
+                environment,
+                services=services,
+                offers=dict(offers),
+                generation=environment.generation + 1,
+            ),
+        )
+
     def set_retiring(self, tx: Connection, environment: Environment) -> Environment:
         """Let it go; the row follows once its pool holds nothing.
 
@@ -299,6 +336,9 @@ def _environment(row: Row[Any]) -> Environment:
         reserved=row.reserved,
         elastic=row.elastic,
         corrects_drift=row.corrects_drift,
+        services=_SERVICES.validate_python(row.services),
+        offers=row.offers,
+        secrets=row.secrets,
         created_at=row.created_at,
         generation=row.generation,
         version=row.version,
@@ -334,6 +374,9 @@ def _wanted_values(environment: Environment) -> dict[str, Any]:
         "reserved": dict(environment.reserved),
         "elastic": environment.elastic,
         "corrects_drift": environment.corrects_drift,
+        "services": _SERVICES.dump_python(environment.services, mode="json"),
+        "offers": dict(environment.offers),
+        "secrets": dict(environment.secrets),
         "awake": not environment.hibernated,
         "held_cpu_millis": held.cpu_millis,
         "held_memory_mib": held.memory_mib,

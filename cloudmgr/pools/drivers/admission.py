@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"/[^\s\x00-\x1f\x7f]*")
+_FILE = re.compile(r"/?[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*")
 _MOST_REPLICAS = 1000
 
 
@@ -72,6 +73,18 @@ def _component_faults(component: ComponentWorkload) -> Iterator[tuple[str, str]]
         yield "health_path", "a health path begins with / and has no spaces or control characters"
     if any("\0" in word for word in component.command) or "" in component.command[:1]:
         yield "command", "a command is not empty and has no NUL"
+    yield from _told_faults(component)
+
+
+def _told_faults(component: ComponentWorkload) -> Iterator[tuple[str, str]]:
+    for name in component.secrets:
+        if _VARIABLE.fullmatch(name) is None:
+            yield "secrets", "a secret's name has letters, digits and _, and no digit in front"
+    for name, text in component.files.items():
+        if _FILE.fullmatch(name) is None or {".", ".."} & set(name.split("/")):
+            yield "files", "a file's path has letters, digits, ., - and _ between slashes"
+        elif "\0" in text:
+            yield "files", f"the text of {name} has a NUL"
     for name, value in component.variables.items():
         if _VARIABLE.fullmatch(name) is None:
             yield "variables", "a variable's name has letters, digits and _, and no digit in front"

@@ -22,6 +22,40 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretValue:
+    """What a component is told and nobody may read.
+
+    ``revision`` names the value and says nothing of it; only what has to hand it on has the value
+    itself, which is None elsewhere and no part of any digest.
+    """
+
+    revision: str
+    value: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedService:
+    """A service that a component is bound to; ``name`` is a DNS label.
+
+    Either it is at ``host`` and ``port``, outside of the pool, where a pool that closes networks
+    lets the component reach the ``addresses`` (CIDR); or the ``component`` of ``environment_id`` in
+    the same pool offers it on ``port``, and only the pool knows the host.
+    """
+
+    name: str
+    port: int
+    host: str = ""
+    addresses: tuple[str, ...] = ()
+    environment_id: str = ""
+    component: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What the variables begin with that tell a replica of it."""
+        return self.name.upper().replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentWorkload:
     """One component, with the number of replicas that ought to run now.
 
@@ -37,6 +71,12 @@ class ComponentWorkload:
     0 says that it is not told. ``reserved`` is the number of replicas for which a pool that can do
     so holds room ahead of a peak, those that run included. An ``elastic`` component is scaled by
     the pool itself, between ``replicas`` and ``ceiling``, where a pool can do that.
+
+    ``files`` are texts by their path: one that begins with / lies exactly there, for pools of
+    images; any other in the directory that the environment variable ``CONFIG_DIR`` names. Each
+    secret is told as an environment variable of its name. Of a shared service X-Y a replica is told
+    ``X_Y_HOST`` and ``X_Y_PORT``; a pool that closes networks lets it reach that and no more.
+    ``offers`` are the shared services that the component itself is, for others in the pool.
 
     A replica is told ``variables``, the above, ``CLOUDMGR_REPLICA`` (its
     :attr:`ObservedReplica.id`), and nothing that the control plane itself keeps in its environment.
@@ -58,6 +98,10 @@ class ComponentWorkload:
     ceiling: int = 0
     reserved: int = 0
     elastic: bool = False
+    files: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, SecretValue] = field(default_factory=dict)
+    services: tuple[SharedService, ...] = ()
+    offers: tuple[str, ...] = ()
 
     @property
     def size(self) -> Resources:
@@ -68,7 +112,7 @@ class ComponentWorkload:
     def template_digest(self) -> str:
         """Names everything but the number of replicas: a change of it replaces running replicas."""
         content = _fields_of(self)
-        for name in ("replicas", "drain_seconds", "ceiling", "reserved", "elastic"):
+        for name in ("replicas", "drain_seconds", "ceiling", "reserved", "elastic", "offers"):
             del content[name]
         return _digest(content)
 
@@ -106,6 +150,8 @@ def _digest(content: object) -> str:
 
 def _fields_of(value: Any) -> dict[str, Any]:
     """As ``asdict``, but one level: that copies all there is, and every step compares digests."""
+    if isinstance(value, SecretValue):
+        return {"revision": value.revision}
     if not is_dataclass(value):
         return dict(value)
     return {field.name: getattr(value, field.name) for field in fields(value)}

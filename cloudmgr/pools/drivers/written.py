@@ -6,15 +6,24 @@ import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+from cloudmgr.pools.drivers.driver import (
+    ComponentWorkload,
+    SecretValue,
+    SharedService,
+    Workload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 def dump_workload(workload: Workload) -> str:
-    """``workload`` as JSON."""
-    return json.dumps(asdict(workload), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """``workload`` as JSON; of its secrets only which ones they are."""
+    content = asdict(workload)
+    for component in content["components"]:
+        for secret in component["secrets"].values():
+            del secret["value"]
+    return json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def load_workload(text: str) -> Workload:
@@ -35,7 +44,21 @@ def workload_of(content: Mapping[str, Any]) -> Workload:
 def component_of(content: Mapping[str, Any]) -> ComponentWorkload:
     """:raises KeyError: or TypeError, for what lacks something."""
     found = known(ComponentWorkload, content)
-    return ComponentWorkload(**{**found, "command": tuple(found["command"])})
+    secrets = found.get("secrets", {})
+    return ComponentWorkload(
+        **{
+            **found,
+            "command": tuple(found["command"]),
+            "secrets": {n: SecretValue(**known(SecretValue, s)) for n, s in secrets.items()},
+            "services": tuple(map(_service, found.get("services", ()))),
+            "offers": tuple(found.get("offers", ())),
+        }
+    )
+
+
+def _service(content: Mapping[str, Any]) -> SharedService:
+    found = known(SharedService, content)
+    return SharedService(**{**found, "addresses": tuple(found["addresses"])})
 
 
 def known(kind: type, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -228,7 +228,10 @@ def _keep_the_rest(given: list[dict[str, Any]], environment: Environment) -> Non
     for component in given:
         old = had.get(str(component.get("name")))
         if old is not None:
-            component["variables"] = dict(old.variables)
+            for name in ("variables", "files"):
+                component[name] = dict(getattr(old, name))
+            for name in ("secrets", "bindings"):
+                component[name] = list(getattr(old, name))
             component["startup_seconds"] = old.startup_seconds
 
 
