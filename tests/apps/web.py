@@ -78,6 +78,11 @@ def get(_: str) -> str:
         return file.read()
 
 
+def read(name: str) -> str:
+    with open(os.path.join(os.environ["CONFIG_DIR"], name), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+        return file.read()
+
+
 PAGES: "dict[str, Callable[[str], str]]" = {
     "/exit": leave,
     "/fill": fill,
@@ -85,6 +90,7 @@ PAGES: "dict[str, Callable[[str], str]]" = {
     "/get": get,
     "/hang": hang,
     "/put": put,
+    "/read": read,
     "/sick": lambda _: health("503"),
     "/slow": slow,
     "/well": lambda _: health("200"),

@@ -15,6 +15,7 @@ import logging
 import shutil
 import ssl
 from datetime import UTC, datetime
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,12 +173,17 @@ class Kubelets:
             address,
             self._directory / "logs" / meta["uid"],
             claims=lambda claim: self._claim_directory(meta["namespace"], claim),
+            fetch=partial(self._fetch, meta["namespace"]),
             report=report,
             warn=warn,
         )
         self.pods[meta["uid"]] = made
         self.by_name[meta["namespace"], meta["name"]] = made
         self._do(self._live(pod, made))
+
+    async def _fetch(self, namespace: str, plural: str, name: str) -> dict[str, str] | None:
+        answer = await self._api.get(f"/api/v1/namespaces/{namespace}/{plural}/{name}")
+        return answer.json().get("data") or {} if answer.status_code == 200 else None
 
     async def _live(self, pod: Object, made: Pod) -> None:
         try:

@@ -2,12 +2,14 @@
 
 What a real kubelet does and this does too: variables (also from fields of the pod), probes over
 HTTP, restarts with back-off, ``preStop`` sleep, SIGTERM, grace, SIGKILL, logs of this run and the
-last. Not: isolation, limits, volumes other than claims, more than one container.
+last, secrets and files of a ConfigMap. Not: isolation, limits, other volumes, more than one
+container.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import signal
 import ssl
@@ -48,6 +50,7 @@ class Pod:
     :param report: writes a status of the pod; called with the whole of it.
     :param warn: writes an event: reason and message.
     :param claims: the directory of each claim.
+    :param fetch: the data of an object of its namespace, by plural and name; None if there is none.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Pod:
         directory: Path,
         *,
         claims: Callable[[str], Path],
+        fetch: Callable[[str, str], Awaitable[dict[str, str] | None]],
         report: Callable[[dict[str, Any]], Awaitable[None]],
         warn: Callable[[str, str], Awaitable[None]],
     ) -> None:
@@ -64,6 +68,7 @@ class Pod:
         self.address = address
         self.directory = directory
         self._claims = claims
+        self._fetch = fetch
         self._report = report
         self._warn = warn
         self._container: dict[str, Any] = pod["spec"]["containers"][0]
@@ -74,6 +79,7 @@ class Pod:
         self._ready = False
         self._ready_since = stamp()
         self._started = False
+        self._variables: dict[str, str] = {}
         self._state: dict[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
         self._last: dict[str, Any] = {}
         self._saying = asyncio.Lock()
@@ -93,6 +99,8 @@ class Pod:
             return
         backoff = FIRST_BACKOFF
         while not self._ending.is_set():
+            if not await self._told():
+                continue
             await self._run(argv)
             if self._ending.is_set():
                 break
@@ -126,7 +134,7 @@ class Pod:
         with self.log(previous=False).open("wb") as log:
             self._process = process = await asyncio.create_subprocess_exec(
                 *argv,
-                env=self._environment(),
+                env=self._variables,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -216,20 +224,61 @@ class Pod:
         ports = {p.get("name"): p["containerPort"] for p in self._container.get("ports", [])}
         return int(ports[name])
 
-    def _environment(self) -> dict[str, str]:
+    async def _told(self) -> bool:
+        """Fetch what the container is to be told; without it, it waits and says why."""
+        try:
+            self._variables = await self._environment()
+        except LookupError as missing:
+            said = {"reason": "CreateContainerConfigError", "message": str(missing.args[0])}
+            if self._state != {"waiting": said}:
+                self._state = {"waiting": said}
+                await self.say()
+            await self._pause(HASTE)
+            return False
+        return True
+
+    async def _environment(self) -> dict[str, str]:
+        """:raises LookupError: in a kubelet's words."""
         paths = {
             mount["mountPath"]: str(self._claims(volume["persistentVolumeClaim"]["claimName"]))
             for mount in self._container.get("volumeMounts", [])
             for volume in self.pod["spec"].get("volumes", [])
             if volume["name"] == mount["name"] and "persistentVolumeClaim" in volume
         }
+        await self._mount_files(paths)
         found = {"PATH": os.defpath, "HOST": self.address, MARK: str(self.directory)}
         for variable in self._container.get("env", []):
-            field = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
+            kept = variable.get("valueFrom", {})
+            field = kept.get("fieldRef", {}).get("fieldPath")
             value = self._field(field) if field else variable.get("value", "")
+            if secret := kept.get("secretKeyRef"):
+                value = await self._kept("secret", secret["name"], secret["key"])
+                value = base64.b64decode(value).decode()
             # There is no file system of its own: a mount is the directory itself.
             found[variable["name"]] = paths.get(value, value)
         return found
+
+    async def _mount_files(self, paths: dict[str, str]) -> None:
+        """The files of a ConfigMap: under one directory, by the paths that they are to have."""
+        root = self.directory / "files"
+        for volume in self.pod["spec"].get("volumes", []):
+            for mount in self._container.get("volumeMounts", []):
+                if volume["name"] == mount["name"] and "configMap" in volume:
+                    name = volume["configMap"]["name"]
+                    place = mount["mountPath"].removeprefix("/")
+                    file, top = root / place, place.split("/")[0]
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    file.write_text(await self._kept("configmap", name, mount["subPath"]))
+                    paths[f"/{top}"] = str(root / top)
+
+    async def _kept(self, kind: str, name: str, key: str) -> str:
+        data = await self._fetch(f"{kind}s", name)
+        if data is None:
+            raise LookupError(f'{kind} "{name}" not found')
+        if key not in data:
+            place = f"{self.pod['metadata']['namespace']}/{name}"
+            raise LookupError(f"couldn't find key {key} in {kind.title()} {place}")
+        return data[key]
 
     def _field(self, path: str) -> str:
         return {"status.podIP": self.address, "status.hostIP": "127.0.0.1"}.get(path) or str(

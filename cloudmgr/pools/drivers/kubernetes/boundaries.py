@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from cloudmgr.pools.drivers.kubernetes.names import COMPONENT, ENVIRONMENT, POOL, binds
+
 if TYPE_CHECKING:
-    from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.driver import ComponentWorkload, SharedService, Workload
     from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
 
 Object = dict[str, Any]
@@ -72,3 +74,40 @@ def network(settings: KubernetesSettings) -> Object:
         "ingress": [{"from": [gateway, *outside, siblings]}],
         "egress": [{"to": [siblings]}, names],
     }
+
+
+def bound(workload: Workload, component: ComponentWorkload, prefix: str) -> Object | None:
+    """What a component may reach besides, and who may reach it: by shared services alone."""
+    mine = {ENVIRONMENT: workload.environment_id, COMPONENT: component.name}
+    spec: Object = {"podSelector": {"matchLabels": mine}, "policyTypes": []}
+    if component.services:
+        spec["policyTypes"].append("Egress")
+        spec["egress"] = [
+            {"to": _peers(service, prefix), "ports": [{"protocol": "TCP", "port": service.port}]}
+            for service in component.services
+        ]
+    if component.offers and component.port is not None:
+        spec["policyTypes"].append("Ingress")
+        # Whoever is bound says so itself, by a label that only cloudmgr can give.
+        users = [
+            {
+                "namespaceSelector": {"matchLabels": {POOL: prefix}},
+                "podSelector": {"matchLabels": {binds(name): "true"}},
+            }
+            for name in component.offers
+        ]
+        ports = [{"protocol": "TCP", "port": component.port}]
+        spec["ingress"] = [{"from": users, "ports": ports}]
+    return spec if spec["policyTypes"] else None
+
+
+def _peers(service: SharedService, prefix: str) -> list[Object]:
+    if not service.environment_id:
+        return [{"ipBlock": {"cidr": cidr}} for cidr in service.addresses]
+    there = {POOL: prefix, ENVIRONMENT: service.environment_id}
+    return [
+        {
+            "namespaceSelector": {"matchLabels": there},
+            "podSelector": {"matchLabels": {COMPONENT: service.component}},
+        }
+    ]

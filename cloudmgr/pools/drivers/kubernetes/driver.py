@@ -21,6 +21,7 @@ from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
 from cloudmgr.pools.drivers.kubernetes.kinds import (
     BARE,
     COUNTS,
+    SCALABLE,
     WATCHED,
     Kind,
     collection,
@@ -182,6 +183,8 @@ class KubernetesDriver:
             drift = reading.drifted(expected, found)
             if not drift or (workload and not workload.corrects_drift):
                 digest = reading.applied(workload, expected, found)
+            if reading.without_secret(pods):
+                digest = ""
         return reading.observed(
             environment_id,
             digest,
@@ -244,7 +247,10 @@ class KubernetesDriver:
         found = self._mirror.owned(workload.environment_id)
         storage.require_no_less(workload, found)
         wanted = self._objects(workload)
-        return found, wanted, reading.lacking(workload, wanted, found)
+        lacking = reading.lacking(workload, wanted, found)
+        for component in reading.without_secret(self._mirror.pods(workload.environment_id)):
+            lacking |= {m.key for m in wanted if m.kind in SCALABLE and m.name == component}
+        return found, wanted, lacking
 
     def _live(self, manifest: Manifest) -> dict[str, object] | None:
         page = self._cluster.list(

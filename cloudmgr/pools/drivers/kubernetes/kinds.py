@@ -13,6 +13,7 @@ class Kind(StrEnum):
     LIMITS = "LimitRange"
     NETWORK = "NetworkPolicy"
     ACCOUNT = "ServiceAccount"
+    CONFIG = "ConfigMap"
     SECRET = "Secret"  # noqa: S105 - the name of a kind
     SERVICE = "Service"
     BUDGET = "PodDisruptionBudget"
@@ -32,6 +33,7 @@ _WHERE = {
     Kind.LIMITS: (_CORE, "limitranges"),
     Kind.NETWORK: ("/apis/networking.k8s.io/v1", "networkpolicies"),
     Kind.ACCOUNT: (_CORE, "serviceaccounts"),
+    Kind.CONFIG: (_CORE, "configmaps"),
     Kind.SECRET: (_CORE, "secrets"),
     Kind.SERVICE: (_CORE, "services"),
     Kind.BUDGET: ("/apis/policy/v1", "poddisruptionbudgets"),
@@ -52,7 +54,8 @@ WATCHED = tuple(kind for kind in Kind if kind is not Kind.SECRET)
 COUNTS = {Kind.DEPLOYMENT: "replicas", Kind.STATEFUL: "replicas", Kind.AUTOSCALER: "minReplicas"}
 # Those of which nothing but names, labels and annotations is looked at.
 BARE = frozenset({
-    Kind.NAMESPACE, Kind.QUOTA, Kind.LIMITS, Kind.NETWORK, Kind.ACCOUNT, Kind.SERVICE, Kind.BUDGET,
+    Kind.NAMESPACE, Kind.QUOTA, Kind.LIMITS, Kind.NETWORK, Kind.ACCOUNT, Kind.CONFIG, Kind.SERVICE,
+    Kind.BUDGET,
 })  # fmt: skip
 
 

@@ -12,7 +12,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cloudmgr.pools.drivers.kubernetes.boundaries import limits, network, quota
+from cloudmgr.pools.drivers.kubernetes import told
+from cloudmgr.pools.drivers.kubernetes.boundaries import bound, limits, network, quota
 from cloudmgr.pools.drivers.kubernetes.kinds import COUNTS, Kind, api_version
 from cloudmgr.pools.drivers.kubernetes.names import (
     ACCOUNT,
@@ -172,6 +173,11 @@ def _contents(
         if component.port is not None:
             ports = [{"name": "http", "port": 80, "targetPort": "http", "protocol": "TCP"}]
             yield Kind.SERVICE, component.name, {"spec": {"selector": selector, "ports": ports}}
+        around = bound(workload, component, settings.prefix)
+        if around:
+            yield Kind.NETWORK, component.name, {"spec": around}
+        if component.files:
+            yield Kind.CONFIG, component.name, told.configuration(component)
         template = pod(workload, component, settings, settle)
         spec: Object = {
             "replicas": component.replicas,

@@ -18,6 +18,7 @@ COMPONENT = "cloudmgr.io/component"
 # A pod that bears it runs for nobody: it holds room for this environment.
 HOLDS = "cloudmgr.io/holds"
 DIGEST = "cloudmgr.io/digest"
+TOLD = "cloudmgr.io/told"  # of a pod: names the files and secrets that it was started with
 WORKLOAD = "cloudmgr.io/workload"
 SIZES = "cloudmgr.io/sizes"  # of a claim: what it had before it grew, as `1@<until>`, oldest first
 COST = "controller.kubernetes.io/pod-deletion-cost"
@@ -47,6 +48,16 @@ def namespace_of(prefix: str, environment_id: str) -> str:
 def room_of(prefix: str) -> str:
     """The namespace of the pods that hold room; no environment's."""
     return f"{prefix}-room"
+
+
+def secret_of(component: str) -> str:
+    """The Secret of a component; no other of ours is called so."""
+    return f"{component}-secrets"
+
+
+def binds(service: str) -> str:
+    """The label of a pod that is bound to a shared service."""
+    return f"cloudmgr.io/binds.{service}"
 
 
 def labels_of(workload: Workload, prefix: str) -> dict[str, str]:

@@ -6,10 +6,13 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.errors import Permanent
+from cloudmgr.pools.drivers.kubernetes import told
 from cloudmgr.pools.drivers.kubernetes.names import (
     ACCOUNT,
     COMPONENT,
     ENVIRONMENT,
+    TOLD,
+    binds,
     is_label,
     labels_of,
 )
@@ -31,7 +34,11 @@ _PRIORITIES = {1: "cloudmgr-low", 2: "cloudmgr-normal", 3: "cloudmgr-high", 4: "
 def pod(
     workload: Workload, component: ComponentWorkload, settings: KubernetesSettings, settle: float
 ) -> Object:
-    labels = {**labels_of(workload, settings.prefix), COMPONENT: component.name}
+    labels = {
+        **labels_of(workload, settings.prefix),
+        COMPONENT: component.name,
+        **{binds(service.name): "true" for service in component.services},
+    }
     same = {"matchLabels": {ENVIRONMENT: workload.environment_id, COMPONENT: component.name}}
     spec: Object = {
         "serviceAccountName": ACCOUNT,
@@ -52,20 +59,26 @@ def pod(
             }
             for key in ("kubernetes.io/hostname", "topology.kubernetes.io/zone")
         ],
-        "containers": [_container(component, settle)],
+        "containers": [_container(component, settings, settle)],
     }
+    if component.files:
+        spec["volumes"] = told.volumes(component)
     if settings.node_selector:
         spec["nodeSelector"] = dict(settings.node_selector)
     if workload.criticality:
         spec["priorityClassName"] = _PRIORITIES[workload.criticality]
-    return {"metadata": {"labels": labels}, "spec": spec}
+    metadata: Object = {"labels": labels}
+    if digest := told.digest(component):
+        metadata["annotations"] = {TOLD: digest}
+    return {"metadata": metadata, "spec": spec}
 
 
-def _container(component: ComponentWorkload, settle: float) -> Object:
-    told: dict[str, Object] = {
+def _container(component: ComponentWorkload, settings: KubernetesSettings, settle: float) -> Object:
+    env: dict[str, Object] = {
         name: {"name": name, "value": value} for name, value in component.variables.items()
     }
-    told["CLOUDMGR_REPLICA"] = {
+    env |= told.variables(component, settings.prefix)
+    env["CLOUDMGR_REPLICA"] = {
         "name": "CLOUDMGR_REPLICA",
         "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}},
     }
@@ -81,7 +94,7 @@ def _container(component: ComponentWorkload, settle: float) -> Object:
         "lifecycle": {"preStop": {"sleep": {"seconds": math.ceil(settle)}}},
     }
     if component.port is not None:
-        told["PORT"] = {"name": "PORT", "value": str(component.port)}
+        env["PORT"] = {"name": "PORT", "value": str(component.port)}
         container["ports"] = [{"name": "http", "containerPort": component.port, "protocol": "TCP"}]
         asked = {"httpGet": {"path": component.health_path, "port": "http"}, "timeoutSeconds": 2}
         container["startupProbe"] = {
@@ -89,10 +102,13 @@ def _container(component: ComponentWorkload, settle: float) -> Object:
         }  # fmt: skip
         container["readinessProbe"] = {**asked, "periodSeconds": 2, "failureThreshold": 3}
         container["livenessProbe"] = {**asked, "periodSeconds": 5, "failureThreshold": 12}
+    mounts = told.mounts(component)
     if component.storage_gib:
-        told["DATA_DIR"] = {"name": "DATA_DIR", "value": _DATA}
-        container["volumeMounts"] = [{"name": "data", "mountPath": _DATA}]
-    container["env"] = [told[name] for name in sorted(told)]
+        env["DATA_DIR"] = {"name": "DATA_DIR", "value": _DATA}
+        mounts = [{"name": "data", "mountPath": _DATA}, *mounts]
+    if mounts:
+        container["volumeMounts"] = mounts
+    container["env"] = [env[name] for name in sorted(env)]
     return container
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.pools.capacity import Capacity, Host, Resources
 from cloudmgr.pools.drivers.driver import ObservedReplica, ObservedWorkload, ReplicaState
 from cloudmgr.pools.drivers.kubernetes.kinds import SCALABLE, Kind
+from cloudmgr.pools.drivers.kubernetes.names import secret_of
 from cloudmgr.pools.drivers.kubernetes.ownership import changed
 
 if TYPE_CHECKING:
@@ -79,6 +80,18 @@ def lacking(
     if workload.corrects_drift:
         keys |= {manifest.key for manifest, _ in drifted(expected, found)}
     return keys
+
+
+def without_secret(pods: Iterable[SeenPod]) -> set[str]:
+    """Components of which a pod cannot start, since somebody has taken their Secret away.
+
+    Secrets are not watched: it is seen by what a kubelet says.
+    """
+    return {
+        pod.component
+        for pod in pods
+        if f'secret "{secret_of(pod.component)}" not found' in pod.waiting and not pod.deleting
+    }
 
 
 def drifted(

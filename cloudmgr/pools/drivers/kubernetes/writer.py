@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.errors import NotFound, Temporary
 from cloudmgr.pools.drivers.kubernetes import names as words
-from cloudmgr.pools.drivers.kubernetes import reading, seen, storage
+from cloudmgr.pools.drivers.kubernetes import reading, seen, storage, told
 from cloudmgr.pools.drivers.kubernetes.kinds import (
     COUNTS,
     SCALABLE,
@@ -16,12 +16,13 @@ from cloudmgr.pools.drivers.kubernetes.kinds import (
     path,
 )
 from cloudmgr.pools.drivers.kubernetes.manifests import registry_secret, room
+from cloudmgr.pools.drivers.written import load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from cloudmgr.clock import Clock
-    from cloudmgr.pools.drivers.driver import Workload
+    from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
     from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
     from cloudmgr.pools.drivers.kubernetes.manifests import Manifest
     from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
@@ -60,12 +61,17 @@ class Writer:
 
         :raises Temporary: it must be begun again.
         """
+        components = {c.name: c for c in workload.components}
         try:
+            if wanted[0].key in lacking:
+                self._forget_secrets(components, wanted[0], found)
             for manifest in wanted:
                 if manifest.key in lacking:
                     self._fewer(manifest, found)
                     if manifest.kind is Kind.STATEFUL:
                         self._make_room(manifest.name, workload, found)
+                    if manifest.kind in SCALABLE and not manifest.holds:
+                        self._write_secrets(components[manifest.name], manifest)
                     self._write(manifest, found.get(manifest.key))
                 elif manifest.replicas is not None:
                     self._scale(manifest, found[manifest.key])
@@ -75,6 +81,35 @@ class Writer:
             ) from error
         for extra in reading.surplus(wanted, found):
             self._cluster.delete(path(extra.kind, extra.namespace, extra.name), extra.uid)
+
+    def _write_secrets(self, component: ComponentWorkload, manifest: Manifest) -> None:
+        """Whatever changes its secrets changes what runs, too: they are written with it."""
+        if component.secrets:
+            secret = told.secret(component, manifest.body["metadata"]["labels"])
+            where = path(Kind.SECRET, manifest.namespace, secret["metadata"]["name"])
+            self._cluster.apply(where, secret)
+
+    def _forget_secrets(
+        self,
+        components: Mapping[str, ComponentWorkload],
+        namespace: Manifest,
+        found: Mapping[tuple[Kind, str], Owned],
+    ) -> None:
+        """Empty what a component no longer has.
+
+        Before all else: what it had is known only by what its namespace says until it is written.
+        """
+        there = found.get(namespace.key)
+        try:
+            before = load_workload(there.workload).components if there and there.workload else ()
+        except ValueError:
+            return  # somebody else wrote there
+        for had in before:
+            now = components.get(had.name)
+            if had.secrets and not (now and now.secrets):
+                none = told.secret(replace(had, secrets={}), namespace.body["metadata"]["labels"])
+                where = path(Kind.SECRET, namespace.name, none["metadata"]["name"])
+                self._cluster.apply(where, none)
 
     def _write(self, manifest: Manifest, there: Owned | None) -> None:
         if manifest.kind is Kind.ACCOUNT and self._registry:

@@ -310,6 +310,22 @@ def _require_commands(workload: Workload) -> None:
                 hint="give the component a command, or place it on a Kubernetes pool",
                 path=f"components[{index}].image",
             )
+        if any(name.startswith("/") for name in component.files):
+            raise Permanent(
+                f"{component.name} wants files at the root, and this pool runs processes",
+                code="unsupported",
+                hint="give them paths without the first /, and look for them in CONFIG_DIR",
+                path=f"components[{index}].files",
+            )
+        hosted = [service.name for service in component.services if service.environment_id]
+        if hosted:
+            raise Permanent(
+                f"{component.name} is bound to {', '.join(hosted)}, which an environment offers, "
+                "and this pool leads from none to another",
+                code="unsupported",
+                hint="place both on a Kubernetes pool, or have the service by its address",
+                path=f"components[{index}].services",
+            )
 
 
 def _not_elastic(wanted: Wanted | None) -> tuple[str, ...]:

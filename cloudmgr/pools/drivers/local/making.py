@@ -11,8 +11,13 @@ from cloudmgr.pools.drivers.local.process import CannotStartError, Process
 from cloudmgr.pools.drivers.local.records import Replica
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
     from cloudmgr.pools.drivers.local.floor import Floor
+
+
+_CONFIG = "config"  # within the working directory of a replica
 
 
 def recorded(
@@ -52,6 +57,7 @@ def make(replica: Replica, environment_id: str, floor: Floor) -> Process:
     log = floor.files.log(environment_id, component.name, replica.slot)
     try:
         run.mkdir(mode=0o700, parents=True)
+        _write_files(component, run / _CONFIG)
         log.parent.mkdir(mode=0o700, exist_ok=True)
         variables = _variables(replica, environment_id, floor)
         # Here, since within its limits it is the shell that would not find it.
@@ -62,6 +68,13 @@ def make(replica: Replica, environment_id: str, floor: Floor) -> Process:
         raise CannotStartError(f"it cannot be started: {error.strerror or error}") from error
 
 
+def _write_files(component: ComponentWorkload, directory: Path) -> None:
+    for name, text in component.files.items():
+        file = directory / name
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.write_bytes(text.encode("utf-8", "surrogatepass"))
+
+
 def _variables(replica: Replica, environment_id: str, floor: Floor) -> dict[str, str]:
     component = replica.component
     run = str(floor.files.run(environment_id, replica.id))
@@ -70,11 +83,19 @@ def _variables(replica: Replica, environment_id: str, floor: Floor) -> dict[str,
         "HOME": run,
         "TMPDIR": run,
         **component.variables,
+        **{
+            name: value
+            for service in component.services
+            for name, value in service.variables(service.host, service.port).items()
+        },
+        **{name: secret.value or "" for name, secret in component.secrets.items()},
         process.REPLICA: replica.id,
         process.POOL: floor.pool,
     }
     if replica.port is not None:
         variables["PORT"] = str(replica.port)
+    if component.files:
+        variables["CONFIG_DIR"] = str(floor.files.run(environment_id, replica.id) / _CONFIG)
     if component.storage_gib > 0:
         data = floor.files.data(environment_id, component.name, replica.slot)
         data.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloudmgr.pools.drivers.driver import SecretValue, SharedService
 from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes.kinds import Kind
 from cloudmgr.pools.drivers.kubernetes.manifests import Manifest, manifests
 from cloudmgr.pools.drivers.kubernetes.names import namespace_of
-from cloudmgr.pools.drivers.written import load_workload
+from cloudmgr.pools.drivers.written import dump_workload, load_workload
 from tests.pools.drivers.kubernetes.objects import SETTINGS, STORE, WEB, workload
 
 
@@ -134,3 +135,105 @@ def test_every_environment_has_a_namespace_that_can_be(environment_id: str) -> N
     assert name.replace("-", "").isalnum()
     assert name == name.lower()
     assert not name.endswith("-")
+
+
+SSO = SharedService("city-sso", 443, "sso.gov", ("192.0.2.0/28", "2001:db8::/64"))
+HOSTED = SharedService("forms", 8080, environment_id="env_f1", component="api")
+
+
+def test_files_lie_where_they_are_looked_for() -> None:
+    objects = made(replace(WEB, files={"/etc/nginx/nginx.conf": "a", "app/x.ini": "b"}))
+    data = objects[Kind.CONFIG, "web"].body["data"]
+    spec = pod_of(objects[Kind.DEPLOYMENT, "web"])
+    assert spec["volumes"] == [{"name": "files", "configMap": {"name": "web"}}]
+    (container,) = spec["containers"]
+    assert {m["mountPath"]: data[m["subPath"]] for m in container["volumeMounts"]} == {
+        "/etc/nginx/nginx.conf": "a",
+        "/config/app/x.ini": "b",
+    }
+    assert all(m["readOnly"] for m in container["volumeMounts"])
+
+
+def test_files_do_not_push_the_storage_aside() -> None:
+    objects = made(replace(STORE, files={"x.ini": "b"}))
+    (container,) = pod_of(objects[Kind.STATEFUL, "store"])["containers"]
+    assert [m["mountPath"] for m in container["volumeMounts"]] == ["/data", "/config/x.ini"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"a": "2"}, "secrets": {"KEY": SecretValue("r1")}},
+        {"files": {"a": "1"}, "secrets": {"KEY": SecretValue("r2")}},
+        {"files": {}, "secrets": {"KEY": SecretValue("r1")}},
+        {"files": {"a": "1"}, "secrets": {}},
+    ],
+)
+def test_other_texts_and_secrets_make_other_pods(change: dict[str, Any]) -> None:
+    key = Kind.DEPLOYMENT, "web"
+    known = replace(WEB, files={"a": "1"}, secrets={"KEY": SecretValue("r1", "x")})
+    assert (
+        made(known)[key].body["spec"]["template"]
+        != (made(replace(known, **change))[key].body["spec"]["template"])
+    )
+
+
+def test_a_value_is_in_none_of_the_objects_that_are_watched() -> None:
+    secrets = {"KEY": SecretValue("r1", "do not tell")}
+    known, unknown = (
+        made(replace(WEB, secrets={"KEY": each})) for each in (secrets["KEY"], SecretValue("r1"))
+    )
+    assert known == unknown
+    assert "do not tell" not in str([m.body for m in known.values()])
+
+
+def test_who_is_bound_reaches_that_service_and_no_more() -> None:
+    objects = made(replace(WEB, services=(SSO, HOSTED)), STORE)
+    around = objects[Kind.NETWORK, "web"].body["spec"]
+    assert around["policyTypes"] == ["Egress"]
+    assert around["podSelector"]["matchLabels"][words.COMPONENT] == "web"
+    outside, inside = around["egress"]
+    assert outside == {
+        "to": [{"ipBlock": {"cidr": "192.0.2.0/28"}}, {"ipBlock": {"cidr": "2001:db8::/64"}}],
+        "ports": [{"protocol": "TCP", "port": 443}],
+    }
+    (peer,) = inside["to"]
+    assert inside["ports"] == [{"protocol": "TCP", "port": 8080}]
+    assert peer["namespaceSelector"]["matchLabels"] == {
+        words.POOL: SETTINGS.prefix,
+        words.ENVIRONMENT: "env_f1",
+    }
+    assert peer["podSelector"]["matchLabels"] == {words.COMPONENT: "api"}
+    assert (Kind.NETWORK, "store") not in objects
+    (container,) = pod_of(objects[Kind.DEPLOYMENT, "web"])["containers"]
+    told = {e["name"]: e.get("value") for e in container["env"]}
+    assert (told["CITY_SSO_HOST"], told["CITY_SSO_PORT"]) == ("sso.gov", "443")
+    namespace = namespace_of(SETTINGS.prefix, "env_f1")
+    assert (told["FORMS_HOST"], told["FORMS_PORT"]) == (f"api.{namespace}.svc", "80")
+
+
+def test_a_shared_service_lets_in_who_is_bound_to_it() -> None:
+    """Each side by the labels of the other, so that none is written when the other comes."""
+    offered = made(replace(WEB, offers=("forms",)))[Kind.NETWORK, "web"].body["spec"]
+    assert offered["policyTypes"] == ["Ingress"]
+    (rule,) = offered["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": WEB.port}]
+    (peer,) = rule["from"]
+    bound = made(replace(WEB, services=(HOSTED,)))[Kind.DEPLOYMENT, "web"].body["spec"]
+    wanted = peer["podSelector"]["matchLabels"].items()
+    assert wanted <= bound["template"]["metadata"]["labels"].items()
+    assert not wanted <= bound["selector"]["matchLabels"].items()
+    assert peer["namespaceSelector"]["matchLabels"] == {words.POOL: SETTINGS.prefix}
+
+
+def test_what_is_written_down_is_read_again() -> None:
+    full = replace(
+        WEB,
+        files={"a": "1"},
+        secrets={"KEY": SecretValue("r1", "x")},
+        services=(SSO, HOSTED),
+        offers=("forms",),
+    )
+    kept = load_workload(dump_workload(workload(full)))
+    assert kept.digest == workload(full).digest
+    assert kept.components[0] == replace(full, secrets={"KEY": SecretValue("r1")})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudmgr.errors import Temporary
+from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.pools.drivers.kubernetes.settings import Timing
 from tests.conftest import chart_rules
 from tests.pools.grounds import applied, settled, workload
@@ -63,7 +64,11 @@ def whole_life(ground: KubernetesGround, driver: KubernetesDriver, environment_i
     def apply(*components: Any) -> None:
         applied(driver, workload(*components, id=environment_id))
 
-    apply(web, store, *extra)
+    told = {
+        "files": {"app.ini": "x = 1"},
+        "services": (SharedService("sso", 443, "sso.gov", ("192.0.2.0/28",)),),
+    }
+    apply(ground.web(**told), store, *extra)
     settled(driver, 2, environment_id)
     apply(ground.web(elastic=True), store)
     apply(ground.web(elastic=True, ceiling=9), store)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.errors import Temporary
+from cloudmgr.pools.drivers.driver import SecretValue
 from cloudmgr.pools.drivers.kubernetes.names import namespace_of
 from tests.conftest import chart_rules
 from tests.labs.kubernetes.tenancy import tenant
@@ -287,14 +288,13 @@ def test_no_more_pods_than_were_approved(town: Tenant) -> None:
 
 
 def test_the_environment_next_door_is_not_seen(town: Tenant, ground: KubernetesGround) -> None:
-    ground.driver.apply(workload(ground.web(), id="env_other"))
+    kept = {"KEY": SecretValue("r1", "theirs")}
+    ground.driver.apply(workload(ground.web(secrets=kept), id="env_other"))
     (neighbour,) = settled(ground.driver, 1, "env_other")
     other = Tenant(town.api, namespace_of(ground.prefix, "env_other"))
     with ground.lab.client() as api:
         pods = api.get(other.path(CORE, "pods")).json()["items"]
-        api.post(
-            other.path(CORE, "secrets"), json={"metadata": {"name": "theirs"}}
-        ).raise_for_status()
+        api.get(other.path(CORE, "secrets", "web-secrets")).raise_for_status()
     assert neighbour.id == pods[0]["metadata"]["uid"]
     web = pods[0]["metadata"]["name"]
     forbidden = (
@@ -303,7 +303,7 @@ def test_the_environment_next_door_is_not_seen(town: Tenant, ground: KubernetesG
         ("GET", "/api/v1/pods"),
         ("GET", "/api/v1/nodes"),
         ("GET", other.path(CORE, "secrets")),
-        ("GET", other.path(CORE, "secrets", "theirs")),
+        ("GET", other.path(CORE, "secrets", "web-secrets")),
         ("GET", other.path(CORE, "pods", f"{web}/log")),
         ("GET", other.path(CORE, "pods", f"{web}/exec?command=id&stdout=1")),
         ("POST", other.path(CORE, "pods", f"{web}/exec?command=id&stdout=1")),
