@@ -242,6 +242,7 @@ def test_our_labels_are_ours(town: Tenant) -> None:
     for labels in (
         {"cloudmgr.io/pool": "x"},
         {"cloudmgr.io/anything": "x"},
+        {"cloudmgr.io/binds.city-sso": "true"},
         {"pod-security.kubernetes.io/enforce": "privileged"},
         {"app.kubernetes.io/managed-by": "cloudmgr"},
     ):
