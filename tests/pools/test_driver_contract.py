@@ -6,6 +6,7 @@ A new kind of pool needs a ground in ``grounds.py`` and its name in ``conftest.p
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -365,12 +366,18 @@ def test_two_control_planes_see_one_pool_and_either_may_apply(ground: Ground) ->
     until(lambda: ground.driver.observe("env_exam") is None)
 
 
-def test_what_runs_survives_that_the_driver_is_closed(ground: Ground) -> None:
-    ground.driver.apply(workload(ground.web(replicas=2)))
+@pytest.mark.parametrize("storage", [0, 1])
+def test_what_runs_survives_that_the_driver_is_closed(ground: Ground, storage: int) -> None:
+    ground.driver.apply(workload(ground.web(replicas=2, storage_gib=storage)))
     replicas = settled(ground.driver, 2)
     ground.driver.close()
     assert ground.get(replicas[0])[0] == 200
 
     other = ground.another()
-    assert settled(other, 2) == replicas
-    assert {a.id for a in held(other)} == {r.id for r in replicas}
+    again = settled(other, 2)
+    assert [r.slot for r in again] == [0, 1]
+    if storage:
+        assert again == replicas
+    # Which of two without storage is which need not be remembered.
+    assert {r.id: replace(r, slot=0) for r in again} == {r.id: replace(r, slot=0) for r in replicas}
+    assert {r.id for r in replicas} <= {a.id for a in held(other)}

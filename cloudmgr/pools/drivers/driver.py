@@ -172,6 +172,7 @@ class ObservedReplica:
     """One incarnation of a replica slot as the pool has it now; ``id`` names it for ever.
 
     A slot may have several at once: one that drains, one that serves, one that is to replace it.
+    A driver that starts anew knows the slots of those with storage; the others it may count again.
     Whether a run after a failure is another incarnation is the pool's: where its room is kept for
     it meanwhile it is the same one, and its allocation goes on.
     ``restarts`` counts how often the slot was started again after a failure; ``message`` is a
