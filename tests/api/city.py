@@ -40,7 +40,7 @@ from tests.builders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from fastapi import FastAPI
     from sqlalchemy import Connection
@@ -55,6 +55,7 @@ PASSWORD = "correct horse battery"
 EVERY_SCOPE = frozenset(Scope) - {Scope.PORTAL}
 OURS, THEIRS = "dep_exam", "dep_tax"
 MONTH = "2026-05"
+_OPERATIONS: dict[frozenset[tuple[str, str | None]], tuple[Operation, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,20 @@ class City:
 
     def operations(self) -> Iterator[Operation]:
         """Every operation of the application, with the example of its body."""
+        # The document takes half a second to make, and is the same of the same operations.
+        contexts = [
+            context
+            for context in iter_route_contexts(self.app.routes)
+            if isinstance(context.original_route, APIRoute)
+        ]
+        known = frozenset((context.unique_id, context.path) for context in contexts)
+        if known not in _OPERATIONS:
+            _OPERATIONS[known] = tuple(self._operations(contexts))
+        yield from _OPERATIONS[known]
+
+    def _operations(self, contexts: Iterable[Any]) -> Iterator[Operation]:
         document = self.app.openapi()
-        for context in iter_route_contexts(self.app.routes):
-            if not isinstance(context.original_route, APIRoute):
-                continue
+        for context in contexts:
             dependant = context.dependant
             (action,) = declared(dependant)
             for method in sorted(context.methods or ()):
