@@ -18,6 +18,9 @@ INSTALL_SELF := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 UV_VERSION := 0.13.9
 ARGS ?=
 WORKERS ?= 2
+# What Python has compiled is kept, even where it is told not to: dozens of processes that the tests
+# and the demo start would each compile all of cloudmgr again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help:  ## List what can be made

@@ -11,8 +11,8 @@ import yaml
 from hypothesis import HealthCheck, settings
 
 from cloudmgr.db.engine import Database
-from cloudmgr.db.types import metadata
 from tests import postgres
+from tests.databases import file_with_tables, fresh_with_tables, hurried
 from tests.fakes import ManualClock
 from tests.postgres import free_port as free_port  # noqa: PLC0414 - where tests look for it
 
@@ -65,11 +65,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return postgres.fresh(request.getfixturevalue("postgres_url"))
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def tables_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """As ``database_url``, with all tables that the imported stores define."""
+    if request.param == "sqlite":
+        return file_with_tables(tmp_path / "test.db")
+    return fresh_with_tables(request.getfixturevalue("postgres_url"))
+
+
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(tables_url: str) -> Iterator[Database]:
     """A database with all tables that the imported stores define."""
-    database = Database(database_url)
-    metadata.create_all(database.engine)
+    database = hurried(Database(tables_url))
     yield database
     database.close()
 
@@ -77,8 +84,7 @@ def database(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Database]:
     """As ``database``, on SQLite alone: for tests that are not about storage."""
-    database = Database(f"sqlite:///{tmp_path / 'test.db'}")
-    metadata.create_all(database.engine)
+    database = hurried(Database(file_with_tables(tmp_path / "test.db")))
     yield database
     database.close()
 

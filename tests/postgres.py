@@ -73,11 +73,11 @@ def server(programs: Path, *, durable: bool) -> Iterator[str]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def fresh(url: str) -> str:
-    """The address of a new, empty database on the server ``url``."""
+def fresh(url: str, template: str = "template1") -> str:
+    """The address of a new database on the server ``url``: empty, or as its ``template`` is."""
     name = f"t{uuid.uuid4().hex[:12]}"
     admin = create_engine(url, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
     admin.dispose()
     return url.rsplit("/", 1)[0] + f"/{name}"

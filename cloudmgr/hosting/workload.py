@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 REQUIRED = ("Applied", "Available")
 NO_DRIVER = "no-driver"
 _REFUSED = "Refused"
+# A pool that answers, if only that it will not do it now, was reached.
+_BY_CODE = {NO_DRIVER: "NoDriver", "pool-unreachable": "PoolUnreachable"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +144,11 @@ def status(
 def failed(environment: Environment, error: CloudmgrError, now: datetime) -> EnvironmentStatus:
     """What is to be said when the pool could not be told or asked: False for good, else Unknown."""
     lasting = isinstance(error, Permanent)
-    reason = "NoDriver" if error.code == NO_DRIVER else _REFUSED if lasting else "PoolUnreachable"
+    otherwise = _REFUSED if lasting else "NotNow"
     condition = Condition(
         "Applied",
         Status.FALSE if lasting else Status.UNKNOWN,
-        reason,
+        _BY_CODE.get(error.code, otherwise),
         f"{error.message}. {error.hint}".rstrip(". ") + ".",
         environment.generation,
         now,

@@ -23,6 +23,8 @@ from cloudmgr.identity.user import Role, Scope, User
 from cloudmgr.interval import Interval
 from cloudmgr.metering.usage import Owner
 from cloudmgr.scaling.orders import ScalingDecision
+from cloudmgr.wiring.control_plane import ControlPlane
+from cloudmgr.wiring.settings import Settings
 from tests.builders import (
     CREATED,
     a_department,
@@ -38,23 +40,26 @@ from tests.builders import (
     an_account,
     an_environment,
 )
+from tests.databases import hurried
+from tests.fakes import ManualClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from fastapi import FastAPI
     from sqlalchemy import Connection
 
     from cloudmgr.api.services import Services
+    from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
     from cloudmgr.identity.access import Action
-    from cloudmgr.wiring.control_plane import ControlPlane
-    from tests.fakes import ManualClock
 
 PASSWORD = "correct horse battery"
 EVERY_SCOPE = frozenset(Scope) - {Scope.PORTAL}
 OURS, THEIRS = "dep_exam", "dep_tax"
 MONTH = "2026-05"
+_OPERATIONS: dict[frozenset[tuple[str, str | None]], tuple[Operation, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,9 @@ class City:
     theirs: dict[str, str] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict)
 
+    def close(self) -> None:
+        self.database.close()
+
     def client(self, login: str | None = None, **headers: str) -> TestClient:
         """A client that acts with the token of ``login``, or without any."""
         if login is not None:
@@ -112,10 +120,20 @@ class City:
 
     def operations(self) -> Iterator[Operation]:
         """Every operation of the application, with the example of its body."""
+        # The document takes half a second to make, and is the same of the same operations.
+        contexts = [
+            context
+            for context in iter_route_contexts(self.app.routes)
+            if isinstance(context.original_route, APIRoute)
+        ]
+        known = frozenset((context.unique_id, context.path) for context in contexts)
+        if known not in _OPERATIONS:
+            _OPERATIONS[known] = tuple(self._operations(contexts))
+        yield from _OPERATIONS[known]
+
+    def _operations(self, contexts: Iterable[Any]) -> Iterator[Operation]:
         document = self.app.openapi()
-        for context in iter_route_contexts(self.app.routes):
-            if not isinstance(context.original_route, APIRoute):
-                continue
+        for context in contexts:
             dependant = context.dependant
             (action,) = declared(dependant)
             for method in sorted(context.methods or ()):
@@ -151,8 +169,33 @@ def _example(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:
     return document["components"]["schemas"][name].get("examples", [{}])[0]
 
 
-def a_city(plane: ControlPlane, clock: ManualClock) -> City:
-    """A city over a control plane that is never started, with its people:
+class _ManualSettings(Settings):
+    def make_clock(self) -> Clock:
+        return ManualClock()
+
+
+def unseeded(
+    state: Path, database_url: str, build: Callable[[Services], FastAPI] = create_app
+) -> City:
+    """The application, as ``build`` makes it, over a control plane that is never started.
+
+    :param database_url: a database with all tables; who is who in it is not known yet.
+    """
+    plane = ControlPlane(_ManualSettings(state_dir=state, database_url=database_url))
+    hurried(plane.database)
+    clock = plane.clock
+    assert isinstance(clock, ManualClock)
+    services = plane.services
+    services = replace(
+        services,
+        # People's tokens live by the machine's clock, which no test can move.
+        authenticator=Authenticator(services.users, services.tokens, clock, Effort(16, 8, 1)),
+    )
+    return City(plane.database, clock, services, build(services))
+
+
+def a_city(state: Path, database_url: str) -> City:
+    """A city with its people:
 
     - ``officer`` and ``approver`` of ours, ``their-officer`` of theirs;
     - ``operator``, ``finance``, ``auditor`` and ``root`` (administrator), of no department;
@@ -160,13 +203,8 @@ def a_city(plane: ControlPlane, clock: ManualClock) -> City:
 
     Each has a token of that login's with every scope, and the password ``PASSWORD``.
     """
-    services = plane.services
-    services = replace(
-        services,
-        # People's tokens live by the machine's clock, which no test can move.
-        authenticator=Authenticator(services.users, services.tokens, clock, Effort(16, 8, 1)),
-    )
-    city = City(plane.database, clock, services, create_app(services))
+    city = unseeded(state, database_url)
+    services = city.services
     with city.database.write() as tx:
         city.ours.update(_department(city, tx, OURS, "教育考试院", "officer"))
         city.theirs.update(_department(city, tx, THEIRS, "税务局", "their-officer"))

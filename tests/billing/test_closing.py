@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from cloudmgr.billing.closing import Closing
 from cloudmgr.billing.periods import billing_period, period_after
 from cloudmgr.billing.rating import Category, exact_cost
 from cloudmgr.db.engine import Database
-from cloudmgr.db.types import metadata
 from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary, Unpriced
 from cloudmgr.interval import Interval
 from cloudmgr.money import exact_sum, to_cents
@@ -27,6 +27,7 @@ from cloudmgr.pools.capacity import Resources
 from tests.billing.finance import HOUR, SHANGHAI, Finance
 from tests.billing.worlds import account_of, price_lists, usage
 from tests.builders import a_record, an_allocation
+from tests.databases import file_with_tables, hurried
 
 if TYPE_CHECKING:
     from cloudmgr.metering.usage import UsageRecord
@@ -255,9 +256,8 @@ def test_however_usage_arrives_the_closed_month_is_the_same_and_adds_up(
     for arrived in (records, shuffled):
         with (
             TemporaryDirectory() as folder,
-            closing(Database(f"sqlite:///{folder}/books.db")) as database,
+            closing(hurried(Database(file_with_tables(Path(folder) / "books.db")))) as database,
         ):
-            metadata.create_all(database.engine)
             office = Finance(database)
             office.prices = prices
             office.pays = account_of

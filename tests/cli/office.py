@@ -14,6 +14,7 @@ from cloudmgr.pools.pool import Zone
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import PoolSettings, Settings
 from tests.builders import a_department, a_system, a_user, a_version, an_account
+from tests.databases import hurried, migrated_file
 from tests.fakes import InstantPool
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Office:
 
     def __init__(self, directory: Path) -> None:
         pools = (PoolSettings(name="outer", zone=Zone.EXTRANET),)
+        migrated_file(directory / "cloudmgr.db")
         self.plane = ControlPlane(Settings(state_dir=directory, pools=pools))
+        hurried(self.plane.database)
         self.plane.prepare()
         self.plane.drivers["pool_outer"] = InstantPool(Resources(8_000, 16_384, 100))
         stores = self.plane.stores

@@ -18,12 +18,14 @@ from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.gateway.routes import digest
 from cloudmgr.scaling.gateway.traefik import Gateway
 from tests.conftest import free_port
+from tests.scaling.serving import request
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_HERE = "127.0.0.1"
 CLI = [sys.executable, "-m", "cloudmgr.cli.main"]
 # A small real application: answers its pid, and sleeps as long as it is asked to.
 APP = """
@@ -159,7 +161,7 @@ class Plane:
         assert self._process is not None
         assert self._process.poll() is None, self.log.read_text()[-3000:]
         try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/readyz").is_success
+            return request(f"http://127.0.0.1:{self.port}/readyz", _HERE).is_success
         except httpx.TransportError:
             return False
 
@@ -211,6 +213,6 @@ class Api:
 
     def _done(self, method: str, path: str, **more: Any) -> httpx.Response:
         headers = {**self._headers, **more.pop("headers", {})}
-        answer = httpx.request(method, self._address + path, headers=headers, timeout=30, **more)
+        answer = request(self._address + path, _HERE, method, headers=headers, **more)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer

@@ -11,6 +11,7 @@ import pytest
 from tests.end_to_end.plane import Place
 from tests.end_to_end.town import Town
 from tests.postgres import fresh
+from tests.scaling.serving import request
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 def visit(
     place: Place, host: str, path: str = "/", zone: str = "extranet", **headers: str
 ) -> httpx.Response:
-    address = f"http://127.0.0.1:{place.gateway_ports[zone]}{path}"
-    return httpx.get(address, headers={"Host": host, **headers}, timeout=30)
+    return request(f"http://127.0.0.1:{place.gateway_ports[zone]}{path}", host, headers=headers)
 
 
 def served(place: Place, host: str, zone: str = "extranet") -> bool:

@@ -19,6 +19,7 @@ from cloudmgr.pools.pool import Zone
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import PoolSettings, Settings
 from tests.builders import a_component, a_department, a_system, a_version, an_account
+from tests.databases import hurried, migrated_file
 from tests.fakes import InstantPool
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ class Office:
                 PoolSettings(name="inner", zone=Zone.INTRANET),
             ),
         )
+        migrated_file(directory / "cloudmgr.db")
         self.plane = ControlPlane(settings)
+        hurried(self.plane.database)
         self.plane.prepare()
         room = Resources(8_000, 16_384, 100)
         self.plane.drivers.update(pool_outer=InstantPool(room), pool_inner=InstantPool(room))

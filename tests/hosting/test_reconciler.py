@@ -115,7 +115,7 @@ def test_a_pool_that_cannot_be_reached_leaves_what_was_known_and_is_tried_again(
     world: World,
 ) -> None:
     world.step()
-    world.pool.failing = Temporary("the pool does not answer")
+    world.pool.failing = Temporary("the pool does not answer", code="pool-unreachable")
     with pytest.raises(Temporary):
         world.step()
     assert world.said("Applied") == (Status.UNKNOWN, "PoolUnreachable")

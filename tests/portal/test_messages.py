@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudmgr.errors import CloudmgrError, Permanent, Temporary
+from cloudmgr.hosting.workload import failed
 from cloudmgr.identity.user import Locale
+from cloudmgr.portal import words
 from cloudmgr.portal.language import translations
 from cloudmgr.portal.sentences import SENTENCES, translated
+from tests.builders import CREATED, an_environment
 from tests.portal.browsing import browser
 from tests.portal.messages import extracted, kept
 
@@ -51,6 +55,20 @@ def test_a_sentence_of_the_domain_is_found_again_with_what_it_quotes(sentence: s
     assert chinese != said
     for name in holes:
         assert f"‹{name}›" in chinese or f"%({name})s" not in chinese
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Permanent("no", code="no-driver"),
+        Permanent("no", code="pool-refuses"),
+        Temporary("not now", code="pool-busy"),
+        Temporary("nobody answers", code="pool-unreachable"),
+    ],
+)
+def test_whatever_a_pool_fails_with_there_is_a_sentence_for_it(error: CloudmgrError) -> None:
+    for said in failed(an_environment(), error, CREATED).conditions:
+        assert said.reason in words._CONDITIONS
 
 
 def test_a_sentence_that_nobody_knows_is_shown_as_it_is() -> None:

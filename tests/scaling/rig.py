@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
-
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.pool import Pool, Zone
@@ -69,12 +67,6 @@ class Rig:
         self.moved: list[str] = []
         self.counters: dict[str, Counters] = {}
         self.epoch = "1"
-        if database.dialect == "sqlite":
-            # What is decided is tested, not what survives a power cut: do not wait for the disk.
-            event.listen(
-                database.engine, "connect", lambda c, _: c.execute("PRAGMA synchronous = OFF")
-            )
-            database.engine.dispose()
         self.restart()
 
     def restart(self) -> None:

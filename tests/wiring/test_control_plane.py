@@ -19,6 +19,7 @@ from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import PoolSettings, Settings
 from tests.conftest import free_port
 from tests.fakes import InstantPool
+from tests.scaling.serving import request
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_it_starts_with_a_real_pool_and_gateway_is_measured_and_stops(tmp_path: 
 
 def answers(address: str) -> bool:
     try:
-        return httpx.get(address).status_code == httpx.codes.NOT_FOUND
+        return request(address, "127.0.0.1").status_code == httpx.codes.NOT_FOUND
     except httpx.TransportError:
         return False
 

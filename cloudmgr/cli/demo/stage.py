@@ -134,15 +134,17 @@ class Stage:
                 start_new_session=True,
             )
         end = self._clock.monotonic() + _UP_WITHIN
-        while True:
-            with suppress(httpx.TransportError):
-                if httpx.get(f"{self.address}/readyz", timeout=5).is_success:
-                    return
-            if self._process.poll() is not None or self._clock.monotonic() > end:
-                raise Permanent(
-                    f"the control plane does not come up: {self.last_words()}", code="demo-failed"
-                )
-            self._clock.sleep(0.05)
+        with httpx.Client(timeout=5) as client:
+            while True:
+                with suppress(httpx.TransportError):
+                    if client.get(f"{self.address}/readyz").is_success:
+                        return
+                if self._process.poll() is not None or self._clock.monotonic() > end:
+                    raise Permanent(
+                        f"the control plane does not come up: {self.last_words()}",
+                        code="demo-failed",
+                    )
+                self._clock.sleep(0.05)
 
     def last_words(self) -> str:
         """The end of the control plane's log."""

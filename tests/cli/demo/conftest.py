@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.conftest import free_port
+from tests.scaling.serving import request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ def gaokao(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         deadline = time.monotonic() + 20
         while True:
             try:
-                httpx.get(f"{address}/healthz")
+                request(f"{address}/healthz", "127.0.0.1")
                 break
             except httpx.TransportError:
                 assert time.monotonic() < deadline

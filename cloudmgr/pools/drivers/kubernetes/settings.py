@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cloudmgr.errors import Invalid
+from cloudmgr.pools.drivers.settings import parsed_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,16 +111,4 @@ class KubernetesSettings(BaseModel):
 
         :raises Invalid: ``invalid-pool-settings``, with every fault and its path.
         """
-        try:
-            return cls.model_validate(dict(settings))
-        except ValidationError as error:
-            problems = tuple(
-                (".".join(str(part) for part in fault["loc"]) or "settings", str(fault["msg"]))
-                for fault in error.errors()
-            )
-            raise Invalid(
-                "the settings of a Kubernetes pool are wrong: "
-                + "; ".join(f"{path}: {sentence}" for path, sentence in problems),
-                code="invalid-pool-settings",
-                problems=problems,
-            ) from error
+        return parsed_settings(cls, settings, "a Kubernetes pool")

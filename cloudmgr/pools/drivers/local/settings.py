@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cloudmgr.errors import Invalid
 from cloudmgr.pools.capacity import Capacity, Host, Resources
+from cloudmgr.pools.drivers.settings import parsed_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,19 +89,7 @@ class LocalSettings(BaseModel):
 
         :raises Invalid: ``invalid-pool-settings``, with every fault and its path.
         """
-        try:
-            return cls.model_validate(dict(settings))
-        except ValidationError as error:
-            problems = tuple(
-                (".".join(str(part) for part in fault["loc"]) or "settings", str(fault["msg"]))
-                for fault in error.errors()
-            )
-            raise Invalid(
-                "the settings of a local pool are wrong: "
-                + "; ".join(f"{path}: {sentence}" for path, sentence in problems),
-                code="invalid-pool-settings",
-                problems=problems,
-            ) from error
+        return parsed_settings(cls, settings, "a local pool")
 
     def capacity(self, directory: Path) -> Capacity:
         """One host: this machine, or as much of it as was set.
