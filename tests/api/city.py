@@ -25,6 +25,7 @@ from cloudmgr.metering.usage import Owner
 from cloudmgr.scaling.orders import ScalingDecision
 from tests.builders import (
     CREATED,
+    a_component,
     a_department,
     a_gap,
     a_pool,
@@ -247,6 +248,7 @@ def _hosted(
         department_id=department_id,
         host=f"{code}-production.extranet.localhost",
         pool_id=ids["pool_id"],
+        components=(a_component(secrets=("DATABASE_PASSWORD",)),),
     )
     services.environments.add(tx, environment)
     services.requests.add(
@@ -306,6 +308,7 @@ def _hosted(
     # What both have, and some operations must be told.
     ids.update(
         component="web",
+        secret="DATABASE_PASSWORD",
         starts_at=CREATED.isoformat(),
         ends_at=(now + timedelta(days=1)).isoformat(),
     )

@@ -25,6 +25,7 @@ class _ManualSettings(Settings):
 def _built(state: Path, database_url: str) -> Iterator[City]:
     plane = ControlPlane(_ManualSettings(state_dir=state, database_url=database_url))
     metadata.create_all(plane.database.engine)
+    plane.settings.key_file.make()
     assert isinstance(plane.clock, ManualClock)
     yield a_city(plane, plane.clock)
     plane.database.close()

@@ -29,6 +29,7 @@ class _ManualSettings(Settings):
 def _built(state: Path) -> Iterator[City]:
     plane = ControlPlane(_ManualSettings(state_dir=state))
     metadata.create_all(plane.database.engine)
+    plane.settings.key_file.make()
     assert isinstance(plane.clock, ManualClock)
     city = a_city(plane, plane.clock)
     city.app = create_app(
