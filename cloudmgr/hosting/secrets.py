@@ -132,6 +132,7 @@ class Secrets:
         rest = {other: of for other, of in environment.secrets.items() if other != name}
         after = self._environments.set_secrets(tx, environment, rest)
         self._store.drop(tx, environment.id, name)
+        self._wake(tx, environment.id)
         return after
 
     def told(self, tx: Connection, environment: Environment, workload: Workload) -> Workload:
