@@ -27,6 +27,8 @@ from cloudmgr.clock import SystemClock
 from cloudmgr.db.engine import Database
 from cloudmgr.db.migrate import upgrade
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
+from cloudmgr.hosting.sealing import KeyFile
+from cloudmgr.hosting.secrets import Secrets
 from cloudmgr.hosting.workload import workload
 from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
 from cloudmgr.pools.drivers.kubernetes.manifests import manifests
@@ -131,8 +133,10 @@ def working(
     )
     upgrade(database)
     driver = KubernetesDriver("bench", clock, found.settings(prefix))
+    key_file = KeyFile(directory / "no-key")
+    secrets = Secrets(stores.environments, stores.secrets, key_file, clock)
     reconciler = EnvironmentReconciler(
-        database, stores.environments, {"pool_local-extranet": driver}, clock
+        database, stores.environments, {"pool_local-extranet": driver}, clock, secrets=secrets
     )
     leases = Leases(database, stores.leases, clock, "bench")
     loop = Loop(reconciler, leases.fence, clock, workers=_WORKERS, resync_seconds=3600)

@@ -11,6 +11,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
+from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,8 @@ from cloudmgr.clock import SystemClock
 from cloudmgr.db.engine import Database
 from cloudmgr.db.migrate import upgrade
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
+from cloudmgr.hosting.sealing import KeyFile
+from cloudmgr.hosting.secrets import Secrets
 from cloudmgr.hosting.store.environments import environments
 from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.loop import Loop
@@ -78,7 +81,10 @@ def measure(url: str, size: int) -> Rates:
         ids = [e.id for e in city.found(tx, stores, size, replicas=2)]
     pool, count = NullPool(), _Count()
     drivers = {"pool_local-extranet": pool}
-    reconciler = EnvironmentReconciler(database, stores.environments, drivers, clock)
+    secrets = Secrets(stores.environments, stores.secrets, KeyFile(Path("no-key")), clock)
+    reconciler = EnvironmentReconciler(
+        database, stores.environments, drivers, clock, secrets=secrets
+    )
     leases = Leases(database, stores.leases, clock, "bench")
     loop = Loop(
         reconciler,

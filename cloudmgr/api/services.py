@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cloudmgr.db.engine import Database
     from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
     from cloudmgr.hosting.desk import Desk
+    from cloudmgr.hosting.secrets import Secrets
     from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
     from cloudmgr.identity.authentication import Authenticator
     from cloudmgr.identity.store import TokenStore, UserStore
@@ -63,6 +64,7 @@ class Services:
     idempotency: IdempotencyStore
     systems: SystemStore
     environments: EnvironmentStore
+    secrets: Secrets
     requests: RequestStore
     pools: PoolStore
     desk: Desk

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -11,10 +13,13 @@ from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.remote import Remote
 from cloudmgr.cli.show import Column, Json, err, facts, out, rows
 from cloudmgr.clock import SystemClock
-from cloudmgr.errors import Temporary
+from cloudmgr.errors import Invalid, Temporary
 
 app = typer.Typer(help="Hosted environments.", no_args_is_help=True)
 windows = typer.Typer(help="Announced peaks.", no_args_is_help=True)
+
+# More than any secret may have, so that the control plane says what is too long.
+_MOST_READ = 200_000
 
 Wait = Annotated[
     int, typer.Option("--wait", help="Wait up to so many seconds until it is Ready.", min=0)
@@ -223,6 +228,62 @@ def correct(
     """Put right what others changed in its pool; see `changes` first."""
     answer = connect(context).post(f"/environments/{environment}/correct", {"reason": reason})
     facts(answer, _COLUMNS, machine=machine)
+
+
+@app.command("secrets")
+def secrets(context: typer.Context, environment: str, machine: Machine = False) -> None:
+    """What its components are told in secret; no value is ever shown."""
+    rows(
+        connect(context).get(f"/environments/{environment}/secrets")["secrets"],
+        [
+            ("secret", lambda s: s["name"]),
+            ("told to", lambda s: ", ".join(s["components"]) or "(nobody any more)"),
+            ("value", lambda s: "set" if s["has_value"] else "NOT SET YET"),
+            ("set at", lambda s: s["set_at"]),
+            ("by", lambda s: s["set_by_login"]),
+        ],
+        machine=machine,
+        empty="No component has a secret. Ask for one with a resize.",
+    )
+
+
+@app.command("set-secret")
+def set_secret(context: typer.Context, environment: str, name: str) -> None:
+    """Give a secret its value, asked for without showing it, or read from standard input."""
+    body: Json = {"value": _value(name)}
+    connect(context).call("PUT", _secret(environment, name), body=body)
+    out.print("set: its replicas are replaced by ones that are told it")
+
+
+@app.command("drop-secret")
+def drop_secret(context: typer.Context, environment: str, name: str) -> None:
+    """Forget the value of a secret that no component is told any more."""
+    connect(context).call("DELETE", _secret(environment, name))
+    out.print("dropped")
+
+
+def _secret(environment: str, name: str) -> str:
+    return f"/environments/{environment}/secrets/{quote(name, safe='')}"
+
+
+def _value(name: str) -> str:
+    """From a person or a pipe; never an argument, which everybody on the machine can read.
+
+    :raises Invalid: ``invalid-secret`` for what is not UTF-8.
+    """
+    if sys.stdin.isatty():
+        asked: str = typer.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True)
+        return asked
+    try:
+        text = sys.stdin.buffer.read(_MOST_READ).decode()
+    except UnicodeDecodeError:
+        raise Invalid(
+            "what stands on standard input is not UTF-8",
+            code="invalid-secret",
+            hint="encode what is not text, as base64 for instance",
+        ) from None
+    # The newline that every editor and `echo` add is not meant.
+    return text.removesuffix("\n").removesuffix("\r")
 
 
 _WINDOW: list[Column] = [

@@ -20,6 +20,7 @@ from cloudmgr.clock import SystemClock
 from cloudmgr.db.engine import Database
 from cloudmgr.db.migrate import head, upgrade
 from cloudmgr.errors import Conflict, Permanent
+from cloudmgr.hosting.secrets import Secrets
 from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.identity.user import Locale, Role, Scope, User
 from cloudmgr.portal.app import portal_mounts, portal_routers, problem_page
@@ -140,6 +141,26 @@ def upgrade_tables() -> None:
     upgrade(opened)
     opened.close()
     out.print(f"the tables are at {head()}", markup=False)
+
+
+@database.command("reseal")
+def reseal() -> None:
+    """Seal all secrets with the first key of the key file, so that the others may go."""
+    settings = load()
+    settings.make_state_dir()
+    opened = Database(settings.database)
+    stores = Stores()
+    sealed = Secrets(stores.environments, stores.secrets, settings.key_file, SystemClock())
+    with opened.write() as tx:
+        done, failed = sealed.reseal(tx)
+    opened.close()
+    out.print(f"sealed with the first key: {done}", markup=False)
+    if failed:
+        raise Permanent(
+            f"no key of {settings.key_file.path} opens {failed} of them",
+            code="secrets-sealed",
+            hint="add the key with which they were sealed, or have them set anew",
+        )
 
 
 def _server(app: object, host: str, port: int, log_level: str) -> uvicorn.Server:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
     from cloudmgr.hosting.environments import Environment, EnvironmentStatus
+    from cloudmgr.hosting.secrets import Secrets
     from cloudmgr.hosting.store import EnvironmentStore
+    from cloudmgr.hosting.workload import Action
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.reconcile.loop import Fence
 
@@ -50,9 +52,12 @@ class EnvironmentReconciler:
         drivers: Mapping[str, Driver],
         clock: Clock,
         changed: Callable[[Environment], None] = lambda _environment: None,
+        *,
+        secrets: Secrets,
     ) -> None:
         self._database = database
         self._environments = environments
+        self._secrets = secrets
         self._drivers = drivers
         self._clock = clock
         self._changed = changed
@@ -76,9 +81,7 @@ class EnvironmentReconciler:
             observed = driver.observe(key)
             action = plan(environment, observed)
             if action is not None:
-                # Ours to act on still. That the row is, too, is seen when the status is written.
-                with self._database.read() as tx:
-                    fence.check(tx)
+                action = self._ready(environment, action, fence)
             match action:
                 case Apply(workload):
                     driver.apply(workload)
@@ -105,6 +108,17 @@ class EnvironmentReconciler:
             return Result()
         quiet = self._clock.elapsed(now - (unchanged_since(seen) or now))
         return Result(min(max(_SOON, quiet * _SHARE), _AT_LAST))
+
+    def _ready(self, environment: Environment, action: Action, fence: Fence) -> Action:
+        """``action`` as it can be taken: ours to take still, and with the values of secrets.
+
+        That the row is ours, too, is seen when the status is written.
+        """
+        with self._database.read() as tx:
+            fence.check(tx)
+            if isinstance(action, Apply):
+                return Apply(self._secrets.told(tx, environment, action.workload))
+        return action
 
     def _write(self, environment: Environment, status: EnvironmentStatus, fence: Fence) -> None:
         if status == environment.status:

@@ -24,9 +24,15 @@ if TYPE_CHECKING:
 
 REQUIRED = ("Applied", "Available")
 NO_DRIVER = "no-driver"
+# Whatever keeps a secret from being sealed or opened here.
+SEALED = "secrets-sealed"
 _REFUSED = "Refused"
 # A pool that answers, if only that it will not do it now, was reached.
-_BY_CODE = {NO_DRIVER: "NoDriver", "pool-unreachable": "PoolUnreachable"}
+_BY_CODE = {
+    NO_DRIVER: "NoDriver",
+    SEALED: "SecretsSealed",
+    "pool-unreachable": "PoolUnreachable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +98,8 @@ def workload(environment: Environment) -> Workload:
 def plan(environment: Environment, observed: ObservedWorkload | None) -> Action | None:
     """The one thing to do next, or None when there is nothing to do.
 
-    What a pool refused for good is not tried again before the next generation (one that only lacked
-    its driver is), and a removal that is under way is not ordered twice.
+    What a pool refused for good is not tried again before the next generation (what only lacked a
+    driver or a key is), and a removal that is under way is not ordered twice.
     """
     applied = _condition(environment, "Applied")
     current = applied is not None and applied.observed_generation == environment.generation
@@ -319,6 +325,11 @@ def _condition(environment: Environment, kind: str) -> Condition | None:
     return next((c for c in environment.status.conditions if c.type == kind), None)
 
 
+def _lacks_secrets(environment: Environment) -> bool:
+    applied = _condition(environment, "Applied")
+    return applied is not None and applied.reason in {"SecretsMissing", "SecretsSealed"}
+
+
 def drifted(environment: Environment) -> bool:
     """Whether others changed what its pool was told, and it stands so."""
     condition = _condition(environment, "Drifted")
@@ -328,7 +339,8 @@ def drifted(environment: Environment) -> bool:
 def word(environment: Environment) -> str:
     """How it is, in one word: what a list shows first.
 
-    ``retiring``, ``refused``, ``hibernated``, ``starting``, ``scaling``, ``degraded`` or ``ready``.
+    ``retiring``, ``waiting`` (for a secret), ``refused``, ``hibernated``, ``starting``,
+    ``scaling``, ``degraded`` or ``ready``.
     """
 
     def said(kind: str) -> Status:
@@ -340,7 +352,7 @@ def word(environment: Environment) -> str:
     if environment.retiring:
         return "retiring"
     if said("Applied") is Status.FALSE:
-        return "refused"
+        return "waiting" if _lacks_secrets(environment) else "refused"
     if environment.hibernated:
         return "hibernated"
     if said("Available") is not Status.TRUE:

@@ -39,6 +39,7 @@ class Action(StrEnum):
     ENVIRONMENT_SCALE = "environment.scale"
     ENVIRONMENT_HIBERNATE = "environment.hibernate"
     ENVIRONMENT_WAKE = "environment.wake"
+    ENVIRONMENT_SECRET = "environment.secret"  # noqa: S105 - a word
     REQUEST_READ = "request.read"
     REQUEST_SUBMIT = "request.submit"
     REQUEST_CANCEL = "request.cancel"
@@ -102,6 +103,8 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
                 *_RUNNING,
                 Action.SYSTEM_WRITE,
                 Action.ENVIRONMENT_LOG,
+                # Nobody else's: who runs the pools has no need to choose a department's passwords.
+                Action.ENVIRONMENT_SECRET,
                 Action.REQUEST_SUBMIT,
                 Action.REQUEST_CANCEL,
                 Action.WINDOW_WRITE,

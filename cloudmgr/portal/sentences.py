@@ -145,6 +145,24 @@ SENTENCES = (
     N_("a closed month stays as it is; what comes late is billed in the next one"),
     N_("%(text)s is not a month"),
     N_("as in 2026-06"),
+    # Secrets.
+    N_("a secret is a text of 1 to %(most)s bytes without NUL"),
+    N_("no component of this environment is told a secret %(name)s"),
+    N_("ask for it with a resize that names it among a component's secrets"),
+    N_("%(name)s is told to %(components)s"),
+    N_("ask for a resize without it first, or set another value"),
+    N_("the key file %(path)s for secrets is not there"),
+    N_("the key file %(path)s for secrets is open to others"),
+    N_("the key file %(path)s for secrets is empty"),
+    N_("the key file %(path)s for secrets has no key in line %(number)s"),
+    N_("the key file %(path)s for secrets cannot be read: %(why)s"),
+    N_("make it once, for all control planes: %(way)s"),
+    N_("secrets without a value: %(names)s. What ran before goes on until they have one"),
+    N_("its department sets them first"),
+    N_(
+        "the value of the secret %(name)s cannot be opened. set it anew, or an operator puts the "
+        "key back with which it was sealed."
+    ),
     # Conditions.
     N_("the size of storage is promised and charged here, but not enforced"),
     N_("CPU limits are not enforced, and memory limits are checked once a second, because %(why)s"),

@@ -22,6 +22,7 @@ from cloudmgr.errors import CloudmgrError
 from cloudmgr.hosting.assessment import Assessor
 from cloudmgr.hosting.desk import Desk
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
+from cloudmgr.hosting.secrets import Secrets
 from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.jobs.scheduler import Scheduler
 from cloudmgr.metering.collector import Collector
@@ -83,6 +84,13 @@ class ControlPlane:
             for zone, port in settings.gateway_ports.items()
         }
         self.city = City(self.stores.pools, self.stores.environments, self.drivers)
+        self.secrets = Secrets(
+            self.stores.environments,
+            self.stores.secrets,
+            settings.key_file,
+            self.clock,
+            wake=self._moved,
+        )
         self._scaling_part()
         self._loops()
         self._desk_part()
@@ -142,7 +150,12 @@ class ControlPlane:
             lambda: float(self.leases.count),
         )
         environments = EnvironmentReconciler(
-            self.database, stores.environments, self.drivers, self.clock, self._seen
+            self.database,
+            stores.environments,
+            self.drivers,
+            self.clock,
+            self._seen,
+            secrets=self.secrets,
         )
         gateways = GatewayReconciler(
             self.database,
@@ -257,6 +270,7 @@ class ControlPlane:
             idempotency=stores.idempotency,
             systems=stores.systems,
             environments=stores.environments,
+            secrets=self.secrets,
             requests=stores.requests,
             pools=stores.pools,
             desk=self.desk,
@@ -277,12 +291,13 @@ class ControlPlane:
     # -------------------------------------------------------------------------------- life
 
     def prepare(self) -> None:
-        """Make the state directory, the tables and the configured pools.
+        """Make the state directory, the key for secrets, the tables and the configured pools.
 
-        :raises Permanent: ``state-directory``, ``newer-database``. :raises Temporary: the database
-            cannot be reached.
+        :raises Permanent: ``state-directory``, ``secrets-sealed``, ``newer-database``.
+        :raises Temporary: the database cannot be reached.
         """
         self.settings.make_state_dir()
+        self.settings.make_key()
         upgrade(self.database)
         with self.database.write() as tx:
             for configured in self.settings.pools:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cloudmgr.clock import AcceleratedClock, Clock, SystemClock
 from cloudmgr.errors import Invalid, Permanent
+from cloudmgr.hosting.sealing import KeyFile
 from cloudmgr.pools.pool import Zone
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
 
     state_dir: Path = Path("state")
     database_url: str = ""
+    secrets_key_file: Path | None = None
     policy_dir: Path | None = None
     host: str = "127.0.0.1"
     port: Port = 8080
@@ -105,6 +107,16 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{(self.state_dir / 'cloudmgr.db').resolve()}"
 
     @property
+    def embedded(self) -> bool:
+        """Whether the database is this control plane's own file."""
+        return self.database.startswith("sqlite")
+
+    @property
+    def key_file(self) -> KeyFile:
+        """What secrets are sealed with."""
+        return KeyFile(self.secrets_key_file or self.state_dir / "secrets.key")
+
+    @property
     def wakers(self) -> tuple[str, ...]:
         """The wakers of all control planes, as gateways reach them; this one's unless said."""
         return self.waker_urls or (f"http://{self.host}:{self.waker_port}",)
@@ -123,6 +135,22 @@ class Settings(BaseSettings):
                 code="state-directory",
                 hint="set CLOUDMGR_STATE_DIR to a directory that this user may write to",
             ) from None
+
+    def make_key(self) -> None:
+        """See to the key file; made only beside a database of our own, and only where none is said.
+
+        Control planes that share a database need one key for all. Where they are given none,
+        everything but secrets goes on.
+
+        :raises Permanent: ``secrets-sealed`` when a key file that is said, or there, is no good.
+        """
+        file = self.key_file
+        if self.secrets_key_file is None:
+            if self.embedded:
+                file.make()
+            elif not file.path.exists():
+                return
+        file.keys()
 
     def make_clock(self) -> Clock:
         return self.clock.clock() if self.clock else SystemClock()

@@ -8,7 +8,7 @@ from cloudmgr.api.store import IdempotencyStore
 from cloudmgr.audit.store import AuditStore
 from cloudmgr.billing.store import BillingStore
 from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
-from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
+from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SecretStore, SystemStore
 from cloudmgr.identity.store import TokenStore, UserStore
 from cloudmgr.metering.store import MeteringStores
 from cloudmgr.pools.store import PoolStore
@@ -29,6 +29,7 @@ class Stores:
     pools: PoolStore = field(default_factory=PoolStore)
     systems: SystemStore = field(default_factory=SystemStore)
     environments: EnvironmentStore = field(default_factory=EnvironmentStore)
+    secrets: SecretStore = field(default_factory=SecretStore)
     requests: RequestStore = field(default_factory=RequestStore)
     scaling: ScalingStores = field(default_factory=ScalingStores)
     metering: MeteringStores = field(default_factory=MeteringStores)

@@ -27,6 +27,7 @@ from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import Settings
 from tests.builders import (
     CREATED,
+    a_component,
     a_department,
     a_gap,
     a_pool,
@@ -183,6 +184,7 @@ def unseeded(
     """
     plane = ControlPlane(_ManualSettings(state_dir=state, database_url=database_url))
     hurried(plane.database)
+    plane.settings.key_file.make()
     clock = plane.clock
     assert isinstance(clock, ManualClock)
     services = plane.services
@@ -285,6 +287,7 @@ def _hosted(
         department_id=department_id,
         host=f"{code}-production.extranet.localhost",
         pool_id=ids["pool_id"],
+        components=(a_component(secrets=("DATABASE_PASSWORD",)),),
     )
     services.environments.add(tx, environment)
     services.requests.add(
@@ -344,6 +347,7 @@ def _hosted(
     # What both have, and some operations must be told.
     ids.update(
         component="web",
+        secret="DATABASE_PASSWORD",
         starts_at=CREATED.isoformat(),
         ends_at=(now + timedelta(days=1)).isoformat(),
     )

@@ -78,6 +78,7 @@ def test_helm_finds_nothing_to_complain_of_in_the_chart_by_itself() -> None:
         ({"controlPlane": {"replicas": 0}}, "at '/controlPlane/replicas': minimum: got 0, want 1"),
         ({"controlPlane": {"replicas": "2"}}, "at '/controlPlane/replicas': got string"),
         ({"gateways": [{"zone": "dmz"}]}, "at '/gateways/0/zone': value must be one of"),
+        ({"secretsKey": {"name": "key"}}, "at '/secretsKey': additional properties 'name'"),
         ({"gateway": {"replicas": 2}}, "at '/gateway': additional properties 'replicas'"),
         ({"settings": {"CLOUDMGR_POOLS": "[]"}}, "at '/settings'"),
         ({"networkPolicies": {"apiFrom": [{}]}}, "at '/networkPolicies/apiFrom/0'"),
@@ -174,6 +175,34 @@ def test_what_is_set_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [pool.name for pool in taken.pools] == ["here", "there"]
     assert [pool.protection_level for pool in taken.pools] == [2, 3]
     assert taken.pools[0].settings["node_selector"] == {"city.example/pool": "here"}
+
+
+def test_the_key_for_secrets_is_a_file_of_every_pod_or_of_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = objects(values("everything"))
+    for name, deployment in of_kind(made, "Deployment").items():
+        file = settings(monkeypatch, environment(made, name)).secrets_key_file
+        (volume,) = [v for v in pod(deployment)["volumes"] if v["name"] == "secrets-key"]
+        assert volume["secret"] == {
+            "secretName": "city-secrets-key",
+            "defaultMode": 0o440,
+            "items": [{"key": "keys", "path": "secrets.key"}],
+        }
+        (container,) = pod(deployment)["containers"]
+        (mount,) = [m for m in container["volumeMounts"] if m["name"] == "secrets-key"]
+        assert mount == {
+            "name": "secrets-key",
+            "mountPath": "/etc/cloudmgr/secrets",
+            "readOnly": True,
+        }
+        assert str(file) == "/etc/cloudmgr/secrets/secrets.key"
+    # Without one the program makes none: each pod would have its own, and lose it with its end.
+    monkeypatch.delenv("CLOUDMGR_SECRETS_KEY_FILE")
+    without = settings(monkeypatch, environment(objects(values("usual")), "cloudmgr"))
+    assert without.secrets_key_file is None
+    monkeypatch.setenv("CLOUDMGR_DATABASE_URL", "postgresql://db.example/cloudmgr")
+    assert not load().embedded
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -379,4 +408,6 @@ def test_the_notes_say_what_is_to_be_done_and_what_is_missing() -> None:
     assert "exec deploy/cloudmgr -- cloudmgr init" in notes()
     assert "WARNING" not in notes()
     assert "the pool here is in the zone extranet, which has no gateway" in notes(gateways=[])
+    assert "create secret generic cloudmgr-secrets-key" in notes()
+    assert "secrets-key" not in notes(secretsKey={"secret": "city-key", "key": "key"})
     assert "rbac.create is false" in notes(rbac={"create": False})

@@ -10,13 +10,17 @@ import pytest
 from cloudmgr.conditions import Status
 from cloudmgr.errors import NotFound, Permanent, Temporary
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
-from cloudmgr.hosting.store import EnvironmentStore, SystemStore
+from cloudmgr.hosting.sealing import KeyFile
+from cloudmgr.hosting.secrets import Secrets
+from cloudmgr.hosting.store import EnvironmentStore, SecretStore, SystemStore
 from cloudmgr.hosting.workload import readiness
 from cloudmgr.pools.drivers.driver import ReplicaState
 from tests.builders import a_system, an_environment
 from tests.fakes import InstantPool, Unfenced
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cloudmgr.db.engine import Database
     from cloudmgr.hosting.environments import Environment
     from tests.fakes import ManualClock
@@ -27,11 +31,12 @@ KEY = "env_exam"
 class World:
     """One environment on one pool."""
 
-    def __init__(self, database: Database, clock: ManualClock) -> None:
+    def __init__(self, database: Database, clock: ManualClock, directory: Path) -> None:
         self.database = database
         self.clock = clock
         self.pool = InstantPool()
         self.store = EnvironmentStore()
+        self.secrets = Secrets(self.store, SecretStore(), KeyFile(directory / "key"), clock)
         self.changed: list[str] = []
         self.reconciler = EnvironmentReconciler(
             database,
@@ -39,6 +44,7 @@ class World:
             {"pool_extranet": self.pool},
             clock,
             lambda environment: self.changed.append(environment.id),
+            secrets=self.secrets,
         )
         with database.write() as tx:
             SystemStore().add(tx, a_system())
@@ -62,8 +68,8 @@ class World:
 
 
 @pytest.fixture
-def world(database: Database, clock: ManualClock) -> World:
-    return World(database, clock)
+def world(database: Database, clock: ManualClock, tmp_path: Path) -> World:
+    return World(database, clock, tmp_path)
 
 
 def test_an_approved_environment_becomes_ready_and_a_second_step_changes_nothing(
@@ -154,7 +160,9 @@ def test_a_retired_environment_goes_only_after_its_pool_holds_nothing(world: Wor
 
 
 def test_a_pool_without_a_driver_is_said(world: World) -> None:
-    lone = EnvironmentReconciler(world.database, world.store, {}, world.clock)
+    lone = EnvironmentReconciler(
+        world.database, world.store, {}, world.clock, secrets=world.secrets
+    )
     lone.reconcile(KEY, Unfenced())
     assert world.said("Applied") == (Status.FALSE, "NoDriver")
     world.step()  # started again with the driver

@@ -13,7 +13,9 @@ from cloudmgr.db.engine import Database
 from cloudmgr.db.types import metadata
 from cloudmgr.errors import Conflict, Temporary
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
-from cloudmgr.hosting.store import EnvironmentStore, SystemStore
+from cloudmgr.hosting.sealing import KeyFile
+from cloudmgr.hosting.secrets import Secrets
+from cloudmgr.hosting.store import EnvironmentStore, SecretStore, SystemStore
 from cloudmgr.pools.drivers.driver import ReplicaState
 from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.store import LeaseStore
@@ -23,6 +25,8 @@ from tests.fakes import InstantPool
 from tests.postgres import fresh
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.fakes import ManualClock
 
 KEYS = [f"env_{n}" for n in range(200)]
@@ -218,13 +222,15 @@ def test_a_lease_cannot_change_hands_while_its_holder_writes(
 
 
 def test_what_a_successor_wrote_is_not_overwritten_by_a_control_plane_that_slept(
-    database: Database, clock: ManualClock
+    database: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
     """Both real reconcilers, on one environment and one pool."""
     one, two = leases(database, clock, "one"), leases(database, clock, "two")
     store, pool = EnvironmentStore(), InstantPool()
+    secrets = Secrets(store, SecretStore(), KeyFile(tmp_path / "secrets.key"), clock)
     planes = [
-        EnvironmentReconciler(database, store, {"pool_extranet": pool}, clock) for _ in range(2)
+        EnvironmentReconciler(database, store, {"pool_extranet": pool}, clock, secrets=secrets)
+        for _ in range(2)
     ]
     with database.write() as tx:
         SystemStore().add(tx, a_system())

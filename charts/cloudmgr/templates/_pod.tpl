@@ -119,6 +119,9 @@ spec:
         {{- if $values.policies.configMap }}
         - {name: policies, mountPath: /etc/cloudmgr/policies, readOnly: true}
         {{- end }}
+        {{- if $values.secretsKey.secret }}
+        - {name: secrets-key, mountPath: /etc/cloudmgr/secrets, readOnly: true}
+        {{- end }}
         {{- if $values.database.ca.secret }}
         - {name: database-ca, mountPath: /etc/cloudmgr/database, readOnly: true}
         {{- end }}
@@ -137,6 +140,15 @@ spec:
     - name: policies
       configMap:
         name: {{ . }}
+    {{- end }}
+    {{- with $values.secretsKey }}
+    {{- if .secret }}
+    - name: secrets-key
+      secret:
+        secretName: {{ .secret }}
+        defaultMode: 288 # 0440
+        items: [{key: {{ .key }}, path: secrets.key}]
+    {{- end }}
     {{- end }}
     {{- with $values.database.ca }}
     {{- if .secret }}

@@ -15,6 +15,7 @@ from cloudmgr.api.idempotency import Once
 from cloudmgr.api.routes.environments import EnvironmentView
 from cloudmgr.api.values import Entry, Reason, View
 from cloudmgr.errors import Conflict, NotFound
+from cloudmgr.hosting.environments import without_value
 from cloudmgr.hosting.workload import workload
 from cloudmgr.identity.access import Action
 from cloudmgr.pools.drivers.driver import Previewing
@@ -107,10 +108,20 @@ def correct_environment(
 def put_right(caller: Caller, environment_id: str) -> None:
     """Tell its pool again, outside of any transaction: that must not wait for a cluster.
 
-    Told twice it changes nothing. :raises NotFound, Conflict, Temporary: it cannot be told.
+    Told twice it changes nothing. :raises NotFound, Conflict, Permanent, Temporary: it cannot be
+        told.
     """
     environment, driver = _place(caller, environment_id)
-    driver.apply(replace(workload(environment), corrects_drift=True))
+    lacking = without_value(environment)
+    if lacking:
+        raise Conflict(
+            f"secrets without a value: {', '.join(lacking)}",
+            code="secrets-missing",
+            hint="its department sets them first",
+        )
+    with caller.services.database.read() as tx:
+        told = caller.services.secrets.told(tx, environment, workload(environment))
+    driver.apply(replace(told, corrects_drift=True))
 
 
 def keep(caller: Caller, tx: Connection, environment_id: str, body: CorrectEntry) -> Environment:

@@ -116,7 +116,10 @@ class EnvironmentView(View):
     reserved: dict[str, int]
     elastic: bool
     state: str = Field(
-        description="ready, hibernated, starting, scaling, degraded, refused or retiring"
+        description=(
+            "ready, hibernated, starting, scaling, degraded, waiting (for a secret), refused "
+            "or retiring"
+        )
     )
     ready: ConditionView
     status: StatusView

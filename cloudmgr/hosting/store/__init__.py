@@ -1,7 +1,8 @@
-"""Systems, environments and hosting requests at rest."""
+"""Systems, environments, their secrets, and hosting requests at rest."""
 
 from cloudmgr.hosting.store.environments import EnvironmentStore
 from cloudmgr.hosting.store.requests import RequestStore
+from cloudmgr.hosting.store.secrets import SecretStore
 from cloudmgr.hosting.store.systems import SystemStore
 
-__all__ = ["EnvironmentStore", "RequestStore", "SystemStore"]
+__all__ = ["EnvironmentStore", "RequestStore", "SecretStore", "SystemStore"]

@@ -16,6 +16,7 @@ from cloudmgr.portal.pages import (
     pools,
     records,
     requests,
+    secrets,
     sign_in,
     systems,
     windows,
@@ -31,6 +32,7 @@ ALL = (
             systems,
             environments,
             drift,
+            secrets,
             orders,
             asking,  # before requests: /requests/new is no id
             requests,

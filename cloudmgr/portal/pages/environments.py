@@ -15,6 +15,7 @@ from cloudmgr.identity.access import Action, may
 from cloudmgr.portal import words
 from cloudmgr.portal.charts import MOST, replicas_chart
 from cloudmgr.portal.costs import costs_so_far
+from cloudmgr.portal.forms import Form
 from cloudmgr.portal.listing import Choice, Column, Empty, Filter, Listing, choices, state_choices
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.pages.systems import Text, department_filter
@@ -182,6 +183,13 @@ def show_environment(
     environment_id: str,
 ) -> Response:
     """How it is, what it has, what is coming, what was decided and why."""
+    return environment_page(request, caller, environment_id, Form())
+
+
+def environment_page(
+    request: Request, caller: Caller, environment_id: str, form: Form, status: int = 200
+) -> Response:
+    """The page, with what was typed into ``form`` for a secret and is wrong."""
     view = View(request, caller)
     services = caller.services
     with services.database.read() as tx:
@@ -206,12 +214,14 @@ def show_environment(
             "chart": replicas_chart(
                 view, environment, decisions, _announced(caller, tx, environment)
             ),
+            "secrets": services.secrets.list(tx, environment),
+            "form": form,
             "activity": services.activities.get(tx, environment.id),
             "may": _verbs(caller, environment),
         }
         if may(caller.principal, Action.CHARGE_READ, environment.department_id):
             context["costs"] = costs_so_far(view, environment.department_id)
-        return view.page("environment.html", **context)
+        return view.page("environment.html", status, **context)
 
 
 def _announced(caller: Caller, tx: Connection, environment: Environment) -> list[PeakWindow]:
@@ -230,6 +240,7 @@ def _verbs(caller: Caller, environment: Environment) -> dict[str, bool]:
         "wake": allowed(Action.ENVIRONMENT_WAKE) and environment.hibernated,
         "correct": allowed(Action.POOL_WRITE) and drifted(environment),
         "ask": allowed(Action.REQUEST_SUBMIT),
+        "secret": allowed(Action.ENVIRONMENT_SECRET),
         "log": may(caller.principal, Action.ENVIRONMENT_LOG, environment.department_id),
     }
 

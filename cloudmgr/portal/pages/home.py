@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 
-_TROUBLE = {"degraded", "refused", "starting"}
+_TROUBLE = {"degraded", "refused", "starting", "waiting"}
 _ROWS = 200
 
 

@@ -88,7 +88,7 @@ def _state(environment: Environment, startup_seconds: int, clock: Clock) -> Stat
         return State.HIBERNATED
     if endpoints_of(environment):
         return State.SERVING
-    if word(environment) == "refused":
+    if word(environment) in {"refused", "waiting"}:
         return State.UNAVAILABLE
     down = next((c for c in environment.status.conditions if c.type == "Available"), None)
     # A condition that is older than the order to wake says nothing of it yet.

@@ -511,6 +511,23 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_environment_zone"), ["zone"], unique=False)
 
     op.create_table(
+        "secret",
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("revision", sa.String(length=40), nullable=False),
+        sa.Column("sealed", sa.Text(), nullable=False),
+        sa.Column("set_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("set_by", sa.String(length=40), nullable=False),
+        sa.Column("set_by_login", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["environment_id"],
+            ["environment.id"],
+            name=op.f("fk_secret_environment_id_environment"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("environment_id", "name", name=op.f("pk_secret")),
+    )
+    op.create_table(
         "invoice",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("month", sa.String(length=7), nullable=False),
@@ -591,6 +608,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_invoice_account_id"))
 
     op.drop_table("invoice")
+    op.drop_table("secret")
     with op.batch_alter_table("environment", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_environment_zone"))
         batch_op.drop_index(batch_op.f("ix_environment_system_id"))
