@@ -73,15 +73,20 @@ class Cluster:
         """:raises NotFound: there is none."""
         return self._send("GET", path, query, accept="*/*").decode("utf-8", "replace")
 
-    def apply(self, path: str, body: Object, *, dry_run: bool = False) -> Object:
+    def apply(
+        self, path: str, body: Object, *, bare: bool = False, dry_run: bool = False
+    ) -> Object:
         """Server-side apply: what ``body`` says is ours from now on.
 
         With ``dry_run`` the answer is what would be there, and nothing is written.
+
+        :param bare: as of :meth:`list`.
         """
         query = {"fieldManager": FIELD_MANAGER, "force": "true"}
         if dry_run:
             query["dryRun"] = "All"
-        return self._json("PATCH", path, query, body=body, kind=_APPLY)
+        accept = _METADATA.format("") if bare else _ANY
+        return self._json("PATCH", path, query, body=body, kind=_APPLY, accept=accept)
 
     def merge(self, path: str, body: Object) -> Object:
         """Change just what ``body`` says. :raises NotFound: there is nothing to change."""
@@ -138,6 +143,8 @@ class Cluster:
                 path="kubeconfig",
             ) from error
         configuration.connection_pool_maxsize = _CONNECTIONS
+        # Read once: one that is not set is looked for in the environment at each request.
+        configuration.proxy = configuration.proxy
         return configuration, ApiClient(configuration)
 
     def _file(self) -> tuple[int, int]:
@@ -212,7 +219,7 @@ class Cluster:
             authorization = self._configuration.auth_settings().get("BearerToken", {}).get("value")
             if authorization:
                 headers["Authorization"] = authorization
-            response = self._client.rest_client.pool_manager.request(
+            response = self._client.rest_client.pool_manager.urlopen(
                 method,
                 f"{self._configuration.host}{path}{'?' if query else ''}{urlencode(query)}",
                 headers=headers,

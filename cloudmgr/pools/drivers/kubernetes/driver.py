@@ -89,6 +89,7 @@ class KubernetesDriver:
         self._writer = Writer(self._cluster, self._mirror, clock, settings, self._registry)
         self._reflectors = [self._reflector(kind, clock) for kind in WATCHED]
         self._manifests = lru_cache(_REMEMBERED)(self._made)
+        self._capacity: tuple[int, Capacity | None] = 0, None
         self._started = False
 
     @classmethod
@@ -120,12 +121,17 @@ class KubernetesDriver:
 
     def capacity(self) -> Capacity:
         self._require_fresh()
-        return reading.capacity(
-            self._mirror.nodes(),
-            self._mirror.strangers(),
-            self._settings.storage_gib,
-            self._settings.spare_nodes,
-        )
+        # Asked at each write, and rarely another: what moves meanwhile is taken in the next time.
+        moves, (known, found) = self._mirror.moves, self._capacity
+        if found is None or known != moves:
+            found = reading.capacity(
+                self._mirror.nodes(),
+                self._mirror.strangers(),
+                self._settings.storage_gib,
+                self._settings.spare_nodes,
+            )
+            self._capacity = moves, found
+        return found
 
     def apply(self, workload: Workload) -> None:
         found, wanted, lacking = self._planned(workload)

@@ -50,6 +50,7 @@ class Mirror:
         self._warnings: dict[str, Warned] = {}
         self._ended: dict[str, Allocation] = {}
         self._gone: dict[str, int] = {}
+        self._moves = 0
 
     # -------------------------------------------------------------------------------- writing
 
@@ -60,6 +61,7 @@ class Mirror:
             newest = known.version if known is not None else self._gone.get(seen.uid, 0)
             if newest >= seen.version:
                 return
+            self._moves += _outside(seen) or _outside(known)
             moved = self._put(kind, seen, known)
         if moved:
             self._changed(moved)
@@ -72,6 +74,7 @@ class Mirror:
             self._gone[seen.uid] = seen.version
             if len(self._gone) > _GRAVES:
                 del self._gone[next(iter(self._gone))]
+            self._moves += _outside(seen) or _outside(known)
             moved = self._drop(seen if known is None else _later(seen, known))
         if moved:
             self._changed(moved)
@@ -132,6 +135,11 @@ class Mirror:
             found = self._warnings.get(uid)
         return found.message if found else ""
 
+    @property
+    def moves(self) -> int:
+        """How often nodes, or pods that are not ours, have moved: all that capacity follows."""
+        return self._moves
+
     def nodes(self) -> list[SeenNode]:
         with self._lock:
             found = list(self._objects[Kind.NODE].values())
@@ -144,9 +152,7 @@ class Mirror:
         return [
             pod
             for pod in found
-            if isinstance(pod, SeenPod)
-            and pod.node
-            and not (pod.environment_id or pod.holds or pod.over)
+            if isinstance(pod, SeenPod) and _is_stranger(pod) and pod.node and not pod.over
         ]
 
     def allocations(self) -> list[Allocation]:
@@ -228,6 +234,14 @@ class Mirror:
             oldest.ended_at < now - _KEPT
         ):
             del self._ended[oldest.id]
+
+
+def _outside(seen: Seen | None) -> bool:
+    return isinstance(seen, SeenNode) or (isinstance(seen, SeenPod) and _is_stranger(seen))
+
+
+def _is_stranger(pod: SeenPod) -> bool:
+    return not (pod.environment_id or pod.holds)
 
 
 def allocation_of_pod(pod: SeenPod) -> Allocation | None:

@@ -32,11 +32,12 @@ class Foreign:
 
 def foreign(entries: Iterable[Mapping[str, Any]]) -> tuple[Foreign, ...]:
     """The fields that others have, and we have not; what is said of a status is not counted."""
+    counted = [entry for entry in entries if entry.get("subresource") != "status"]
+    if all(entry.get("manager") == FIELD_MANAGER for entry in counted):
+        return ()  # as nearly always: no field need be looked at
     ours: set[Path] = set()
     theirs: list[Foreign] = []
-    for entry in entries:
-        if entry.get("subresource") == "status":
-            continue
+    for entry in counted:
         paths = leaves(entry.get("fieldsV1") or {})
         if entry.get("manager") == FIELD_MANAGER:
             ours.update(paths)

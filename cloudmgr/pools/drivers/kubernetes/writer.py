@@ -9,6 +9,7 @@ from cloudmgr.errors import NotFound, Temporary
 from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen, storage
 from cloudmgr.pools.drivers.kubernetes.kinds import (
+    BARE,
     COUNTS,
     SCALABLE,
     Kind,
@@ -85,8 +86,8 @@ class Writer:
             where = path(Kind.NAMESPACE, "", manifest.namespace)
             self._cluster.apply(where, room(self._settings))
         where = path(manifest.kind, manifest.namespace, manifest.name)
-        answer = self._cluster.apply(where, manifest.body_beside(there))
-        self._take(manifest.kind, answer)
+        body, bare = manifest.body_beside(there), manifest.kind in BARE
+        self._take(manifest.kind, self._cluster.apply(where, body, bare=bare))
 
     def give_room_back(self, environment_id: str) -> None:
         """Asked of the cluster itself: the watch may not have told of them yet."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from cloudmgr.pools.drivers.kubernetes import seen
 from cloudmgr.pools.drivers.kubernetes.kinds import Kind
 from cloudmgr.pools.drivers.kubernetes.mirror import Mirror
 from tests.fakes import ManualClock
 from tests.pools.drivers.kubernetes.objects import pod, read
 
 if TYPE_CHECKING:
-    from cloudmgr.pools.drivers.kubernetes import seen
+    from collections.abc import Callable
 
 
 def told(version: int, **more: Any) -> seen.SeenPod:
@@ -131,3 +132,23 @@ def test_when_it_was_ready_first_is_kept_while_it_is_ill() -> None:
     found.put(Kind.POD, ready(7, holds=True, since="2026-06-30T08:12:00Z"))
     (pod_seen,) = found.pods("env_a1")
     assert pod_seen.ready_since == datetime(2026, 6, 30, 8, 0, 5, tzinfo=UTC)
+
+
+def test_capacity_follows_nodes_and_what_is_not_ours_alone() -> None:
+    found, _ = mirror()
+
+    def moved(step: Callable[[], None]) -> bool:
+        before = found.moves
+        step()
+        return found.moves > before
+
+    node = seen.node({"metadata": {"name": "n1", "uid": "n1", "resourceVersion": "1"}}, {})
+    assert moved(lambda: found.put(Kind.NODE, node))
+    assert not moved(lambda: found.put(Kind.NODE, node)), "nothing new"
+    assert moved(lambda: found.drop(Kind.NODE, node))
+
+    assert not moved(lambda: found.put(Kind.POD, told(5)))
+    assert moved(lambda: found.put(Kind.POD, told(6, labels={}))), "it has stopped to be ours"
+    assert moved(lambda: found.put(Kind.POD, told(7))), "and is ours again"
+    assert moved(lambda: found.put(Kind.POD, told(8, labels={})))
+    assert moved(lambda: found.drop(Kind.POD, told(9, labels={})))

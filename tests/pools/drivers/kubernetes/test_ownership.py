@@ -40,6 +40,10 @@ def test_what_both_say_is_no_drift() -> None:
     assert foreign(entries) == ()
 
 
+def test_what_we_alone_wrote_is_no_drift() -> None:
+    assert foreign([entry("cloudmgr", IMAGE, operation="Apply"), entry("cloudmgr", IMAGE)]) == ()
+
+
 def test_what_others_add_beside_ours_is_no_drift() -> None:
     revision: dict[str, Any] = {
         "f:metadata": {"f:annotations": {".": {}, "f:deployment.kubernetes.io/revision": {}}}
