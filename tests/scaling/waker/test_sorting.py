@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -83,6 +84,13 @@ def _status(endpoints: int, status: Status, age: float, generation: int = 1) -> 
     )
 
 
+def _lacking(endpoints: int) -> EnvironmentStatus:
+    """A secret has no value yet."""
+    known = _status(endpoints, Status.FALSE, 1)
+    lacks = Condition("Applied", Status.FALSE, "SecretsMissing", "", 1, CREATED)
+    return replace(known, conditions=(lacks, *known.conditions[1:]))
+
+
 @pytest.mark.parametrize(
     ("target", "status", "state"),
     [
@@ -93,6 +101,8 @@ def _status(endpoints: int, status: Status, age: float, generation: int = 1) -> 
         (1, _status(0, Status.FALSE, 61), State.UNAVAILABLE),
         (1, _status(1, Status.FALSE, 61), State.SERVING),
         (1, EnvironmentStatus(), State.STARTING),
+        (1, _lacking(0), State.UNAVAILABLE),
+        (1, _lacking(1), State.SERVING),
     ],
 )
 def test_what_an_environment_is_to_its_callers(
