@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Invalid
+from cloudmgr.pools.drivers.driver import SharedService
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -178,6 +179,11 @@ def _named_problems(component: Component, path: str) -> Iterable[Problem]:
     for index, name in enumerate(component.bindings):
         if component.bindings.index(name) != index:
             yield f"{path}.bindings[{index}]", f"{name} stands here twice"
+        prefix = SharedService(name, 0).prefix
+        told = {f"{prefix}_HOST", f"{prefix}_PORT"}
+        for taken in sorted(told & {*component.variables, *component.secrets}):
+            sentence = f"{taken} is told of {name}: call your variable or secret otherwise"
+            yield f"{path}.bindings[{index}]", sentence
 
 
 def _told(component: Component) -> int:
