@@ -51,10 +51,14 @@ def label(environment: Environment) -> str:
     return environment.host.split(".", 1)[0]
 
 
+def bound_names(environment: Environment) -> frozenset[str]:
+    """Names of the services that its components are bound to."""
+    return frozenset(name for c in environment.components for name in c.bindings)
+
+
 def unbound(environment: Environment) -> frozenset[str]:
     """Names of services that its components are bound to and that nobody has led it to."""
-    wanted = {name for c in environment.components for name in c.bindings}
-    return frozenset(wanted - {service.name for service in environment.services})
+    return bound_names(environment) - {service.name for service in environment.services}
 
 
 def resolve(
@@ -69,7 +73,7 @@ def resolve(
     """
     found: list[SharedService] = []
     lacking: dict[str, str] = {}
-    for name in sorted({name for c in environment.components for name in c.bindings}):
+    for name in sorted(bound_names(environment)):
         service = services.get(name)
         if service is None:
             lacking[name] = f"{name} is not in policies/services.yaml any more"

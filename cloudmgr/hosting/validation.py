@@ -153,17 +153,18 @@ def _variable_problems(component: Component, path: str) -> Iterable[Problem]:
 
 def _file_problems(component: Component, path: str) -> Iterable[Problem]:
     for name, text in component.files.items():
+        where = f"{path}.files.{name[:200]}"
         if not _FILE.fullmatch(name) or {".", ".."} & set(name.split("/")):
             sentence = f"{name[:200]!r} is no path here: letters, digits, . - _ between slashes"
-            yield f"{path}.files", sentence
+            yield where, sentence
         elif name.startswith("/") and component.command:
             # A command has no file system of its own.
             sentence = f"{name}: leave out the first /, and look for it in the directory CONFIG_DIR"
-            yield f"{path}.files", sentence
+            yield where, sentence
         elif any(other.startswith(f"{name}/") for other in component.files):
-            yield f"{path}.files", f"{name} cannot be a file and a directory"
+            yield where, f"{name} cannot be a file and a directory"
         elif _has_control(text.translate(_PLAIN)):
-            yield f"{path}.files.{name}", "it is not plain text"
+            yield where, "it is not plain text"
 
 
 def _named_problems(component: Component, path: str) -> Iterable[Problem]:

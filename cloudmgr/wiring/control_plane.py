@@ -281,6 +281,7 @@ class ControlPlane:
             windows=stores.scaling.windows,
             activities=stores.scaling.activities,
             city=self.city,
+            bindings=self.bindings,
             drivers=self.drivers,
             policies=self.policies,
             metering=stores.metering,

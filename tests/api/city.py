@@ -22,9 +22,11 @@ from cloudmgr.identity.secrets import Effort
 from cloudmgr.identity.user import Role, Scope, User
 from cloudmgr.interval import Interval
 from cloudmgr.metering.usage import Owner
+from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.scaling.orders import ScalingDecision
 from tests.builders import (
     CREATED,
+    a_component,
     a_department,
     a_gap,
     a_pool,
@@ -247,6 +249,8 @@ def _hosted(
         department_id=department_id,
         host=f"{code}-production.extranet.localhost",
         pool_id=ids["pool_id"],
+        components=(a_component(bindings=("sso",)),),
+        services=(SharedService("sso", 443, "sso.example.gov.cn", ("192.0.2.0/28",)),),
     )
     services.environments.add(tx, environment)
     services.requests.add(
