@@ -91,7 +91,7 @@ class ConditionView(View):
 
 
 class BoundServiceView(View):
-    """A shared service that its components are led to; of one hosted here only the pool knows where.
+    """A shared service that components are led to; of one hosted here only the pool knows where.
 
     A component that is bound to `x-y` is told `X_Y_HOST` and `X_Y_PORT`.
     """
