@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from sqlalchemy import func, select
 
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.bindings import Place, label, resolve, unbound
+from cloudmgr.hosting.environments import EnvironmentStatus
 from cloudmgr.hosting.store.environments import environments as table
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Bindings:
         self._policy = policy
         self._domain = domain
         self._mark: object = None
+        self._known: dict[str, Environment] = {}  # as far as bindings go
         self._lacking: dict[str, Mapping[str, str]] = {}
 
     def place(self, tx: Connection, service: CityService) -> Place | None:
@@ -78,13 +81,15 @@ class Bindings:
     def follow(self) -> list[str]:
         """Write anew what differs from policy; ids of the environments to look at.
 
-        One short query, and no more, while neither policy nor any environment has changed.
+        One short query, and no more, while neither policy nor any environment has changed; then
+        only those that have are read, since a city scales all the time.
         """
         policy = self._policy()
         with self._database.read() as tx:
             mark = (policy.digest, *tx.execute(_MARK).one())
             if mark == self._mark:
                 return []
+            self._read(tx)
             differing, lacking = self._survey(tx, policy)
         written = [key for key in differing if self._write(key)]
         told = {
@@ -97,11 +102,19 @@ class Bindings:
         self._mark = mark if len(written) == len(differing) else None
         return sorted({*written, *told})
 
+    def _read(self, tx: Connection) -> None:
+        generations = select(table.c.id, table.c.generation)
+        there = {row.id: row.generation for row in tx.execute(generations)}
+        known = {k: e for k, e in self._known.items() if there.get(k) == e.generation}
+        for environment in self._environments.by_ids(tx, there.keys() - known.keys()):
+            known[environment.id] = replace(environment, status=EnvironmentStatus())
+        self._known = known
+
     def _survey(
         self, tx: Connection, policy: PolicyBundle
     ) -> tuple[list[str], dict[str, Mapping[str, str]]]:
         """Ids of what differs, and what is lacking, over all environments at once."""
-        rows = self._environments.list(tx)
+        rows = self._known.values()
         there = {(e.zone.value, label(e)): e for e in rows}
         offering = {(s.zone, s.environment) for s in policy.services.values()}
         pools = {pool.id: pool for pool in self._pools.list(tx)}

@@ -35,7 +35,7 @@ _TRAFFIC, _TRAFFIC_ASLEEP = 1.0, 15.0
 _DUE, _DUE_ALONE = 1.0, 5.0
 _COLLECT, _COLLECT_ASLEEP = 10.0, 30.0
 _MEASURE = 60.0
-_BIND = 2.0
+_BIND = 5.0
 # What was awake a moment ago may still drain: so long nothing must have moved.
 _QUIET = 60.0
 

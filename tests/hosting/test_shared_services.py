@@ -271,6 +271,28 @@ def test_nothing_is_written_or_looked_at_when_nothing_changed(town: Town) -> Non
     assert [e.generation for e in town.environments()] == generations
 
 
+def test_what_is_scaled_meanwhile_is_no_reason_to_read_the_others(town: Town) -> None:
+    town.sign_on()
+    made = town.bound("sso")
+    while town.plane.bindings.follow():
+        pass
+    with town.plane.database.write() as tx:
+        stores = town.plane.stores
+        stores.environments.set_target(tx, stores.environments.get(tx, made.id), {"web": 2})
+    read: list[object] = []
+
+    def note(
+        _connection: object, _cursor: object, statement: str, given: object, *_: object
+    ) -> None:
+        if "environment.components" in statement:
+            read.append(given)
+
+    event.listen(town.plane.database.engine, "before_cursor_execute", note)
+    assert town.plane.bindings.follow() == []
+    event.remove(town.plane.database.engine, "before_cursor_execute", note)
+    assert read == [(made.id,)]
+
+
 def test_a_host_of_a_service_is_told_which_services_it_is(town: Town) -> None:
     sso = town.sign_on()
     assert sso.offers == {}
