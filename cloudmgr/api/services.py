@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
     from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
+    from cloudmgr.hosting.bindings import Place
     from cloudmgr.hosting.desk import Desk
+    from cloudmgr.hosting.environments import Environment
     from cloudmgr.hosting.secrets import Secrets
     from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
     from cloudmgr.identity.authentication import Authenticator
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from cloudmgr.metering.store import MeteringStores
     from cloudmgr.planning.placement import PoolView
     from cloudmgr.policy.holder import PolicyHolder
+    from cloudmgr.policy.services import CityService
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.pools.pool import Pool
     from cloudmgr.pools.store import PoolStore
@@ -41,6 +44,18 @@ class City(Protocol):
 
     def view(self, tx: Connection, pool: Pool) -> PoolView:
         """``pool`` with its capacity and what is held of it."""
+        ...
+
+
+class Bindings(Protocol):
+    """Where shared services are."""
+
+    def place(self, tx: Connection, service: CityService) -> Place | None:
+        """Where a service lies that is hosted here; None if it is not there."""
+        ...
+
+    def lacking(self, tx: Connection, environment: Environment) -> Mapping[str, str]:
+        """A sentence on each service that ``environment`` is bound to and cannot use."""
         ...
 
 
@@ -73,6 +88,7 @@ class Services:
     windows: WindowStore
     activities: ActivityStore
     city: City
+    bindings: Bindings
     drivers: Mapping[str, Driver]
     policies: PolicyHolder
     metering: MeteringStores

@@ -52,7 +52,8 @@ class ComponentEntry(Entry):
     storage_gib: Size = 0
     variables: Annotated[dict[str, str], Field(max_length=200)] = Field(default_factory=dict)
     files: Annotated[dict[str, str], Field(max_length=50)] = Field(default_factory=dict)
-    secrets: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    # As many as long values fit into one Secret of Kubernetes, which holds 1 MiB.
+    secrets: Annotated[tuple[str, ...], Field(max_length=30)] = ()
     bindings: Annotated[tuple[Code, ...], Field(max_length=50)] = ()
 
     def component(self) -> Component:

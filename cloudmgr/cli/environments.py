@@ -46,6 +46,16 @@ _COLUMNS: list[Column] = [
 ]
 _FACTS: list[Column] = [
     *_COLUMNS,
+    (
+        "services",
+        lambda e: (
+            ", ".join(
+                f"{s['name']} ({'hosted here' if s['hosted'] else s['host']}, port {s['port']})"
+                for s in e["services"]
+            )
+            or "none"
+        ),
+    ),
     ("ready", lambda e: f"{e['ready']['status']} {e['ready']['reason']} {e['ready']['message']}"),
     (
         "conditions",

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from cloudmgr import __version__
-from cloudmgr.cli import billing, environments, people, policy, pools, requests, server, users
+from cloudmgr.cli import (
+    billing,
+    environments,
+    people,
+    policy,
+    pools,
+    requests,
+    server,
+    services,
+    users,
+)
 from cloudmgr.cli.demo.command import demo
 from cloudmgr.cli.show import err
 from cloudmgr.errors import (
@@ -94,6 +104,7 @@ app.add_typer(requests.app, name="request")
 app.add_typer(environments.app, name="env")
 app.add_typer(environments.windows, name="window")
 app.add_typer(pools.app, name="pool")
+app.add_typer(services.app, name="service")
 app.add_typer(billing.app, name="billing")
 app.add_typer(billing.usage, name="usage")
 app.command("demo")(demo)

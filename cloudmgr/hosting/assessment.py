@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.errors import Conflict, Invalid, NotFound
+from cloudmgr.hosting.bindings import against, binding_problems
 from cloudmgr.hosting.facts import request_facts, with_pool
 from cloudmgr.hosting.requests import RequestKind
 from cloudmgr.hosting.validation import (
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.clock import Clock
+    from cloudmgr.hosting.bindings import Place, Resolved
     from cloudmgr.hosting.environments import Component, Environment, Purpose, System
     from cloudmgr.hosting.facts import Facts
     from cloudmgr.hosting.requests import EnvironmentAsk, Estimate, HostingRequest, WindowAsk
     from cloudmgr.hosting.store import EnvironmentStore, SystemStore
     from cloudmgr.policy.bundle import PolicyBundle
+    from cloudmgr.policy.services import CityService
     from cloudmgr.pools.pool import Pool, Zone
 
 
@@ -116,6 +119,14 @@ class Means(Protocol):
         """
         ...
 
+    def place(self, tx: Connection, service: CityService) -> Place | None:
+        """Where a shared service lies that is hosted here; None if it is not there."""
+        ...
+
+    def resolve(self, tx: Connection, environment: Environment) -> Resolved:
+        """What policy makes of the bindings of ``environment``."""
+        ...
+
     def hold(self, tx: Connection, environment_id: str) -> None:
         """Until ``tx``, which writes, ends nobody else scales this environment."""
         ...
@@ -168,12 +179,22 @@ class Assessor:
             problems.append(("windows", f"a request to {draft.kind.value} announces no peak"))
         if draft.kind is RequestKind.RESIZE and environment and draft.ask:
             problems += _resize_problems(environment, draft.ask)
+        policy = self._means.policy()
+        code = self._means.department_code(tx, system.department_id)
+        if draft.ask is not None:
+            problems += binding_problems(
+                components,
+                system.zone.value,
+                code,
+                policy.services,
+                lambda service: self._means.place(tx, service),
+            )
         refuse(problems)
         estimate = self._means.estimate(components, system.zone)
         facts = request_facts(
             kind=draft.kind,
             reason=draft.reason,
-            department_code=self._means.department_code(tx, system.department_id),
+            department_code=code,
             roles=asker.roles,
             system=system,
             environment_name=name,
@@ -183,13 +204,11 @@ class Assessor:
             cost_per_month=estimate.high,
             now=self._clock.now(),
         )
-        policy = self._means.policy()
         decision = policy.admit(facts)
         location = Location(environment.pool_id if environment else None)
         if draft.ask is not None:
-            location = self._means.locate(
-                tx, components, accepts(policy, facts), system.zone, environment
-            )
+            may = self.accepts(tx, policy, facts, components)
+            location = self._means.locate(tx, components, may, system.zone, environment)
             if location.pool_id is None and decision.outcome is not Outcome.DENY:
                 decision = _denied_for_want_of_a_pool(decision, location)
         return Assessment(decision, estimate, location), system, environment
@@ -266,13 +285,20 @@ class Assessor:
     def host(self, system: System, name: str) -> str:
         return f"{system.code}-{name}.{system.zone.value}.{self._domain}"
 
+    def accepts(
+        self, tx: Connection, policy: PolicyBundle, facts: Facts, components: Sequence[Component]
+    ) -> Callable[[Pool], tuple[Reason, ...]]:
+        """What speaks against a pool: the rules, and the services that are out of reach there."""
+        out_of_reach = against(
+            components, policy.services, lambda service: self._means.place(tx, service)
+        )
 
-def accepts(policy: PolicyBundle, facts: Facts) -> Callable[[Pool], tuple[Reason, ...]]:
-    def reasons(pool: Pool) -> tuple[Reason, ...]:
-        decision = policy.accepts(with_pool(facts, pool))
-        return () if decision.outcome is Outcome.ALLOW else decision.reasons
+        def reasons(pool: Pool) -> tuple[Reason, ...]:
+            decision = policy.accepts(with_pool(facts, pool))
+            refused = () if decision.outcome is Outcome.ALLOW else decision.reasons
+            return (*refused, *out_of_reach(pool))
 
-    return reasons
+        return reasons
 
 
 def _denied_for_want_of_a_pool(decision: Decision, location: Location) -> Decision:

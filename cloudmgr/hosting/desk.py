@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Conflict, Forbidden, Invalid, NotFound
-from cloudmgr.hosting.assessment import accepts
 from cloudmgr.hosting.environments import Environment, System, held
 from cloudmgr.hosting.facts import request_facts
 from cloudmgr.hosting.requests import (
@@ -191,13 +190,17 @@ class Desk:
         if request.kind is RequestKind.RESIZE and request.ask is not None:
             facts = self._placement_facts(tx, system, request.ask)
             location = self._place(tx, system, request.ask, facts, environment)
-            return self._environments.set_components(
+            resized = self._environments.set_components(
                 tx,
                 environment,
                 request.ask.components,
                 target=_target(environment, request.ask.components, location.room),
                 scaling_class=self._means.policy().scaling_class_for(facts).name,
             )
+            found = self._means.resolve(tx, resized)
+            if not found.differs(resized):
+                return resized
+            return self._environments.set_services(tx, resized, found.services, found.offers)
         return environment
 
     def _create(self, tx: Connection, request: HostingRequest, system: System) -> Environment:
@@ -225,6 +228,9 @@ class Desk:
             created_at=self._clock.now(),
             criticality=system.criticality,
         )
+        # Before its pool hears of it: a replica that must be told later is replaced.
+        found = self._means.resolve(tx, environment)
+        environment = replace(environment, services=found.services, offers=found.offers)
         self._environments.add(tx, environment)
         return environment
 
@@ -240,7 +246,7 @@ class Desk:
 
         :raises Conflict: ``no-pool``.
         """
-        may = accepts(self._means.policy(), facts)
+        may = self._assessor.accepts(tx, self._means.policy(), facts, ask.components)
         location = self._means.locate(tx, ask.components, may, system.zone, resized, promise=True)
         if location.pool_id is None:
             raise Conflict(

@@ -68,6 +68,7 @@ def environment_facts(name: str, purpose: Purpose, components: Sequence[Componen
                 "storage_gib": c.storage_gib,
                 "port": c.port or 0,
                 "image": c.image,
+                "bindings": list(c.bindings),
             }
             for c in components
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Permanent, Temporary
+from cloudmgr.hosting.bindings import unbound
 from cloudmgr.hosting.workload import (
     NO_DRIVER,
     Apply,
@@ -20,6 +21,8 @@ from cloudmgr.reconcile.loop import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from sqlalchemy import Connection
 
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
@@ -41,6 +44,8 @@ class EnvironmentReconciler:
     :param drivers: by pool id.
     :param changed: told of an environment whose status was written: its zone's gateway may have to
         follow.
+    :param lacking: a sentence on each shared service that an environment is bound to and cannot
+        use; asked only of one that lacks some.
     """
 
     name = "environment"
@@ -54,6 +59,7 @@ class EnvironmentReconciler:
         changed: Callable[[Environment], None] = lambda _environment: None,
         *,
         secrets: Secrets,
+        lacking: Callable[[Connection, Environment], Mapping[str, str]] = lambda _tx, _one: {},
     ) -> None:
         self._database = database
         self._environments = environments
@@ -61,6 +67,7 @@ class EnvironmentReconciler:
         self._drivers = drivers
         self._clock = clock
         self._changed = changed
+        self._lacking = lacking
 
     def keys(self) -> Iterable[str]:
         with self._database.read() as tx:
@@ -70,6 +77,7 @@ class EnvironmentReconciler:
         """:raises NotFound: the row is gone. :raises Temporary: the pool cannot be reached now."""
         with self._database.read() as tx:
             environment = self._environments.get(tx, key)
+            lacking = self._lacking(tx, environment) if unbound(environment) else {}
         driver = self._drivers.get(environment.pool_id)
         try:
             if driver is None:
@@ -102,7 +110,7 @@ class EnvironmentReconciler:
                 raise
             return Result()
         now = self._clock.now()
-        seen = status(environment, observed, now)
+        seen = status(environment, observed, now, lacking)
         self._write(environment, seen, fence)
         if settled(environment, observed):
             return Result()

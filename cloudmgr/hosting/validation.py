@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Invalid
+from cloudmgr.pools.drivers.driver import SharedService
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -152,17 +153,18 @@ def _variable_problems(component: Component, path: str) -> Iterable[Problem]:
 
 def _file_problems(component: Component, path: str) -> Iterable[Problem]:
     for name, text in component.files.items():
+        where = f"{path}.files.{name[:200]}"
         if not _FILE.fullmatch(name) or {".", ".."} & set(name.split("/")):
             sentence = f"{name[:200]!r} is no path here: letters, digits, . - _ between slashes"
-            yield f"{path}.files", sentence
+            yield where, sentence
         elif name.startswith("/") and component.command:
             # A command has no file system of its own.
             sentence = f"{name}: leave out the first /, and look for it in the directory CONFIG_DIR"
-            yield f"{path}.files", sentence
+            yield where, sentence
         elif any(other.startswith(f"{name}/") for other in component.files):
-            yield f"{path}.files", f"{name} cannot be a file and a directory"
+            yield where, f"{name} cannot be a file and a directory"
         elif _has_control(text.translate(_PLAIN)):
-            yield f"{path}.files.{name}", "it is not plain text"
+            yield where, "it is not plain text"
 
 
 def _named_problems(component: Component, path: str) -> Iterable[Problem]:
@@ -178,6 +180,11 @@ def _named_problems(component: Component, path: str) -> Iterable[Problem]:
     for index, name in enumerate(component.bindings):
         if component.bindings.index(name) != index:
             yield f"{path}.bindings[{index}]", f"{name} stands here twice"
+        prefix = SharedService(name, 0).prefix
+        told = {f"{prefix}_HOST", f"{prefix}_PORT"}
+        for taken in sorted(told & {*component.variables, *component.secrets}):
+            sentence = f"{taken} is told of {name}: call your variable or secret otherwise"
+            yield f"{path}.bindings[{index}]", sentence
 
 
 def _told(component: Component) -> int:

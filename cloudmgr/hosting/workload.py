@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cloudmgr.conditions import Condition, Status, merge, ready
 from cloudmgr.errors import CloudmgrError, Permanent
+from cloudmgr.hosting.bindings import unbound
 from cloudmgr.hosting.environments import Endpoint, EnvironmentStatus, without_value
 from cloudmgr.pools.drivers.driver import (
     ComponentWorkload,
@@ -16,7 +18,7 @@ from cloudmgr.pools.drivers.driver import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from cloudmgr.hosting.environments import Component, Environment
@@ -118,9 +120,15 @@ def plan(environment: Environment, observed: ObservedWorkload | None) -> Action 
 
 
 def status(
-    environment: Environment, observed: ObservedWorkload | None, now: datetime
+    environment: Environment,
+    observed: ObservedWorkload | None,
+    now: datetime,
+    lacking: Mapping[str, str] = MappingProxyType({}),
 ) -> EnvironmentStatus:
-    """What is to be said of the environment, given what its pool holds."""
+    """What is to be said of the environment, given what its pool holds.
+
+    :param lacking: a sentence on each shared service that it is bound to and cannot use.
+    """
     replicas = observed.replicas if observed else ()
     up = [r for r in replicas if r.state is ReplicaState.READY]
     generation = environment.generation
@@ -132,6 +140,7 @@ def status(
             _scaled(environment, replicas, up, now),
             _healthy(generation, observed, now),
             *_drifted(environment, observed, now),
+            *_bound(environment, lacking, now),
         ],
     )
     return EnvironmentStatus(
@@ -304,6 +313,19 @@ def _drifted(
     if _condition(environment, "Drifted") is None:
         return []
     return [Condition("Drifted", Status.FALSE, "AsWritten", "", generation, now)]
+
+
+def _bound(environment: Environment, lacking: Mapping[str, str], now: datetime) -> list[Condition]:
+    """Said of what has bindings, or had some; what was bound before goes on without the others."""
+    generation = environment.generation
+    if lacking:
+        what = "; ".join(lacking.values())[:2000]
+        return [Condition("Bound", Status.FALSE, "ServicesMissing", what, generation, now)]
+    if unbound(environment):
+        return []  # policy has it again, and is about to be followed
+    if _condition(environment, "Bound") is None and not environment.services:
+        return []
+    return [Condition("Bound", Status.TRUE, "AsBound", "", generation, now)]
 
 
 def _enough(environment: Environment, component: Component, count: int) -> bool:

@@ -25,7 +25,9 @@ from cloudmgr.policy.schema import (
     PlacementFile,
     PricesFile,
     ScalingFile,
+    ServicesFile,
 )
+from cloudmgr.policy.services import city_services
 from cloudmgr.policy.tables import holidays, price_list
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
         ScalingScenario,
         SignaturesText,
     )
+    from cloudmgr.policy.services import CityService
 
 
 # A request is decided by the rules of both.
@@ -85,6 +88,7 @@ class _Parts:
     scaling_classes: Mapping[str, ScalingClass] = field(default_factory=dict)
     price_list: PriceList | None = None
     holidays: Holidays | None = None
+    services: Mapping[str, CityService] | None = None
 
 
 class Assembly:
@@ -116,6 +120,9 @@ class Assembly:
             case HolidaysFile():
                 self._parts.holidays, problems = holidays(document, file)
                 self.problems += problems
+            case ServicesFile():
+                self._parts.services, problems = city_services(document, file)
+                self.problems += problems
 
     def bundle(self, digest: str) -> PolicyBundle | None:
         """The bundle, or None if a file is missing or anything is wrong. Call it last."""
@@ -124,6 +131,8 @@ class Assembly:
         if self.problems or not (parts.otherwise and parts.price_list and parts.holidays):
             return None
         if not (parts.placement and parts.admission and parts.scaling_classes):
+            return None
+        if parts.services is None:
             return None
         return PolicyBundle(
             digest=digest,
@@ -137,6 +146,7 @@ class Assembly:
             scaling_classes=parts.scaling_classes,
             price_list=parts.price_list,
             holidays=parts.holidays,
+            services=parts.services,
         )
 
     def _note(self, document: Document, path: Path, message: str) -> None:

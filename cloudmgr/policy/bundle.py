@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloudmgr.policy.prices import PriceList
     from cloudmgr.policy.rules import Rule
     from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.policy.services import CityService
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class ScalingRule:
 
 @dataclass(frozen=True, slots=True)
 class PolicyBundle:
-    """Admission, approvals, placement, scaling, prices and holidays under one ``digest``.
+    """Admission, approvals, placement, scaling, the tables and the services under one ``digest``.
 
     :param digest: sha256 (64 hex digits) of the content of all files; comments and layout of the
         YAML do not count.
@@ -74,6 +75,7 @@ class PolicyBundle:
     scaling_classes: Mapping[str, ScalingClass]
     price_list: PriceList
     holidays: Holidays
+    services: Mapping[str, CityService]
 
     def admit(self, facts: Mapping[str, object]) -> Decision:
         """May this be had, and who must agree? A refusal beats an approval beats a permission.

@@ -42,7 +42,7 @@ class Texts:
 class Records:
     """A list of things with ``fields``, empty when missing."""
 
-    fields: Mapping[str, Text | Number]
+    fields: Mapping[str, Text | Number | Texts]
     most: int
 
 
@@ -63,6 +63,7 @@ _COMPONENTS = Records(
         "storage_gib": Number(),
         "port": Number(),
         "image": Text(),
+        "bindings": Texts(),
     },
     most=64,
 )
@@ -162,11 +163,13 @@ def _record_problems(
         return
     for field, value in item.items():
         of = kind.fields.get(field)
-        problem = "there is no such fact" if of is None else _scalar_problem(of, value)
-        if problem:
-            yield f"{path}.{field}", problem
-        else:
-            into[field] = _plain(value)
+        if of is None:
+            yield f"{path}.{field}", "there is no such fact"
+            continue
+        inner: Flat = {}
+        for place, problem in _fill(of, value, field, inner):
+            yield f"{path}.{place}", problem
+        into |= inner
 
 
 def _scalar_problem(kind: Text | Number, value: object) -> str:

@@ -92,6 +92,11 @@ PriceText = Annotated[Decimal, PlainValidator(_price)]
 PositiveText = Annotated[Decimal, PlainValidator(_positive)]
 Day = Annotated[date, PlainValidator(_day)]
 Facts = dict[str, Any]
+Label = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
+HostLabel = Annotated[
+    str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+]
+DepartmentCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 
 
 class _Strict(BaseModel):
@@ -267,6 +272,27 @@ class HolidaysFile(_Strict):
     years: list[YearText] = Field(min_length=1)
 
 
+class ServiceText(_Strict):
+    """A shared service: outside of the pools, or a component of an environment hosted here."""
+
+    name: Label
+    zh: Chinese
+    en: English
+    zone: ZoneName
+    departments: Annotated[list[DepartmentCode], Field(min_length=1)] | None = None
+    host: Annotated[str, StringConstraints(min_length=1, max_length=253)] | None = None
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    addresses: Annotated[list[str], Field(min_length=1, max_length=50)] | None = None
+    environment: HostLabel | None = None
+    component: Label | None = None
+
+
+class ServicesFile(_Strict):
+    """``services.yaml``: what components may be bound to; there may be none."""
+
+    services: list[ServiceText]
+
+
 FILES: dict[str, type[_Strict]] = {
     "admission.yaml": AdmissionFile,
     "approvals.yaml": ApprovalsFile,
@@ -274,6 +300,7 @@ FILES: dict[str, type[_Strict]] = {
     "scaling.yaml": ScalingFile,
     "prices.yaml": PricesFile,
     "holidays.yaml": HolidaysFile,
+    "services.yaml": ServicesFile,
 }
 
 

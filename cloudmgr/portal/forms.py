@@ -127,7 +127,7 @@ class Form:
 
 async def _posted(request: Request) -> Form:
     # Too many fields or a body that is no form is refused by the parser with a 400.
-    given = await request.form(max_files=0, max_fields=300)
+    given = await request.form(max_files=0, max_fields=1000)
     values: dict[str, list[str]] = {}
     digest = hashlib.sha256(f"{request.method} {request.url.path}".encode())
     for name, value in given.multi_items():

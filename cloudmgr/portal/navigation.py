@@ -38,6 +38,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, Action], ...]], ...] = (
             ("/environments", N_("Environments"), Action.ENVIRONMENT_READ),
             ("/systems", N_("Systems"), Action.SYSTEM_READ),
             ("/windows", N_("Peaks"), Action.WINDOW_READ),
+            ("/services", N_("Shared services"), Action.ENVIRONMENT_READ),
             ("/pools", N_("Pools"), Action.POOL_READ),
         ),
     ),

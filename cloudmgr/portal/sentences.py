@@ -80,6 +80,32 @@ SENTENCES = (
     N_("the environment belongs to another system"),
     N_("there is a system %(code)s already"),
     N_("choose another code: it is a part of its addresses, and the whole city's"),
+    N_("two files are called %(name)s"),
+    N_("give the file a path"),
+    N_("%(name)s stands here twice"),
+    N_("%(name)s is no path here: letters, digits, . - _ between slashes"),
+    N_("%(name)s: leave out the first /, and look for it in the directory CONFIG_DIR"),
+    N_("%(name)s cannot be a file and a directory"),
+    N_("%(name)s cannot be the name of a secret here"),
+    N_("%(name)s is a variable already: a secret is told as a variable of its name"),
+    N_(
+        "commands, variables and files have %(count)s bytes, and an environment at most %(most)s: "
+        "put what is larger into the image"
+    ),
+    # Shared services.
+    N_(
+        "there is no shared service %(name)s; in this zone your department may use: %(names)s",
+    ),
+    N_("%(name)s is a service of the %(theirs)s, and this is the %(ours)s"),
+    N_("%(name)s is not for the department %(code)s"),
+    N_("leave it out, or ask an operator to change services.yaml"),
+    N_("%(name)s is not in policies/services.yaml any more"),
+    N_("%(name)s is not there: no environment %(label)s is hosted"),
+    N_("%(name)s is not there: %(label)s is being retired"),
+    N_("%(name)s is not there: %(label)s has no component %(component)s with a port"),
+    N_("%(name)s is hosted on another pool, %(pool)s"),
+    N_("%(name)s is hosted on %(pool)s, which cannot lead others to it"),
+    N_("%(variable)s is told of %(name)s: call your variable or secret otherwise"),
     # Orders.
     N_("say why"),
     N_("whoever reads the history of this environment will want to know"),

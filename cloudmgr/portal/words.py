@@ -205,6 +205,8 @@ _CONDITIONS: Mapping[str, str] = {
     "AtTarget": N_("It has as many replicas as it ought to have."),
     "Problems": N_("Some replica has trouble."),
     "NoProblems": N_("No replica has trouble."),
+    "AsBound": N_("Its components are led to every shared service that they use."),
+    "ServicesMissing": N_("Its components go on without some shared service that they use."),
     "ChangedByOthers": N_("Somebody else changed what cloudmgr keeps."),
     "AsWritten": N_("All is again as cloudmgr keeps it."),
     "Stale": N_("The latest change has not been seen yet."),

@@ -38,11 +38,12 @@ from cloudmgr.scaling.gateway.traefik import Gateway
 from cloudmgr.scaling.reconciler import ScalingReconciler
 from cloudmgr.scaling.scaler import Scaler
 from cloudmgr.scaling.traffic import TrafficObserver
+from cloudmgr.wiring.bindings import Bindings
 from cloudmgr.wiring.drivers import make_driver
 from cloudmgr.wiring.labels import Labels
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
-from cloudmgr.wiring.rounds import COLLECTOR, Rounds, gateway_lease
+from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
 from cloudmgr.wiring.sleepers import StoredSleepers
 from cloudmgr.wiring.stores import Stores
 
@@ -91,6 +92,14 @@ class ControlPlane:
             self.clock,
             wake=self._moved,
         )
+        self.bindings = Bindings(
+            database=self.database,
+            environments=self.stores.environments,
+            pools=self.stores.pools,
+            departments=self.stores.departments,
+            policy=self._policy,
+            domain=settings.gateway_domain,
+        )
         self._scaling_part()
         self._loops()
         self._desk_part()
@@ -107,6 +116,7 @@ class ControlPlane:
             due=self.scaling_reconciler.due,
             collect=self.collector.collect,
             measure=self.measurer.collect,
+            bind=self.bindings.follow,
             reconcile=self.environment_loop.wake,
             scale=self.scaling_loop.wake,
             clock=self.clock,
@@ -140,7 +150,7 @@ class ControlPlane:
             SystemClock(),
             f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             shards=settings.shards,
-            singles=[COLLECTOR, *(gateway_lease(zone) for zone in self.gateways)],
+            singles=[BINDINGS, COLLECTOR, *(gateway_lease(zone) for zone in self.gateways)],
             ttl=settings.lease_ttl,
             gained=self._gained,
         )
@@ -156,6 +166,7 @@ class ControlPlane:
             self.clock,
             self._seen,
             secrets=self.secrets,
+            lacking=self.bindings.lacking,
         )
         gateways = GatewayReconciler(
             self.database,
@@ -198,6 +209,7 @@ class ControlPlane:
             city=self.city,
             departments=stores.departments,
             scaling=self.scaling,
+            bindings=self.bindings,
             trail=self.trail,
             clock=self.clock,
             wake=self._moved,
@@ -279,6 +291,7 @@ class ControlPlane:
             windows=stores.scaling.windows,
             activities=stores.scaling.activities,
             city=self.city,
+            bindings=self.bindings,
             drivers=self.drivers,
             policies=self.policies,
             metering=stores.metering,

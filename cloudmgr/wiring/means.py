@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.pool import Pool, Zone
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
+    from cloudmgr.wiring.bindings import Bindings
 
 
 class City:
@@ -137,6 +138,7 @@ class DeskMeans:
         city: City,
         departments: DepartmentStore,
         scaling: ScalingControl,
+        bindings: Bindings,
         trail: Trail,
         clock: Clock,
         wake: Callable[[Connection, str], None],
@@ -150,6 +152,8 @@ class DeskMeans:
         self.wake = wake
         self.locate = city.locate
         self.hold = scaling.hold
+        self.place = bindings.place
+        self.resolve = bindings.resolve
 
     def policy(self) -> PolicyBundle:
         return self._policies.current

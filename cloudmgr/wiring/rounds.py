@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLLECTOR = "collector"
+BINDINGS = "bindings"
 
 # Elapsed seconds between two rounds, and between two that have nothing to see.
 _TRAFFIC, _TRAFFIC_ASLEEP = 1.0, 15.0
 _DUE, _DUE_ALONE = 1.0, 5.0
 _COLLECT, _COLLECT_ASLEEP = 10.0, 30.0
 _MEASURE = 60.0
+_BIND = 5.0
 # What was awake a moment ago may still drain: so long nothing must have moved.
 _QUIET = 60.0
 
@@ -63,6 +65,7 @@ class Rounds:
     :param observe: takes readings of gateways; gives the environments to look at now.
     :param due: ids of environments that scaling ought to look at.
     :param reconcile: has an environment looked at by its reconciler.
+    :param bind: has shared services follow policy; gives the environments to look at now.
     :param scale: has an environment looked at by scaling.
     :param clock: business time, and the machine's elapsed time.
     """
@@ -80,6 +83,7 @@ class Rounds:
         due: Callable[[], Iterable[str]],
         collect: Collect,
         measure: Callable[[], Sequence[SourceReport]],
+        bind: Callable[[], Iterable[str]],
         reconcile: Callable[[str], None],
         scale: Callable[[str], None],
         clock: Clock,
@@ -94,6 +98,7 @@ class Rounds:
         self._due = due
         self._collect = collect
         self._measure = measure
+        self._bind = bind
         self._reconcile = reconcile
         self._scale = scale
         self._clock = clock
@@ -111,6 +116,7 @@ class Rounds:
         every(_MEASURE, "measure", self.measure, at_once=False)
         every(3600.0, "idempotency", self.purge)
         every(5.0, "policy", self.policy, at_once=False)
+        every(_BIND, "bindings", self.bindings)
 
     def traffic(self) -> None:
         """Read the gateways that are ours: those with anything awake, the others now and then."""
@@ -190,6 +196,16 @@ class Rounds:
         except Invalid as error:
             if error is not known:  # said once, and for as long as it is so on the policy's page
                 log.warning("the policies that were changed are not taken over: %s", error)
+
+    def bindings(self) -> None:
+        """Have every environment's shared services be what policy says now.
+
+        One control plane does: while policies differ, two would write against each other.
+        """
+        if self._leases.single(BINDINGS) is None:
+            return
+        for environment_id in self._bind():
+            self._reconcile(environment_id)
 
     def purge(self) -> None:
         """Forget answers to requests that nobody may repeat any more."""

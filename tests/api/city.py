@@ -22,6 +22,7 @@ from cloudmgr.identity.secrets import Effort
 from cloudmgr.identity.user import Role, Scope, User
 from cloudmgr.interval import Interval
 from cloudmgr.metering.usage import Owner
+from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.scaling.orders import ScalingDecision
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import Settings
@@ -287,7 +288,8 @@ def _hosted(
         department_id=department_id,
         host=f"{code}-production.extranet.localhost",
         pool_id=ids["pool_id"],
-        components=(a_component(secrets=("DATABASE_PASSWORD",)),),
+        components=(a_component(secrets=("DATABASE_PASSWORD",), bindings=("sso",)),),
+        services=(SharedService("sso", 443, "sso.example.gov.cn", ("192.0.2.0/28",)),),
     )
     services.environments.add(tx, environment)
     services.requests.add(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import a_gap
+from tests.builders import a_component, a_gap, an_environment
 from tests.cli.office import Office, said
 from tests.waiting import until
 
@@ -217,3 +217,24 @@ def test_ctrl_c_while_waiting_ends_at_once_without_a_traceback(
 def _target(office: Office, environment: str) -> int:
     with office.plane.database.read() as tx:
         return office.plane.stores.environments.get(tx, environment).target["web"]
+
+
+def test_shared_services_are_listed_with_who_is_bound_to_them(
+    office: Office, capsys: Capture
+) -> None:
+    stores = office.plane.stores
+    with office.plane.database.write() as tx:
+        stores.environments.add(
+            tx,
+            an_environment(
+                pool_id="pool_outer", components=(a_component(bindings=("sso", "gov-sms")),)
+            ),
+        )
+    code, out, _ = said(capsys, "service", "list", "--zone", "extranet")
+    assert code == 0
+    assert "sso.example.gov.cn:443" in out
+    assert out.count("gaokao-production (not led there)") == 2
+    office.plane.bindings.follow()
+    assert "not led there" not in said(capsys, "service", "list")[1]
+    assert [s["name"] for s in asked(capsys, "service", "list")] == ["e-licence", "gov-sms", "sso"]
+    assert "sso (sso.example.gov.cn, port 443)" in said(capsys, "env", "show", "env_exam")[1]

@@ -45,20 +45,23 @@ SIGNERS = {"approver": APPROVER, "operator": OPERATOR}
 class Office:
     """A desk with one system, one extranet pool of 8 cores and 16 GiB, and one intranet pool."""
 
-    def __init__(self, directory: Path) -> None:
-        settings = Settings(
-            state_dir=directory,
-            pools=(
-                PoolSettings(name="outer", zone=Zone.EXTRANET),
-                PoolSettings(name="inner", zone=Zone.INTRANET),
-            ),
-        )
+    def __init__(
+        self,
+        directory: Path,
+        pools: tuple[PoolSettings, ...] = (
+            PoolSettings(name="outer", zone=Zone.EXTRANET),
+            PoolSettings(name="inner", zone=Zone.INTRANET),
+        ),
+        policy_dir: Path | None = None,
+    ) -> None:
+        settings = Settings(state_dir=directory, pools=pools, policy_dir=policy_dir)
+        directory.mkdir(exist_ok=True)
         migrated_file(directory / "cloudmgr.db")
         self.plane = ControlPlane(settings)
         hurried(self.plane.database)
         self.plane.prepare()
         room = Resources(8_000, 16_384, 100)
-        self.plane.drivers.update(pool_outer=InstantPool(room), pool_inner=InstantPool(room))
+        self.plane.drivers.update({f"pool_{pool.name}": InstantPool(room) for pool in pools})
         stores = self.plane.stores
         with self.plane.database.write() as tx:
             stores.accounts.create(tx, an_account(id="acc_exam"))

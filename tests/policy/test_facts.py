@@ -34,7 +34,7 @@ def test_what_is_missing_is_empty() -> None:
     assert flat["environment.components"] == [
         {
             "name": "web", "cpu_millis": 0, "memory_mib": 0, "min_replicas": 0, "max_replicas": 0,
-            "storage_gib": 0, "port": 0, "image": "",
+            "storage_gib": 0, "port": 0, "image": "", "bindings": [],
         }
     ]  # fmt: skip
 
@@ -67,6 +67,14 @@ def test_enumerations_become_plain_values() -> None:
         ({"windows": [{}] * 129}, "at most 128 entries are possible, not 129"),
         ({"actor": {"roles": "operator"}}, "actor.roles: it must be a list, not text"),
         ({"actor": {"roles": [1]}}, "actor.roles[0]: it must be text"),
+        (
+            {"environment": {"components": [{}, {"bindings": ["sso", 1]}]}},
+            "environment.components[1].bindings[1]: it must be text",
+        ),
+        (
+            {"environment": {"components": [{"bindings": "sso"}]}},
+            "environment.components[0].bindings: it must be a list, not text",
+        ),
     ],
 )
 def test_a_fact_of_the_wrong_kind_is_refused_with_its_path(

@@ -67,6 +67,9 @@ class _Forms(HTMLParser):
         if tag == "select":
             self._select = ""
         elif tag == "textarea":
+            # As browsers do: a line's end right after the tag is none of the text.
+            values = self.found[-1].values
+            values[self._area] = values[self._area].removeprefix("\n")
             self._area = ""
 
     def handle_data(self, data: str) -> None:

@@ -18,7 +18,7 @@ from cloudmgr.policy.holder import PolicyHolder
 from cloudmgr.pools.pool import Zone
 from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.store import LeaseStore
-from cloudmgr.wiring.rounds import COLLECTOR, Rounds, gateway_lease
+from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
 from tests.builders import a_system, an_environment
 from tests.fakes import CountingGateway, ManualClock
 
@@ -45,6 +45,7 @@ class City:
     reconciled: list[str] = field(default_factory=list)
     scaled: list[str] = field(default_factory=list)
     asked: int = 0
+    bound: int = 0
     collected: int = 0
     sources: list[tuple[bool, list[str]]] = field(default_factory=list)
     measured: int = 0
@@ -64,6 +65,7 @@ class City:
             due=self._due,
             collect=self._collect,
             measure=self._measure,
+            bind=self._bind,
             reconcile=self.reconciled.append,
             scale=self.scaled.append,
             clock=self.clock,
@@ -78,7 +80,7 @@ class City:
         self.leases.tick()
 
     def control_plane(self, holder: str) -> Leases:
-        singles = [COLLECTOR, *(gateway_lease(zone) for zone in Zone)]
+        singles = [BINDINGS, COLLECTOR, *(gateway_lease(zone) for zone in Zone)]
         return Leases(self.database, LeaseStore(), self.clock, holder, singles=singles)
 
     def later(self, seconds: float, *others: Leases) -> None:
@@ -94,6 +96,10 @@ class City:
     def _observe(self, readings: Mapping[Zone, GatewayReading]) -> list[str]:
         self.read += readings
         return ["env_loud"]
+
+    def _bind(self) -> list[str]:
+        self.bound += 1
+        return ["env_bound"]
 
     def _due(self) -> list[str]:
         self.asked += 1
@@ -112,6 +118,17 @@ class City:
 @pytest.fixture
 def city(sqlite: Database, clock: ManualClock) -> City:
     return City(sqlite, clock)
+
+
+def test_shared_services_are_followed_by_one_control_plane_alone(city: City) -> None:
+    city.rounds.bindings()
+    assert city.reconciled == ["env_bound"]
+    other = city.control_plane("two")
+    other.tick()
+    city.clock.advance(timedelta(seconds=3600))
+    other.tick()
+    city.rounds.bindings()
+    assert city.bound == 1
 
 
 def test_a_gateway_is_read_each_time_only_while_its_zone_is_awake(city: City) -> None:

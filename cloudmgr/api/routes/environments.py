@@ -19,6 +19,7 @@ from cloudmgr.errors import NotFound
 from cloudmgr.hosting.environments import Component, Environment, Purpose
 from cloudmgr.hosting.workload import readiness, word
 from cloudmgr.identity.access import Action
+from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.orders import ScalingDecision
 
@@ -47,6 +48,8 @@ _KNOWN: dict[str, Any] = {
     "target": {"web": 1},
     "reserved": {"web": 6},
     "elastic": False,
+    "services": [{"name": "sso", "host": "sso.example.gov.cn", "port": 443, "hosted": False}],
+    "offers": {},
     "state": "ready",
     "ready": _READY,
     "status": {
@@ -87,6 +90,27 @@ class ConditionView(View):
         )
 
 
+class BoundServiceView(View):
+    """A shared service that components are led to; of one hosted here only the pool knows where.
+
+    A component that is bound to `x-y` is told `X_Y_HOST` and `X_Y_PORT`.
+    """
+
+    name: str
+    host: str
+    port: int
+    hosted: bool
+
+    @classmethod
+    def of(cls, service: SharedService) -> Self:
+        return cls(
+            name=service.name,
+            host=service.host,
+            port=service.port,
+            hosted=bool(service.environment_id),
+        )
+
+
 class StatusView(View):
     """What was seen at the last reconcile."""
 
@@ -115,6 +139,10 @@ class EnvironmentView(View):
     target: dict[str, int]
     reserved: dict[str, int]
     elastic: bool
+    services: list[BoundServiceView]
+    offers: dict[str, str] = Field(
+        description="Shared services that it is itself, each with the component."
+    )
     state: str = Field(
         description=(
             "ready, hibernated, starting, scaling, degraded, waiting (for a secret), refused "
@@ -145,6 +173,8 @@ class EnvironmentView(View):
             target=dict(environment.target),
             reserved=dict(environment.reserved),
             elastic=environment.elastic,
+            services=[BoundServiceView.of(service) for service in environment.services],
+            offers=dict(environment.offers),
             state=word(environment),
             ready=ConditionView.of(readiness(environment)),
             status=StatusView(

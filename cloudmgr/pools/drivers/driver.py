@@ -49,10 +49,14 @@ class SharedService:
     environment_id: str = ""
     component: str = ""
 
+    @property
+    def prefix(self) -> str:
+        """What the variables begin with that tell a replica of it."""
+        return self.name.upper().replace("-", "_")
+
     def variables(self, host: str, port: int) -> dict[str, str]:
         """What a replica is told of it, where it is at ``host`` and ``port``."""
-        prefix = self.name.upper().replace("-", "_")
-        return {f"{prefix}_HOST": host, f"{prefix}_PORT": str(port)}
+        return {f"{self.prefix}_HOST": host, f"{self.prefix}_PORT": str(port)}
 
 
 @dataclass(frozen=True, slots=True)

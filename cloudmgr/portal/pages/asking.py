@@ -15,7 +15,7 @@ from cloudmgr.api.routes.requests import NewRequest
 from cloudmgr.errors import Conflict, Invalid
 from cloudmgr.hosting.requests import RequestKind
 from cloudmgr.identity.access import Action
-from cloudmgr.portal import words
+from cloudmgr.portal import told, words
 from cloudmgr.portal.forms import Form, Posted, entry, once
 from cloudmgr.portal.listing import Choice, choices
 from cloudmgr.portal.names import Names
@@ -45,6 +45,7 @@ _FIRST: dict[str, object] = {
     "health_path": "/",
 }
 _OUTSIDE = re.compile(r"(-?[0-9,]+) is outside ([0-9,]+) to ([0-9,]+)")
+_NUMBERED = re.compile(r"environment\.components\[([0-9]{1,2})\]\.")
 _UNCLOSED = "the command has a quotation mark that is not closed"
 
 
@@ -59,6 +60,7 @@ def show_ask_new(request: Request, caller: Asking, system_id: Which = "") -> Res
     }
     values |= {f"environment.components[0].{name}": value for name, value in _FIRST.items()}
     values |= {f"{_SECOND}{name}": "" for name in _FIRST}
+    values |= told.fields(_path(0)) | told.fields(_SECOND)
     return _form(View(request, caller), RequestKind.NEW, Form.filled(values))
 
 
@@ -99,7 +101,7 @@ def show_ask_resize(request: Request, caller: Asking, environment_id: Which = ""
     for number, component in enumerate(environment.components):
         values |= _component_fields(number, component)
     if len(environment.components) == 1:
-        values |= {f"{_SECOND}{name}": "" for name in _FIRST}
+        values |= {f"{_SECOND}{name}": "" for name in _FIRST} | told.fields(_SECOND)
     return _form(view, RequestKind.RESIZE, Form.filled(values))
 
 
@@ -204,13 +206,19 @@ def _body(tx: Connection, caller: Caller, kind: RequestKind, form: Form) -> NewR
     elif not data.get("system_id"):
         raise Invalid("choose a system", code="invalid", path="system_id")
     if kind in {RequestKind.NEW, RequestKind.RESIZE}:
-        given = data.setdefault("environment", {}).get("components", [])
-        if not form.get(f"{_SECOND}name") and len(given) > 1:
-            del given[1]
-        for number, component in enumerate(given):
-            _commanded(component, f"environment.components[{number}].command")
-        if environment is not None:
-            _keep_the_rest(given, environment)
+        asked = data.setdefault("environment", {})
+        had = {c.name: c for c in environment.components} if environment else {}
+        given = []
+        for number, component in zip(_numbers(form), asked.get("components", ()), strict=False):
+            if number == 1 and not component.get("name"):
+                continue
+            old = had.get(str(component.get("name")))
+            _commanded(component, f"{_path(number)}command")
+            component.update(told.told(form, _path(number), old))
+            if old is not None:
+                _keep_the_rest(component, old)
+            given.append(component)
+        asked["components"] = given
     return entry(NewRequest, data)
 
 
@@ -222,22 +230,29 @@ def _commanded(component: dict[str, Any], path: str) -> None:
             raise Invalid(_UNCLOSED, code="invalid", path=path) from None
 
 
-def _keep_the_rest(given: list[dict[str, Any]], environment: Environment) -> None:
+def _path(number: int) -> str:
+    return f"environment.components[{number}]."
+
+
+def _numbers(form: Form) -> list[int]:
+    """Which components have anything typed: those that :meth:`Form.nested` gives, in its order."""
+    found = {
+        int(match[1])
+        for name, texts in form.values.items()
+        if texts[0].strip() and (match := _NUMBERED.match(name))
+    }
+    return sorted(found)
+
+
+def _keep_the_rest(component: dict[str, Any], old: Component) -> None:
     """What the form does not show stays as it is: a page must not wipe an API's settings."""
-    had = {c.name: c for c in environment.components}
-    for component in given:
-        old = had.get(str(component.get("name")))
-        if old is not None:
-            for name in ("variables", "files"):
-                component[name] = dict(getattr(old, name))
-            for name in ("secrets", "bindings"):
-                component[name] = list(getattr(old, name))
-            component["startup_seconds"] = old.startup_seconds
+    component["variables"] = dict(old.variables)
+    component["startup_seconds"] = old.startup_seconds
 
 
 def _component_fields(number: int, component: Component) -> dict[str, object]:
-    path = f"environment.components[{number}]."
-    return {
+    path = _path(number)
+    return told.fields(path, component) | {
         f"{path}name": component.name,
         f"{path}image": component.image,
         f"{path}command": shlex.join(component.command),
@@ -253,9 +268,11 @@ def _component_fields(number: int, component: Component) -> dict[str, object]:
 
 def _blamed(form: Form, error: Invalid) -> Form:
     """As :meth:`Form.blame`; processors are typed in cores, and judged in thousandths."""
-    renamed = {
-        f"environment.components[{n}]": f"environment.components[{n}].command" for n in range(20)
-    }
+    renamed: dict[str, str] = {}
+    for number in range(20):
+        path = _path(number)
+        renamed[path.removesuffix(".")] = f"{path}command"
+        renamed |= told.renamed(form, path)
     form.blame(error, renamed)
     for name, said in form.errors.items():
         if name.endswith(".cpu_millis"):
@@ -307,11 +324,15 @@ def _form(view: View, kind: RequestKind, form: Form, status: int = 200) -> Respo
             systems = services.systems.list(tx, department_id=caller.confine())
             context["systems"] = [Choice(s.id, view.pick(s.name_zh, s.name_en)) for s in systems]
             context["shown"] = 2
+            places = [(s.zone.value, s.department_id) for s in systems]
+            context["services"] = told.options(view, tx, places, None)
         else:
             environment = _environment(tx, caller, form.get("environment_id"))
             context["environment"] = environment
             context["name"] = names.environment(environment.id)
             context["shown"] = max(2, len(environment.components))
+            place = (environment.zone.value, environment.department_id)
+            context["services"] = told.options(view, tx, [place], environment)
             context["components"] = [
                 Choice(
                     c.name,
@@ -324,6 +345,7 @@ def _form(view: View, kind: RequestKind, form: Form, status: int = 200) -> Respo
         status,
         kind=kind.value,
         form=form,
+        files=told.FILES,
         title=view.word(words.KINDS, kind.value),
         purposes=choices(words.PURPOSES, view),
         **context,

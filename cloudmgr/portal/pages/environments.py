@@ -9,9 +9,11 @@ from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.errors import CloudmgrError, NotFound
+from cloudmgr.hosting.bindings import bound_names, unbound
 from cloudmgr.hosting.environments import Environment
 from cloudmgr.hosting.workload import drifted, readiness, word
 from cloudmgr.identity.access import Action, may
+from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.portal import words
 from cloudmgr.portal.charts import MOST, replicas_chart
 from cloudmgr.portal.costs import costs_so_far
@@ -218,6 +220,7 @@ def environment_page(
             "form": form,
             "activity": services.activities.get(tx, environment.id),
             "may": _verbs(caller, environment),
+            "services": _services(view, tx, environment),
         }
         if may(caller.principal, Action.CHARGE_READ, environment.department_id):
             context["costs"] = costs_so_far(view, environment.department_id)
@@ -228,6 +231,27 @@ def _announced(caller: Caller, tx: Connection, environment: Environment) -> list
     return caller.services.windows.list(
         tx, environment_ids=[environment.id], cancelled=False, limit=MOST
     )
+
+
+def _services(view: View, tx: Connection, environment: Environment) -> list[dict[str, object]]:
+    """What its components are bound to: the name, the address as told, and why not if not."""
+    lacking = view.services.bindings.lacking(tx, environment) if unbound(environment) else {}
+    led = {service.name: service for service in environment.services}
+    offered = view.services.policies.current.services
+    found: list[dict[str, object]] = []
+    for name in sorted(bound_names(environment)):
+        service, policy = led.get(name), offered.get(name)
+        found.append(
+            {
+                "name": name,
+                "title": view.pick(policy.zh, policy.en) if policy else name,
+                "components": [c.name for c in environment.components if name in c.bindings],
+                "prefix": SharedService(name, 0).prefix,
+                "service": service,
+                "why": lacking.get(name, ""),
+            }
+        )
+    return found
 
 
 def _verbs(caller: Caller, environment: Environment) -> dict[str, bool]:
