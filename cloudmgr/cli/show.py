@@ -16,8 +16,10 @@ from cloudmgr.errors import Invalid
 Json = dict[str, Any]
 Column = tuple[str, Callable[[Json], object]]
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Lines are folded for eyes, not for what reads them through a pipe.
+_UNFOLDED = 10_000
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _UNFOLDED)
 
 
 def as_json(value: object) -> None:

@@ -33,7 +33,7 @@ def test_nothing_is_started_before_its_secrets_have_values() -> None:
     applied = next(c for c in said.conditions if c.type == "Applied")
     assert (applied.status, applied.reason) == (Status.FALSE, "SecretsMissing")
     assert "KEY" in applied.message
-    assert word(replace(environment, status=said)) == "refused"
+    assert word(replace(environment, status=said)) == "waiting"
 
     told = replace(environment, status=said, secrets={"A": "r1", "KEY": "r2"}, generation=2)
     action = plan(told, None)
