@@ -2,87 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
-import signal
-import socket
-import threading
-import uuid
 from datetime import timedelta
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from cloudmgr.api.app import create_app
-from cloudmgr.cli.show import err, out
-from cloudmgr.clock import SystemClock
-from cloudmgr.db.engine import Database
-from cloudmgr.db.migrate import head, upgrade
-from cloudmgr.errors import Conflict, Permanent
-from cloudmgr.hosting.secrets import Secrets
-from cloudmgr.identity.authentication import Authenticator
-from cloudmgr.identity.user import Locale, Role, Scope, User
-from cloudmgr.portal.app import portal_mounts, portal_routers, problem_page
-from cloudmgr.scaling.waker.app import waker
-from cloudmgr.scaling.waker.server import config
-from cloudmgr.wiring.control_plane import ControlPlane
-from cloudmgr.wiring.settings import load
-from cloudmgr.wiring.stores import Stores
+from cloudmgr.cli.show import out
 
 database = typer.Typer(help="The database's tables.", no_args_is_help=True)
-
-_GRACE = 10
 
 
 def serve(
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
     """Run a control plane until it is told to stop; what it hosts goes on."""
-    logging.basicConfig(
-        level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    for chatty in ("alembic", "httpx"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
-    settings = load()
-    plane = ControlPlane(settings)
-    faces = create_app(
-        plane.services,
-        routers=portal_routers(),
-        public_mounts=portal_mounts(),
-        render=problem_page,
-    )
-    faces.state.secure_cookies = settings.secure_cookies
-    api = _server(faces, settings.host, settings.port, log_level)
-    held = uvicorn.Server(
-        config(waker(plane.sleepers, plane.clock), settings.host, settings.waker_port)
-    )
-    # Bound before anything begins: a port that is taken must not leave half a control plane.
-    sockets = {server: _bound(server) for server in (api, held)}
-    # On threads, since in the main one Uvicorn would end the process before the plane has stopped.
-    told = threading.Event()
+    from cloudmgr.cli import serving  # noqa: PLC0415 - see that module's docstring
 
-    def run(server: uvicorn.Server, bound: socket.socket) -> None:
-        try:
-            server.run([bound])
-        finally:
-            told.set()  # one that fails must not leave the rest behind it, deaf
-
-    threads = [threading.Thread(target=run, args=pair, daemon=True) for pair in sockets.items()]
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: told.set())
-    plane.start()
-    try:
-        for thread in threads:
-            thread.start()
-        err.print(f"cloudmgr: http://{settings.host}:{settings.port}", markup=False)
-        told.wait()
-    finally:
-        for server in sockets:
-            server.should_exit = True
-        for thread in threads:
-            thread.join(timeout=_GRACE + 5)
-        plane.stop()
+    serving.serve(log_level)
 
 
 def init(
@@ -94,38 +30,9 @@ def init(
     days: Annotated[int, typer.Option(min=1, max=366, help="How long the token lives.")] = 90,
 ) -> None:
     """Make the tables and the first administrator; print a token and a password, once."""
-    settings = load()
-    plane = ControlPlane(settings)
-    plane.prepare()
-    stores = Stores()
-    clock = SystemClock()
-    authenticator = Authenticator(stores.users, stores.tokens, clock)
-    word = password or secrets.token_urlsafe(12)
-    with plane.database.write() as tx:
-        if stores.users.list(tx, limit=1):
-            raise Conflict(
-                "there are users already: the first administrator was made before",
-                code="already-initialised",
-                hint="sign in as an administrator and make further users there",
-            )
-        user = User(
-            id=f"usr_{uuid.uuid4().hex[:16]}",
-            login=admin_login,
-            name=admin_login,
-            roles=frozenset({Role.ADMINISTRATOR}),
-            department_id=None,
-            locale=Locale.ZH_CN,
-            created_at=clock.now(),
-        )
-        stores.users.create(tx, user, authenticator.hashed(word))
-        _token, secret = authenticator.issue(
-            tx,
-            user,
-            "init",
-            frozenset({Scope.READ, Scope.WRITE, Scope.BILLING, Scope.ADMIN}),
-            timedelta(days=days),
-        )
-    plane.database.close()
+    from cloudmgr.cli import serving  # noqa: PLC0415 - see that module's docstring
+
+    word, secret = serving.first_administrator(admin_login, password, timedelta(days=days))
     out.print(f"login: {admin_login}", markup=False)
     if password is None:
         out.print(f"password: {word}", markup=False)
@@ -135,65 +42,14 @@ def init(
 @database.command("upgrade")
 def upgrade_tables() -> None:
     """Bring the tables to what this version needs; safe to repeat."""
-    settings = load()
-    settings.make_state_dir()
-    opened = Database(settings.database)
-    upgrade(opened)
-    opened.close()
-    out.print(f"the tables are at {head()}", markup=False)
+    from cloudmgr.cli import serving  # noqa: PLC0415 - see that module's docstring
+
+    out.print(f"the tables are at {serving.upgrade_tables()}", markup=False)
 
 
 @database.command("reseal")
 def reseal() -> None:
     """Seal all secrets with the first key of the key file, so that the others may go."""
-    settings = load()
-    settings.make_state_dir()
-    opened = Database(settings.database)
-    stores = Stores()
-    sealed = Secrets(stores.environments, stores.secrets, settings.key_file, SystemClock())
-    with opened.write() as tx:
-        done, failed = sealed.reseal(tx)
-    opened.close()
-    out.print(f"sealed with the first key: {done}", markup=False)
-    if failed:
-        raise Permanent(
-            f"no key of {settings.key_file.path} opens {failed} of them",
-            code="secrets-sealed",
-            hint="add the key with which they were sealed, or have them set anew",
-        )
+    from cloudmgr.cli import serving  # noqa: PLC0415 - see that module's docstring
 
-
-def _server(app: object, host: str, port: int, log_level: str) -> uvicorn.Server:
-    return uvicorn.Server(
-        uvicorn.Config(
-            app,  # type: ignore[arg-type] # ASGI has one shape and many types
-            host=host,
-            port=port,
-            log_level="warning" if log_level == "info" else log_level,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE,
-        )
-    )
-
-
-def _bound(server: uvicorn.Server) -> socket.socket:
-    """Not by Uvicorn: that logs a line of its own and ends the process, and makes the socket
-    inheritable, so that a gateway or replica would keep the port after our death. Nor does it name
-    the protocol, without which asyncio leaves Nagle's algorithm on: 40 ms for every small answer.
-    """
-    host, port = server.config.host, server.config.port
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise Permanent(
-            f"port {port} of {host} cannot be listened on: {error.strerror}",
-            code="port-taken",
-            hint="end what listens there, or set CLOUDMGR_PORT and CLOUDMGR_WAKER_PORT",
-        ) from None
-    return bound
+    out.print(f"sealed with the first key: {serving.reseal()}", markup=False)

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 import uvicorn
 
-from cloudmgr.cli.server import _bound
+from cloudmgr.cli.serving import _bound
 from cloudmgr.errors import Permanent
 from tests.postgres import free_port
 

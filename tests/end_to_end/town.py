@@ -105,12 +105,12 @@ class Town:
 
     def hosted(self, plane: Plane, name: str = "prod", **more: Any) -> dict[str, Any]:
         """An environment that was asked for, signed for, and is Ready."""
-        request = self._signed(plane, self.request(name, **more))
+        request = self.signed(plane, self.request(name, **more))
         assert request["state"] == "fulfilled", request
         return self.ready(plane.api(self.tokens["operator"]), request["environment_id"])
 
     def retire(self, plane: Plane, environment_id: str) -> None:
-        self._signed(
+        self.signed(
             plane,
             {
                 "kind": "retire",
@@ -120,7 +120,7 @@ class Town:
             },
         )
 
-    def _signed(self, plane: Plane, body: dict[str, Any]) -> dict[str, Any]:
+    def signed(self, plane: Plane, body: dict[str, Any]) -> dict[str, Any]:
         """What was asked for, once all have signed who must."""
         request: dict[str, Any] = plane.api(self.tokens["officer"]).post("/requests", body)
         while request["state"] == "awaiting-approval":

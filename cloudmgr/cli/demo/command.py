@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from cloudmgr.cli.demo.city import DEFAULT_SPEED
-from cloudmgr.cli.demo.play import Options, play
 from cloudmgr.errors import Invalid
 
 _HOURS = re.compile(r"(\d{1,2})-(\d{1,2})")
@@ -52,6 +51,9 @@ def demo(
     Six departments host eight systems; demand of a real day is replayed through the gateway.
     Without --headless it goes on until Ctrl-C, and the pages show it live.
     """
+    # Other commands need none of it, and it takes half a second to import.
+    from cloudmgr.cli.demo.play import Options, play  # noqa: PLC0415
+
     since, until = parse_hours(hours)
     wanted = Options(
         speed=speed,
