@@ -47,6 +47,16 @@ SENTENCES = (
     N_("its pool cannot tell beforehand what would change"),
     N_("node %(name)s is lost: it is not Ready"),
     N_("node %(name)s is closed for new pods"),
+    N_(
+        "%(component)s: finds no room for %(count)s replica with %(cpu)s CPU and %(memory)s MiB; "
+        "they start by themselves once there is some (%(said)s)"
+    ),
+    N_(
+        "%(component)s: finds no room for %(count)s replicas with %(cpu)s CPU and %(memory)s MiB; "
+        "they start by themselves once there is some (%(said)s)"
+    ),
+    N_("%(component)s: room that was promised to it is not there yet: %(said)s"),
+    N_("%(name)s: the cluster makes no more replicas: %(said)s"),
     # Workloads and peaks.
     N_("an environment has 1 to %(most)s components"),
     N_("two components are called %(name)s"),

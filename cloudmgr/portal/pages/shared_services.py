@@ -53,7 +53,7 @@ def _listing(view: View, tx: Connection, caller: Caller, zone: str, q: str) -> L
 
     columns: list[Column[Standing]] = [
         Column("title", view._("Service"), lambda s: view.pick(s.service.zh, s.service.en)),
-        Column("name", view._("Name"), lambda s: s.service.name),
+        Column("name", view._("Called"), lambda s: s.service.name),
         Column("zone", view._("Zone"), lambda s: view.word(words.ZONES, s.service.zone)),
         Column(
             "departments",
@@ -88,7 +88,7 @@ def _listing(view: View, tx: Connection, caller: Caller, zone: str, q: str) -> L
             view._("Those that the policies name, and your department may use, appear here."),
         ),
         filters=[
-            Filter("q", view._("Name"), value=q, kind="search"),
+            Filter("q", view._("Called"), value=q, kind="search"),
             Filter("zone", view._("Zone"), choices(words.ZONES, view), zone),
         ],
         sort="title",

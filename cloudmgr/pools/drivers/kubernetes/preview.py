@@ -6,12 +6,16 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.pools.drivers.driver import Change
+from cloudmgr.pools.drivers.kubernetes.names import DIGEST, WORKLOAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What an apiserver itself writes of every object.
 _KEPT_BY_THE_SERVER = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"}
+
+# What is noted of an object says nothing that its other fields do not.
+_OUR_NOTES = {DIGEST, WORKLOAD}
 
 
 def changes(what: str, live: dict[str, Any], after: dict[str, Any]) -> list[Change]:
@@ -23,6 +27,9 @@ def _said(thing: dict[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in thing.items() if key != "status"}
     metadata = thing.get("metadata", {})
     kept["metadata"] = {k: v for k, v in metadata.items() if k not in _KEPT_BY_THE_SERVER}
+    if annotations := metadata.get("annotations"):
+        others = {k: v for k, v in annotations.items() if k not in _OUR_NOTES}
+        kept["metadata"]["annotations"] = others
     return kept
 
 

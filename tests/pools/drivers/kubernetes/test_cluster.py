@@ -152,6 +152,8 @@ def test_what_would_be_put_right_is_told_beforehand(ground: KubernetesGround) ->
         "Deployment web", '"lab/sleep:1"', '"lab/web:1"',
     )  # fmt: skip
     assert change.path == "spec.template.spec.containers[name=web].image"
+    (other,) = ground.driver.preview(workload(ground.web(image="lab/web:2")))
+    assert other.path == change.path, "what is noted besides is not told"
     scaled = ground.driver.preview(workload(ground.web(replicas=3)))
     assert [(c.path, c.before, c.after) for c in scaled if "replicas" in c.path] == [
         ("spec.replicas", "1", "3")
