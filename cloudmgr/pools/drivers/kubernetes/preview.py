@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 # What an apiserver itself writes of every object.
 _KEPT_BY_THE_SERVER = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"}
 
-# What is noted of an object says nothing that its other fields do not.
-_OUR_NOTES = {DIGEST, WORKLOAD}
+# What we and the cluster's controllers note of an object says nothing that its other fields do not;
+# a controller may note it while we ask.
+_NOTES = {DIGEST, WORKLOAD, "deployment.kubernetes.io/revision"}
 
 
 def changes(what: str, live: dict[str, Any], after: dict[str, Any]) -> list[Change]:
@@ -28,7 +29,7 @@ def _said(thing: dict[str, Any]) -> dict[str, Any]:
     metadata = thing.get("metadata", {})
     kept["metadata"] = {k: v for k, v in metadata.items() if k not in _KEPT_BY_THE_SERVER}
     if annotations := metadata.get("annotations"):
-        others = {k: v for k, v in annotations.items() if k not in _OUR_NOTES}
+        others = {k: v for k, v in annotations.items() if k not in _NOTES}
         kept["metadata"]["annotations"] = others
     return kept
 
