@@ -17,7 +17,8 @@ INSTALL_SELF := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 	--no-build-isolation --editable .
 UV_VERSION := 0.13.9
 ARGS ?=
-WORKERS ?= 2
+# One more than the two cores that the suite is kept quick for: tests wait, too.
+WORKERS ?= 3
 # What Python has compiled is kept, even where it is told not to: dozens of processes that the tests
 # and the demo start would each compile all of cloudmgr again.
 unexport PYTHONDONTWRITEBYTECODE
