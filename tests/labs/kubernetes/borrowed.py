@@ -27,6 +27,7 @@ _PARTS = "its parts are not ours to stop"
 _LACKING = {
     "add_node": "nodes cannot be added to it",
     "requests": "its audit log is not ours to read",
+    "serving": "nothing can stand before its apiserver without that one's key",
     **dict.fromkeys(("run", "wait", "end", "freeze", "thaw"), _PARTS),
 }
 

@@ -122,6 +122,11 @@ class ControlPlane(Apiserver):
     def login(self, user: str) -> dict[str, str]:
         return {"token": self._tokens[user]}
 
+    @property
+    def serving(self) -> Path:
+        """The certificate of its apiserver, with the key: for what stands before it in a test."""
+        return self.directory / "serving.pem"
+
     def room(self, name: str, cpu: str, memory: str) -> dict[str, str]:
         """What selects a node of this size that nobody else has."""
         labels = {"lab/pool": name}

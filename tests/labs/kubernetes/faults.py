@@ -54,7 +54,8 @@ class FaultyApiserver:
         self.cuts = 0
         self.connections = 0
         self._lab = lab
-        self._trusting = ssl.create_default_context(cafile=lab.directory / "ca.crt")
+        self._serving = lab.serving
+        self._trusting = ssl.create_default_context(cadata=lab.authority)
         self._live: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -84,7 +85,7 @@ class FaultyApiserver:
 
     async def _listen(self) -> asyncio.Server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._lab.directory / "serving.pem")
+        context.load_cert_chain(self._serving)
         return await asyncio.start_server(self._begin, "127.0.0.1", 0, ssl=context)
 
     async def _end(self) -> None:

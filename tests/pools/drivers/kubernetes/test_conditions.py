@@ -73,7 +73,7 @@ def test_no_room_on_any_node(ground: KubernetesGround) -> None:
     ground.driver.apply(workload(ground.web(cpu_millis=large, replicas=3)))
     sentence = trouble(ground, "2 replicas")
     assert sentence.startswith(
-        "web: finds no room for 2 replicas with 7 CPU and 128 MiB; "
+        f"web: finds no room for 2 replicas with {large / 1000:g} CPU and 128 MiB; "
         "they start by themselves once there is some ("
     )
     assert "Insufficient cpu" in sentence
