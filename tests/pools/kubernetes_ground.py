@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.driver import ComponentWorkload
 from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
-from cloudmgr.pools.drivers.kubernetes.names import POOL
+from cloudmgr.pools.drivers.kubernetes.names import ENVIRONMENT, POOL
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings, Timing
 from tests.pools.grounds import fetch
 from tests.waiting import until
@@ -107,7 +107,7 @@ class KubernetesGround:
         for observed in list(self.driver.observe_all()):
             self.driver.remove(observed.environment_id)
         if not self._node:
-            mine = {"labelSelector": f"{POOL}={self.prefix}"}
+            mine = {"labelSelector": f"{POOL}={self.prefix},{ENVIRONMENT}"}
             with self.lab.client() as api:
                 until(
                     lambda: not api.get("/api/v1/namespaces", params=mine).json()["items"],

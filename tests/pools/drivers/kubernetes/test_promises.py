@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.kubernetes
 
 ENVIRONMENT = "env_exam"
-SIXTH = Resources(1300, 1024)  # six of them fill the node
 
 
 def pods(ground: KubernetesGround, namespace: str) -> list[dict[str, Any]]:
@@ -27,6 +26,11 @@ def pods(ground: KubernetesGround, namespace: str) -> list[dict[str, Any]]:
             "items"
         ]
     return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+
+def sixth(ground: KubernetesGround) -> int:
+    """So much CPU that six replicas of it fill the node, and seven do not fit."""
+    return ground.host.cpu_millis * 10 // 62
 
 
 def on_nodes(ground: KubernetesGround, namespace: str) -> int:
@@ -60,7 +64,7 @@ def test_room_is_held_ahead_of_a_peak_and_given_to_the_replicas_when_it_comes(
     driver = ground.make(placeholder_image="lab/nothing:1")
     driver.start(lambda _: None)
     room = room_of(ground.prefix)
-    web = ground.web(cpu_millis=SIXTH.cpu_millis, memory_mib=SIXTH.memory_mib)
+    web = ground.web(cpu_millis=sixth(ground))
     wanted = workload(replace(web, reserved=6))
     driver.apply(wanted)
     settled(driver, 1)
@@ -86,7 +90,7 @@ def test_room_is_held_ahead_of_a_peak_and_given_to_the_replicas_when_it_comes(
 def test_promised_room_that_is_not_there_is_told(ground: KubernetesGround) -> None:
     driver = ground.make(placeholder_image="lab/nothing:1")
     driver.start(lambda _: None)
-    web = ground.web(cpu_millis=SIXTH.cpu_millis, memory_mib=SIXTH.memory_mib, ceiling=20)
+    web = ground.web(cpu_millis=sixth(ground), ceiling=20)
     driver.apply(workload(replace(web, reserved=8)))
     until(lambda: observed(driver).problems)
     (problem,) = observed(driver).problems
