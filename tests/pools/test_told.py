@@ -96,10 +96,11 @@ def test_a_file_lies_nowhere_else(ground: Ground, path: str) -> None:
 def test_what_only_a_pool_of_images_can_do_is_refused_by_others(
     ground: Ground, field: str, value: object
 ) -> None:
-    component = ground.web(**{field: value})
+    wanted = workload(component := ground.web(**{field: value}))
     if component.image:
-        ground.driver.apply(workload(component))
+        ground.driver.apply(wanted)
+        assert observed(ground.driver).digest == wanted.digest
         return
     with pytest.raises(Permanent) as refused:
-        ground.driver.apply(workload(component))
+        ground.driver.apply(wanted)
     assert (refused.value.code, refused.value.path) == ("unsupported", f"components[0].{field}")
