@@ -12,7 +12,7 @@ from cloudmgr.pools.drivers.local import ports, process
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from cloudmgr.pools.drivers.local.health import Checker
+    from cloudmgr.pools.drivers.health import Checker
     from cloudmgr.pools.drivers.local.process import Exit, Process
     from cloudmgr.pools.drivers.local.records import Replica
     from cloudmgr.pools.drivers.local.settings import Timing

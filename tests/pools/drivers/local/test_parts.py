@@ -21,7 +21,7 @@ from cloudmgr.pools.drivers.driver import Allocation, ComponentWorkload, Replica
 from cloudmgr.pools.drivers.local import logs, records
 from cloudmgr.pools.drivers.local.bells import Bell, ring, ring_all
 from cloudmgr.pools.drivers.local.files import PoolFiles, held, is_locked
-from cloudmgr.pools.drivers.local.health import Checker
+from cloudmgr.pools.drivers.health import Checker
 from cloudmgr.pools.drivers.local.ports import Ports, is_free, listens
 from cloudmgr.pools.drivers.local.process import Exit
 from cloudmgr.pools.drivers.local.records import Replica, State, Storage, UnreadableError, Wanted

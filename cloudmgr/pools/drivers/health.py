@@ -1,4 +1,4 @@
-"""One health check: ``GET path`` on the loopback address, as cheap as it can be."""
+"""One health check: ``GET path`` of a replica, as cheap as it can be; for pools that make their own."""
 
 from __future__ import annotations
 
@@ -45,20 +45,22 @@ class Checker:
         self._lingering: set[asyncio.Transport] = set()
         self._closed = False
 
-    async def check(self, port: int, path: str, seconds: float) -> str:
+    async def check(
+        self, port: int, path: str, seconds: float, address: str = "127.0.0.1"
+    ) -> str:
         """What is wrong with the server on ``port``, in words; empty when it answers 2xx or 3xx.
 
         :param seconds: elapsed time within which the first line must be here.
         """
         request = (
-            f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUser-Agent: cloudmgr-health\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {_host(address)}:{port}\r\nUser-Agent: cloudmgr-health\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n"
         )
         transport: asyncio.Transport | None = None
         try:
             async with asyncio.timeout(seconds):
                 transport, protocol = await asyncio.get_running_loop().create_connection(
-                    lambda: _Check(request.encode("utf-8", "replace")), "127.0.0.1", port
+                    lambda: _Check(request.encode("utf-8", "replace")), address, port
                 )
                 line = await protocol.answer
         except TimeoutError:
@@ -91,6 +93,10 @@ class Checker:
     def _abort(self, transport: asyncio.Transport) -> None:
         self._lingering.discard(transport)
         transport.abort()
+
+
+def _host(address: str) -> str:
+    return "localhost" if address == "127.0.0.1" else address
 
 
 def _fault(line: bytes, path: str) -> str:

@@ -1,0 +1,421 @@
+"""What an environment stands on: project, user, quotas, network, security groups, server groups.
+
+Everything has a deterministic name and is looked for before it is made, so that a repeat is
+harmless; what has been laid stands in the project, so that nothing is asked while nothing changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
+from cloudmgr.pools.drivers.openstack import names as words
+from cloudmgr.pools.drivers.openstack import seen
+from cloudmgr.pools.drivers.openstack.cloud import Tenant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.openstack.cloud import Cloud
+    from cloudmgr.pools.drivers.openstack.flavors import Flavor
+    from cloudmgr.pools.drivers.openstack.seen import Project
+    from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings
+
+Object = dict[str, Any]
+_METADATA = "169.254.169.254/32"
+
+
+class Ground:
+    """Any thread may call, for different environments at once.
+
+    :param flavor_of: the flavor of a component; None if there is none.
+    """
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        settings: OpenStackSettings,
+        flavor_of: Callable[[ComponentWorkload], Flavor | None],
+    ) -> None:
+        self._cloud = cloud
+        self._settings = settings
+        self._flavor_of = flavor_of
+        self._pools: dict[str, str] = {}
+
+    # --------------------------------------------------------------------------------- project
+
+    def project(self, workload: Workload, written: str) -> Project:
+        """Make the project of an environment, or write into it what it is to be."""
+        me = self._cloud.self()
+        prefix = self._settings.prefix
+        above = self._department(workload.department_id)
+        body = {
+            "name": words.project_of(prefix, workload.environment_id),
+            "domain_id": me.domain_id,
+            "parent_id": above,
+            "tags": [words.tag(prefix)],
+            words.ENVIRONMENT: workload.environment_id,
+            words.WORKLOAD: written,
+        }
+        try:
+            answer = self._cloud.send("identity", "POST", "/projects", {"project": body})
+        except Conflict:
+            there = self.find(workload.environment_id)
+            if there is None:
+                raise
+            return self.write(there, {words.WORKLOAD: written})
+        except NotFound as error:
+            raise Temporary(
+                "the department's project has just been removed", code="still-ending"
+            ) from error
+        return _taken(answer)
+
+    def write(self, project: Project, said: Mapping[str, object]) -> Project:
+        """Write properties of a project. :raises NotFound: it is gone."""
+        body = {"project": dict(said)}
+        return _taken(self._cloud.send("identity", "PATCH", f"/projects/{project.id}", body))
+
+    def find(self, environment_id: str) -> Project | None:
+        """Asked of keystone itself."""
+        name = words.project_of(self._settings.prefix, environment_id)
+        found = self._cloud.list(
+            "identity", "/projects", "projects", name=name, domain_id=self._cloud.self().domain_id
+        )
+        return next((p for item in found if (p := seen.project(item)) is not None), None)
+
+    def tenant(self, project: Project) -> Tenant:
+        return Tenant(project.name, project.id, words.password(self._cloud.seed, project.id))
+
+    def _department(self, department_id: str) -> str:
+        me = self._cloud.self()
+        name = words.department_of(self._settings.prefix, department_id)
+        query: dict[str, Any] = {"name": name, "domain_id": me.domain_id}
+        found = self._cloud.list("identity", "/projects", "projects", **query)
+        if found:
+            return str(found[0]["id"])
+        body = {"name": name, "domain_id": me.domain_id, "parent_id": me.project_id}
+        try:
+            answer = self._cloud.send("identity", "POST", "/projects", {"project": body}) or {}
+        except Conflict:
+            found = self._cloud.list("identity", "/projects", "projects", **query)
+            if not found:
+                raise
+            return str(found[0]["id"])
+        return str(answer["project"]["id"])
+
+    # ------------------------------------------------------------------------------------ laying
+
+    def digest(self, workload: Workload) -> str:
+        """Names what has to be laid for ``workload``: all but how many replicas run."""
+        said: list[list[object]] = [
+            [c.name, c.port, _most(c), f.id if (f := self._flavor_of(c)) else "", _outward(c)]
+            for c in workload.components
+        ]
+        s = self._settings
+        said.append([s.subnet_pool, s.router, s.dhcp, s.gateway_cidrs, s.dns_cidrs])
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+    def lay(self, project: Project, workload: Workload) -> Project:
+        """Make what lacks of it, and note what there is."""
+        self._user(project)
+        self._quotas(project, workload)
+        network, subnet = self._network(project)
+        groups = {c.name: self._security_group(project, c) for c in workload.components}
+        affinity = {c.name: self._server_group(project, c.name) for c in workload.components}
+        ground = {
+            "digest": self.digest(workload),
+            "network": network,
+            "subnet": subnet,
+            "groups": groups,
+            "affinity": affinity,
+        }
+        return self.write(project, {words.GROUND: json.dumps(ground, sort_keys=True)})
+
+    def _user(self, project: Project) -> None:
+        me, secret = self._cloud.self(), self.tenant(project).password
+        query: dict[str, Any] = {"name": project.name, "domain_id": me.domain_id}
+        found = self._cloud.list("identity", "/users", "users", **query)
+        if found:
+            user = found[0]
+        else:
+            body = {"name": project.name, "domain_id": me.domain_id, "password": secret}
+            answer = self._cloud.send("identity", "POST", "/users", {"user": body}) or {}
+            user = answer["user"]
+        role = self._cloud.role("member")
+        path = f"/projects/{project.id}/users/{user['id']}/roles/{role}"
+        self._cloud.send("identity", "PUT", path)
+
+    def renew_user(self, project: Project) -> None:
+        """The pool has another credential than when the user was made."""
+        me = self._cloud.self()
+        query: dict[str, Any] = {"name": project.name, "domain_id": me.domain_id}
+        for user in self._cloud.list("identity", "/users", "users", **query):
+            body = {"user": {"password": self.tenant(project).password}}
+            self._cloud.send("identity", "PATCH", f"/users/{user['id']}", body)
+
+    def _quotas(self, project: Project, workload: Workload) -> None:
+        """From the ceiling, and one more of each component while replicas are replaced."""
+        cores = memory = servers = 0
+        for component in workload.components:
+            flavor, most = self._flavor_of(component), _most(component) + 1
+            if flavor is not None:
+                cores, memory = cores + most * flavor.vcpus, memory + most * flavor.memory_mib
+            servers += most
+        count = len(workload.components)
+        compute = {
+            "cores": cores,
+            "ram": memory,
+            "instances": servers,
+            "server_groups": count,
+            "server_group_members": servers,
+            "key_pairs": 0,
+        }
+        self._cloud.send(
+            "compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute}
+        )
+        network = {
+            "network": 1,
+            "subnet": 1,
+            "port": servers + 4,  # of its router, and of DHCP
+            "security_group": count + 1,  # neutron makes one that it calls default
+            "security_group_rule": 4 + sum(len(self._rules(c)) for c in workload.components),
+            "floatingip": 0,
+            "router": 0,
+        }
+        self._cloud.send("network", "PUT", f"/quotas/{project.id}", {"quota": network})
+
+    def _network(self, project: Project) -> tuple[str, str]:
+        tenant = self.tenant(project)
+        network = self._one(tenant, "network", {"name": project.name})
+        found = self._cloud.list(
+            "network", "/subnets", "subnets", tenant, network_id=network, name=project.name
+        )
+        if found:
+            subnet = str(found[0]["id"])
+        else:
+            body = {
+                "name": project.name,
+                "network_id": network,
+                "ip_version": 4,
+                "subnetpool_id": self._subnet_pool(),
+                "prefixlen": self._settings.subnet_prefix,
+                "enable_dhcp": self._settings.dhcp,
+            }
+            answer = self._cloud.send(
+                "network", "POST", "/subnets", {"subnet": body}, tenant=tenant
+            )
+            subnet = str((answer or {})["subnet"]["id"])
+        if self._settings.router:
+            # It is the zone's, not the tenant's. It has the subnet already after a repeat.
+            path = f"/routers/{self._router()}/add_router_interface"
+            with suppress(Conflict):
+                try:
+                    self._cloud.send("network", "PUT", path, {"subnet_id": subnet})
+                except Permanent as error:
+                    if "already has a port on subnet" not in error.message:
+                        raise
+        return network, subnet
+
+    def _one(self, tenant: Tenant, kind: str, body: Object) -> str:
+        """The id of the tenant's only thing of this name."""
+        found = self._cloud.list("network", f"/{kind}s", f"{kind}s", tenant, name=body["name"])
+        if found:
+            return str(found[0]["id"])
+        answer = self._cloud.send("network", "POST", f"/{kind}s", {kind: body}, tenant=tenant)
+        return str((answer or {})[kind]["id"])
+
+    def _subnet_pool(self) -> str:
+        return self._named("subnetpool", self._settings.subnet_pool)
+
+    def _router(self) -> str:
+        return self._named("router", self._settings.router)
+
+    def _named(self, kind: str, name: str) -> str:
+        if name not in self._pools:
+            found = self._cloud.list("network", f"/{kind}s", f"{kind}s", name=name)
+            if len(found) != 1:
+                raise Permanent(
+                    f"the cloud has {len(found)} {kind}s of the name {name}, and must have one",
+                    code="pool-refuses",
+                    hint="see the settings of this pool",
+                )
+            self._pools[name] = str(found[0]["id"])
+        return self._pools[name]
+
+    # --------------------------------------------------------------------------- who may reach it
+
+    def _security_group(self, project: Project, component: ComponentWorkload) -> str:
+        tenant = self.tenant(project)
+        group = self._group(tenant, component.name)
+        wanted = self._rules(component)
+        there = self._cloud.list(
+            "network",
+            "/security-group-rules",
+            "security_group_rules",
+            tenant,
+            security_group_id=group,
+        )
+        for item in there:
+            rule = _rule(item)
+            if rule in wanted:
+                wanted.remove(rule)
+            else:
+                path = f"/security-group-rules/{item['id']}"
+                with suppress(NotFound):
+                    self._cloud.send("network", "DELETE", path, tenant=tenant)
+        if wanted:
+            rules = [{"security_group_id": group, "ethertype": "IPv4", **dict(r)} for r in wanted]
+            body = {"security_group_rules": rules}
+            self._cloud.send(
+                "network", "POST", "/security-group-rules", body, tenant=tenant
+            )
+        return group
+
+    def _group(self, tenant: Tenant, name: str) -> str:
+        path, key = "/security-groups", "security_group"
+        found = self._cloud.list(
+            "network", path, f"{key}s", tenant, name=name, project_id=tenant.project_id
+        )
+        if found:
+            return str(found[0]["id"])
+        answer = self._cloud.send("network", "POST", path, {key: {"name": name}}, tenant=tenant)
+        return str((answer or {})[key]["id"])
+
+    def _rules(self, component: ComponentWorkload) -> list[tuple[tuple[str, object], ...]]:
+        """In: the gateway alone. Out: names, nova's metadata, and the services it is bound to."""
+        found: list[tuple[str, str, int, str]] = []
+        if component.port is not None:
+            for cidr in self._settings.gateway_cidrs:
+                found.append(("ingress", "tcp", component.port, cidr))
+        for cidr in self._settings.dns_cidrs:
+            found += [("egress", "udp", 53, cidr), ("egress", "tcp", 53, cidr)]
+        found.append(("egress", "tcp", 80, _METADATA))
+        for service in component.services:
+            found += [("egress", "tcp", service.port, cidr) for cidr in service.addresses]
+        return [_made(*rule) for rule in dict.fromkeys(found)]
+
+    def _server_group(self, project: Project, name: str) -> str:
+        tenant = self.tenant(project)
+        for item in self._cloud.list("compute", "/os-server-groups", "server_groups", tenant):
+            if item["name"] == name:
+                return str(item["id"])
+        body = {"server_group": {"name": name, "policy": "soft-anti-affinity"}}
+        answer = self._cloud.send("compute", "POST", "/os-server-groups", body, tenant=tenant)
+        return str((answer or {})["server_group"]["id"])
+
+    # ----------------------------------------------------------------------------------- clearing
+
+    def clear(self, project: Project) -> None:
+        """Take all of it away. Begun again as often as needed.
+
+        :raises Temporary: ``still-ending`` while something stands in the way.
+        """
+        mine = {"project_id": project.id}
+        for item in self._networks("ports", mine):
+            if str(item.get("device_owner", "")).startswith("compute:"):
+                raise Temporary("its servers have not gone yet", code="still-ending")
+            if item.get("device_owner") in _ROUTERS:
+                path = f"/routers/{item['device_id']}/remove_router_interface"
+                self._gone("network", "PUT", path, {"port_id": item["id"]})
+            else:
+                self._gone("network", "DELETE", f"/ports/{item['id']}")
+        for network in self._networks("networks", mine):
+            for item in self._networks("ports", {"network_id": network["id"]}):
+                if item.get("device_owner") in _ROUTERS:
+                    path = f"/routers/{item['device_id']}/remove_router_interface"
+                    self._gone("network", "PUT", path, {"port_id": item["id"]})
+                elif not str(item.get("device_owner", "")).startswith("network:"):
+                    raise Temporary(
+                        f"somebody else has a port on its network: {item['id']} of project "
+                        f"{item['project_id']} ({item.get('device_owner') or 'unused'})",
+                        code="foreign-port",
+                        hint="have its owner delete the port; the rest follows by itself",
+                    )
+        for item in self._networks("subnets", mine):
+            self._gone("network", "DELETE", f"/subnets/{item['id']}")
+        for item in self._networks("networks", mine):
+            self._gone("network", "DELETE", f"/networks/{item['id']}")
+        for item in self._cloud.list(
+            "network", "/security-groups", "security_groups", **_query(mine)
+        ):
+            self._gone("network", "DELETE", f"/security-groups/{item['id']}")
+        query: dict[str, Any] = {"name": project.name, "domain_id": self._cloud.self().domain_id}
+        users = self._cloud.list("identity", "/users", "users", **query)
+        if users:
+            # Nova lets nobody else delete them.
+            path, tenant = "/os-server-groups", self.tenant(project)
+            for item in self._cloud.list("compute", path, "server_groups", tenant):
+                self._gone("compute", "DELETE", f"{path}/{item['id']}", tenant=tenant)
+        self._gone("network", "DELETE", f"/quotas/{project.id}")
+        self._gone("compute", "DELETE", f"/os-quota-sets/{project.id}")
+        for user in users:
+            self._gone("identity", "DELETE", f"/users/{user['id']}")
+        self._cloud.forget(project.id)
+        self._gone("identity", "DELETE", f"/projects/{project.id}")
+        self._department_gone(project.parent_id)
+
+    def _department_gone(self, project_id: str) -> None:
+        """The project above it goes with the last one below."""
+        if not project_id or project_id == self._cloud.self().project_id:
+            return
+        below = self._cloud.list("identity", "/projects", "projects", parent_id=project_id)
+        if not below:
+            with suppress(Conflict, Permanent, Temporary):  # somebody has just made one below it
+                self._gone("identity", "DELETE", f"/projects/{project_id}")
+
+    def _networks(self, kind: str, query: Mapping[str, str]) -> Iterable[Object]:
+        return self._cloud.list("network", f"/{kind}", kind, **_query(query))
+
+    def _gone(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        tenant: Tenant | None = None,
+    ) -> None:
+        with suppress(NotFound):
+            self._cloud.send(service, method, path, body, tenant=tenant)
+
+
+_ROUTERS = {"network:router_interface", "network:router_interface_distributed"}
+
+
+def _most(component: ComponentWorkload) -> int:
+    return max(component.ceiling, component.replicas, component.reserved)
+
+
+def _outward(component: ComponentWorkload) -> list[object]:
+    return [[service.port, *service.addresses] for service in component.services]
+
+
+def _made(direction: str, protocol: str, port: int, cidr: str) -> tuple[tuple[str, object], ...]:
+    return (
+        ("direction", direction),
+        ("protocol", protocol),
+        ("port_range_min", port),
+        ("port_range_max", port),
+        ("remote_ip_prefix", cidr),
+    )
+
+
+def _rule(item: Object) -> tuple[tuple[str, object], ...]:
+    if item.get("ethertype") != "IPv4":
+        return ()
+    keys = ("direction", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix")
+    return tuple((key, item.get(key)) for key in keys)
+
+
+def _query(said: Mapping[str, str]) -> dict[str, Any]:
+    return dict(said)
+
+
+def _taken(answer: Object | None) -> Project:
+    found = seen.project((answer or {}).get("project", {}))
+    if found is None:
+        raise Temporary("keystone does not say what it has written", code="pool-busy")
+    return found

@@ -1,0 +1,316 @@
+"""What is to be done next for one environment. Pure: the same input gives the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cloudmgr.pools.drivers.openstack import names as words
+from cloudmgr.pools.drivers.openstack import reading, runs
+from cloudmgr.pools.drivers.openstack.reading import NOT_CHECKED, Health
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.openstack.seen import Server
+    from cloudmgr.pools.drivers.openstack.settings import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """A new server; ``restarts`` is how often its slot has failed before."""
+
+    component: str
+    slot: int
+    restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write metadata; what is None goes."""
+
+    server: Server
+    said: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Ask nova for an action on a server: ``os-stop``, ``shelve``; ``said`` is noted before it."""
+
+    server: Server
+    action: str
+    said: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    server: Server
+
+
+@dataclass(frozen=True, slots=True)
+class AskWhy:
+    """It has failed: what it last wrote is noted with that."""
+
+    server: Server
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskWhen:
+    """It sleeps: when it gave its room back is noted."""
+
+    server: Server
+
+
+Action = Create | Note | Do | Delete | AskWhy | AskWhen
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What ought to be; ``workload`` is None for an environment that is to go."""
+
+    workload: Workload | None
+    servers: Sequence[Server]
+    health: Mapping[str, Health]
+    failures: Mapping[tuple[str, int], int] = field(default_factory=dict)
+
+    def health_of(self, server: Server) -> Health:
+        return self.health.get(server.id, NOT_CHECKED)
+
+
+def template(component: ComponentWorkload) -> str:
+    """What a server of it is marked with."""
+    return component.template_digest[:16]
+
+
+def plan(wish: Wish, now: datetime, timing: Timing) -> list[Action]:
+    """What to do now. Servers that nova is at work on are let alone."""
+    workload = wish.workload
+    components = {c.name: c for c in workload.components} if workload else {}
+    found: list[Action] = []
+    for server in wish.servers:
+        found += _bookkeeping(server)
+    groups: dict[str, list[Server]] = {name: [] for name in components}
+    for server in wish.servers:
+        if server.status not in {"DELETED", "SOFT_DELETED"} and server.busy != "deleting":
+            groups.setdefault(server.component, []).append(server)
+    for name, servers in groups.items():
+        found += _Planner(components.get(name), servers, wish, now, timing).actions()
+    return _one_each(found)
+
+
+def settled(wish: Wish, actions: Sequence[Action]) -> bool:
+    """Whether nothing is on its way that nobody would tell of."""
+    return not actions and all(
+        not s.busy and not s.draining and s.status in {"ACTIVE", "SHELVED_OFFLOADED"}
+        for s in wish.servers
+        if s.status != "DELETED"
+    ) and all(words.FAILED not in s.metadata for s in wish.servers)
+
+
+def _bookkeeping(server: Server) -> Iterator[Action]:
+    if server.busy:
+        return
+    if server.status == "SHELVED_OFFLOADED":
+        last = runs.known(server)
+        if last is not None and runs.rested(server, last) is None:
+            yield AskWhen(server)
+    elif words.READY in server.metadata and (said := runs.news(server)):
+        yield Note(server, said)
+
+
+def _one_each(actions: Sequence[Action]) -> list[Action]:
+    """The first for each server: the next look finds what else there is."""
+    seen: set[str] = set()
+    kept: list[Action] = []
+    for action in actions:
+        if isinstance(action, Create):
+            kept.append(action)
+        elif action.server.id not in seen:
+            seen.add(action.server.id)
+            kept.append(action)
+    return kept
+
+
+class _Planner:
+    """One component; ``component`` is None for one that is to go."""
+
+    def __init__(
+        self,
+        component: ComponentWorkload | None,
+        servers: Sequence[Server],
+        wish: Wish,
+        now: datetime,
+        timing: Timing,
+    ) -> None:
+        self._component = component
+        self._servers = sorted(servers, key=lambda s: (s.slot, s.created, s.id))
+        self._wish = wish
+        self._now = now
+        self._timing = timing
+        self._template = template(component) if component else ""
+        self._wanted = component.replicas if component else 0
+
+    def actions(self) -> Iterator[Action]:
+        kept: dict[int, Server] = {}
+        spare: list[Server] = []
+        for server in self._servers:
+            fits = server.template == self._template and server.slot not in kept
+            if fits and not self._leaves(server):
+                kept[server.slot] = server
+            else:
+                spare.append(server)
+        if self._component is None or not self._wanted:
+            yield from self._rest(kept.values(), spare)
+            return
+        for server in list(kept.values()):
+            if server.slot >= self._wanted:
+                spare.append(kept.pop(server.slot))
+        for server in kept.values():
+            yield from self._keep(server, self._component)
+        yield from self._replace(kept, spare)
+
+    # ------------------------------------------------------------------------------- to sleep
+
+    def _rest(self, kept: Iterable[Server], spare: list[Server]) -> Iterator[Action]:
+        for server in kept:
+            asleep = server.shelved and server.status != "SHELVED"
+            if asleep and self._component is not None:
+                continue
+            sleeps = self._component is not None and (
+                words.READY in server.metadata or server.shelved
+            )
+            yield from self._leave(server, sleeps=sleeps)
+        for server in spare:
+            yield from self._leave(server, sleeps=False)
+
+    # ----------------------------------------------------------------------------- to be there
+
+    def _keep(self, server: Server, component: ComponentWorkload) -> Iterator[Action]:
+        if server.busy:
+            return
+        if server.draining:
+            # It was to sleep, and is wanted again.
+            if server.status == "ACTIVE":
+                yield Note(server, {words.DRAINS: None, words.SLEEPS: None})
+            elif server.status == "SHUTOFF":
+                yield Do(server, "os-start", {words.DRAINS: None, words.SLEEPS: None})
+            elif server.shelved:
+                yield Do(server, "unshelve")
+            return
+        if server.shelved:
+            yield Do(server, "unshelve")
+        elif words.FAILED in server.metadata:
+            yield from self._try_again(server)
+        elif fault := self._fault(server, component):
+            yield AskWhy(server, fault)
+        elif (
+            words.READY not in server.metadata
+            and server.status == "ACTIVE"
+            and reading.is_well(server, self._wish.health_of(server), component.port)
+        ):
+            yield Note(
+                server,
+                {words.READY: self._now.isoformat(), words.WHY: None, **runs.news(server)},
+            )
+
+    def _fault(self, server: Server, component: ComponentWorkload) -> str:
+        """Why it must be tried again; empty for one that may go on."""
+        if server.status == "ERROR":
+            return server.fault or "nova could not make it"
+        if server.status in {"SHUTOFF", "PAUSED", "SUSPENDED"}:
+            return "it has shut down by itself"
+        if server.status != "ACTIVE":
+            return ""
+        health = self._wish.health_of(server)
+        if words.READY in server.metadata:
+            if component.port is None:
+                return "its host is lost" if server.host_lost else ""
+            if health.failed >= self._timing.restart_after:
+                return f"failed {health.failed} health checks in a row: {health.fault}"
+            return ""
+        begun = server.since(words.BEGAN) or server.launched or server.created
+        if begun + timedelta(seconds=component.startup_seconds) > self._now or not health.fault:
+            return ""
+        return f"was not healthy within {component.startup_seconds} s: {health.fault}"
+
+    def _try_again(self, server: Server) -> Iterator[Action]:
+        if not reading.rested(
+            server, self._now, self._timing.first_backoff, self._timing.longest_backoff
+        ):
+            return
+        said = {words.FAILED: None, words.BEGAN: self._now.isoformat()}
+        if server.status == "ERROR" or server.host_lost:
+            yield Delete(server)
+        elif server.status == "SHUTOFF":
+            yield Do(server, "os-start", said)
+        elif server.status == "ACTIVE":
+            yield Do(server, "reboot", said)
+
+    def _replace(self, kept: Mapping[int, Server], spare: list[Server]) -> Iterator[Action]:
+        """Make what lacks, and let go what has another in its place that serves."""
+        assert self._component is not None  # noqa: S101 - for mypy
+        old: dict[int, list[Server]] = {}
+        for server in spare:
+            if self._leaves(server) or server.slot >= self._wanted or server.slot in kept:
+                # Two of one template in one slot: the older one stays.
+                twice = server.slot in kept and server.template == self._template
+                ready = server.slot in kept and words.READY in kept[server.slot].metadata
+                if self._leaves(server) or server.slot >= self._wanted or twice or ready:
+                    yield from self._leave(server, sleeps=False)
+                    continue
+            old.setdefault(server.slot, []).append(server)
+        # One at a time, and not while one that was made for that has not come yet.
+        replacing = any(slot in kept and words.READY not in kept[slot].metadata for slot in old)
+        for slot in range(self._wanted):
+            if slot in kept:
+                continue
+            if any(not s.shelved for s in old.get(slot, ())):
+                if replacing:
+                    continue
+                replacing = True
+            for server in old.get(slot, ()):
+                if server.shelved:
+                    yield from self._leave(server, sleeps=False)
+            failures = self._wish.failures.get((self._component.name, slot), 0)
+            yield Create(self._component.name, slot, failures)
+
+    # --------------------------------------------------------------------------------- to go
+
+    def _leaves(self, server: Server) -> bool:
+        return server.draining and words.SLEEPS not in server.metadata
+
+    def _leave(self, server: Server, *, sleeps: bool) -> Iterator[Action]:
+        if server.busy:
+            return
+        if server.status == "ERROR" or (server.shelved and not sleeps):
+            yield Delete(server)
+            return
+        if server.status == "SHELVED":
+            yield Do(server, "shelveOffload")
+            return
+        drains = server.since(words.DRAINS)
+        if drains is None or (sleeps != (words.SLEEPS in server.metadata)):
+            if words.READY not in server.metadata and not sleeps:
+                yield Delete(server)  # nobody has ever been led to it
+                return
+            yield Note(
+                server,
+                {
+                    words.DRAINS: (drains or self._now).isoformat(),
+                    words.SLEEPS: "yes" if sleeps else None,
+                    **runs.news(server),
+                },
+            )
+            return
+        if self._now < drains + timedelta(seconds=self._timing.settle):
+            return
+        if sleeps:
+            yield Do(server, "shelve")
+        elif server.status == "ACTIVE" and not server.host_lost:
+            yield Do(server, "os-stop")
+        else:
+            yield Delete(server)
