@@ -68,6 +68,11 @@ test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes (a lab: needs G
 	$(BIN)/python -m tests.labs.kubernetes.build
 	$(BIN)/pytest -m kubernetes $(ARGS)
 
+.PHONY: test-openstack
+test-openstack: $(VENV)/.dev  ## Test against a real OpenStack (a lab: installed once; or a disposable OS_CLOUD)
+	$(BIN)/python -m tests.labs.openstack.build
+	$(BIN)/pytest -m openstack $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
 	for part in reconcile api idle gateway; do $(BIN)/python -m bench.$$part; done
@@ -115,17 +120,21 @@ format: $(VENV)/.dev  ## Format, and mend what can be mended without thought
 # -------------------------------------------------------------------------------------- build
 
 COMPILE = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-header $(ARGS) pyproject.toml
+	--no-emit-index-url --no-emit-find-links --no-header $(ARGS)
+LAB := tests/labs/openstack/requirements.in
 
 .PHONY: lock
-lock:  ## Pin what pyproject.toml asks for; ARGS=--upgrade for the newest of everything
+lock:  ## Pin what pyproject.toml and the OpenStack lab ask for; ARGS=--upgrade for the newest of everything
 	scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	$(PYTHON) -m venv "$$scratch"; \
 	"$$scratch/bin/pip" install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	PATH="$$scratch/bin:$$PATH"; \
-	$(COMPILE) -o requirements/runtime.txt; \
-	$(COMPILE) -c requirements/runtime.txt --extra demo --group build -o requirements/demo.txt; \
-	$(COMPILE) -c requirements/demo.txt --extra demo --group dev -o requirements/dev.txt
+	$(COMPILE) pyproject.toml -o requirements/runtime.txt; \
+	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra demo --group build \
+		-o requirements/demo.txt; \
+	$(COMPILE) pyproject.toml -c requirements/demo.txt --extra demo --group dev \
+		-o requirements/dev.txt; \
+	$(COMPILE) $(LAB) -o requirements/openstack-lab.txt
 
 .PHONY: wheel
 wheel: $(VENV)/.dev  ## Build dist/*.whl

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.labs.kubernetes.controlplane import ControlPlane
+    from tests.labs.openstack.build import Built
+    from tests.labs.openstack.cloud import Cloud
 
 PRIORITIES = Path(__file__).parents[1] / "charts" / "cloudmgr" / "files" / "priority-classes.yaml"
 CLUSTER_ROLE = Path(__file__).parents[1] / "charts" / "cloudmgr" / "files" / "cluster-role.yaml"
@@ -141,3 +143,42 @@ def chart_rules() -> list[dict[str, Any]]:
     """The rules of the ClusterRole that the chart ships."""
     rules: list[dict[str, Any]] = yaml.safe_load(CLUSTER_ROLE.read_text())
     return rules
+
+
+@pytest.fixture(scope="session")
+def openstack_built() -> Built:
+    """What each part of the OpenStack lab is started from."""
+    from tests.labs.openstack import build  # noqa: PLC0415 - only the lab's tests need it
+
+    return build.built()
+
+
+@pytest.fixture(scope="session")
+def openstack_lab(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
+    """An OpenStack of this session's own, with three hosts.
+
+    With ``OS_CLOUD`` it is the cloud of that name: see ``tests/labs/openstack/borrowed.py``.
+    """
+    from tests.labs.openstack.borrowed import borrow  # noqa: PLC0415 - only the lab's tests need it
+    from tests.labs.openstack.cloud import Cloud  # noqa: PLC0415
+
+    directory = tmp_path_factory.mktemp("openstack")
+    borrowed = borrow(directory)
+    if borrowed is not None:
+        # It skips whoever asks it for what it lacks.
+        yield cast("Cloud", borrowed)
+        borrowed.close()
+        return
+    lab = Cloud(directory, request.getfixturevalue("openstack_built"))
+    try:
+        yield lab.start()
+    finally:
+        lab.stop()
+
+
+@pytest.fixture(scope="session")
+def openstack_rights(openstack_lab: Cloud) -> Path:
+    """A clouds.yaml with the rights that cloudmgr is to have, and no others."""
+    return openstack_lab.account("cloudmgr")

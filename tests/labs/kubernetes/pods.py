@@ -13,25 +13,19 @@ import base64
 import os
 import signal
 import ssl
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests.labs.images import PROGRAMS
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
-APP = Path(__file__).parents[2] / "apps" / "web.py"
-# What runs for an image, by its name without the tag. None: only the claim that it runs.
-IMAGES: dict[str, list[str] | None] = {
-    "lab/web": [sys.executable, "-I", "-S", str(APP)],
-    "lab/sleep": ["sleep", "600"],
-    # Twice: a cluster keeps the log of no more than the last run while it waits.
-    "lab/broken": ["sh", "-c", "echo no luck; echo no luck; exit 3"],
-    "lab/nothing": None,
-}
+# What runs for an image, by its name without the tag.
+IMAGES = {f"lab/{name}": argv for name, argv in PROGRAMS.items()}
 _PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # probes speak plain HTTP
 # Spans that Kubernetes gives in whole seconds pass this much faster here.
 HASTE = 10.0
