@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.labs.kubernetes.controlplane import ControlPlane
+    from tests.labs.openstack.cloud import Cloud
     from tests.pools.grounds import Ground
     from tests.pools.kubernetes_ground import KubernetesGround
+    from tests.pools.openstack_ground import OpenStackGround
 
 
 @pytest.fixture
@@ -34,7 +36,22 @@ def kubernetes(kubernetes_lab: ControlPlane, kubernetes_rights: Path) -> Iterato
     ground.close()
 
 
-@pytest.fixture(params=["local", pytest.param("kubernetes", marks=pytest.mark.kubernetes)])
+@pytest.fixture
+def openstack(openstack_lab: Cloud, openstack_rights: Path) -> Iterator[OpenStackGround]:
+    from tests.pools.openstack_ground import OpenStackGround  # noqa: PLC0415 - takes its time
+
+    ground = OpenStackGround(openstack_lab, openstack_rights, SystemClock())
+    yield ground
+    ground.close()
+
+
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
+        pytest.param("openstack", marks=pytest.mark.openstack),
+    ]
+)
 def ground(request: pytest.FixtureRequest) -> Ground:
     """Every kind of pool that there is a driver for."""
     found: Ground = request.getfixturevalue(request.param)

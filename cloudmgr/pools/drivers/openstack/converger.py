@@ -207,10 +207,20 @@ class Converger:
             if known is not None:
                 self._mirror.ended(found, runs.known(known))
             elif not self._began:
-                path = f"/servers/{found.id}/os-instance-actions"
-                actions = self._cloud.list("compute", path, "instanceActions")
-                self._mirror.ended(found, runs.past(found, actions))
+                self._mirror.ended(found, runs.past(found, self._actions(found)))
         self._began = True
+
+    def _actions(self, server: seen.Server) -> list[dict[str, Any]]:
+        """What was done to a server that is deleted; nobody may ask once its project is gone."""
+        project = self._mirror.project(server.environment_id)
+        if project is None:
+            return []
+        path = f"/servers/{server.id}/os-instance-actions"
+        try:
+            tenant = self._ground.tenant(project)
+            return self._cloud.list("compute", path, "instanceActions", tenant)
+        except (NotFound, Temporary):
+            return []
 
     def _watch_health(self) -> None:
         targets: dict[str, Target] = {}
@@ -467,7 +477,8 @@ class Converger:
                 self._mirror.put_server(found)
             elif not item.get("OS-EXT-STS:task_state"):
                 # Somebody made it in a project that is ours and goes.
-                self._cloud.send("compute", "DELETE", f"/servers/{item['id']}")
+                path, tenant = f"/servers/{item['id']}", self._ground.tenant(project)
+                self._cloud.send("compute", "DELETE", path, tenant=tenant)
         return bool(left)
 
     def _write_troubles(self, project: Project, said: list[str]) -> None:

@@ -31,7 +31,6 @@ _ACTIONS: dict[str, dict[str, Any]] = {
     "os-start": {"os-start": None},
     "reboot": {"reboot": {"type": "HARD"}},
     "shelve": {"shelve": None},
-    "shelveOffload": {"shelveOffload": None},
     "unshelve": {"unshelve": None},
 }
 
@@ -137,16 +136,18 @@ class Hands:
         """Ask nova for ``action``."""
         if said:
             said = self._write(tenant, server, said)
-        who = None if action == "shelveOffload" else tenant  # which is for those who run the cloud
         path = f"/servers/{server.id}/action"
-        self._cloud.send("compute", "POST", path, _ACTIONS[action], tenant=who)
+        self._cloud.send("compute", "POST", path, _ACTIONS[action], tenant=tenant)
         self._mirror.asked(server.id, said)
 
     def delete(self, tenant: Tenant, server: Server) -> None:
-        """The port first: a server is still in the list if we end in between."""
+        """The port first: a server is still in the list if we end in between.
+
+        Neutron lets no tenant delete the port of a server, so the pool itself does.
+        """
         for port in self._ports(tenant, server.name):
             with suppress(NotFound):
-                self._cloud.send("network", "DELETE", f"/ports/{port}", tenant=tenant)
+                self._cloud.send("network", "DELETE", f"/ports/{port}")
         with suppress(NotFound):
             self._cloud.send("compute", "DELETE", f"/servers/{server.id}", tenant=tenant)
         self._mirror.asked(server.id, None)
@@ -240,7 +241,12 @@ class Hands:
             return image
         key = (tenant.project_id, image)
         if key not in self._images:
-            query: dict[str, Any] = {"name": image, "status": "active", "sort": "created_at:desc"}
+            # A colon in a plain name would be taken for an operator.
+            query: dict[str, Any] = {
+                "name": f'in:"{image}"',
+                "status": "active",
+                "sort": "created_at:desc",
+            }
             found = self._cloud.list("image", "/images", "images", tenant, **query)
             if not found:
                 raise Temporary(

@@ -53,14 +53,14 @@ class Mirror:
         with self._lock:
             for server in listed.values():
                 known = self._servers.get(server.id)
-                if self._touched.get(server.id, -1) >= began or server.id in self._vanished:
+                if self._touched.get(server.id, -1) > began or server.id in self._vanished:
                     continue
                 self._touched.pop(server.id, None)
                 if known != server:
                     self._servers[server.id] = server
                     moved.add(server.environment_id)
             for server in list(self._servers.values()):
-                if server.id in listed or self._touched.get(server.id, -1) >= began:
+                if server.id in listed or self._touched.get(server.id, -1) > began:
                     continue
                 del self._servers[server.id]
                 self._touched.pop(server.id, None)
@@ -73,7 +73,7 @@ class Mirror:
         moved: set[str] = set()
         with self._lock:
             for name in {*listed, *self._projects}:
-                if self._touched.get(f"project {name}", -1) >= began:
+                if self._touched.get(f"project {name}", -1) > began:
                     continue
                 new = listed.get(name)
                 if new == self._projects.get(name):

@@ -284,13 +284,10 @@ class _Planner:
         return server.draining and words.SLEEPS not in server.metadata
 
     def _leave(self, server: Server, *, sleeps: bool) -> Iterator[Action]:
-        if server.busy:
-            return
+        if server.busy or (sleeps and server.status == "SHELVED"):
+            return  # nova itself is to offload it
         if server.status == "ERROR" or (server.shelved and not sleeps):
             yield Delete(server)
-            return
-        if server.status == "SHELVED":
-            yield Do(server, "shelveOffload")
             return
         drains = server.since(words.DRAINS)
         if drains is None or (sleeps != (words.SLEEPS in server.metadata)):

@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 # A variable of every process that runs in a guest.
 MARK = "LAB_GUEST"
-# The unit of the image has it as its EnvironmentFile.
-ENVIRONMENT = "etc/cloudmgr/environment"
+# The unit of the image has them as its EnvironmentFiles.
+ENVIRONMENTS = ("etc/cloudmgr/environment", "etc/cloudmgr/replica")
+# The first line of user data in which cloud-init fills in what it knows of the instance.
+_TEMPLATE = "## template: jinja\n"
 _PROVISIONED = "var/lib/cloud/instance-id"
 _ASSIGNMENT = re.compile(
     r"""[ \t]*(?:[#;][^\n]*|(?P<name>[A-Za-z_]\w*)="(?P<value>(?:[^"\\]|\\.)*)"[ \t]*)?(?:\n|\Z)""",
@@ -89,7 +91,7 @@ class Guest:
             try:
                 variables.update(self._environment())
             except ValueError as wrong:
-                self._say(f"{ENVIRONMENT}: {wrong}")
+                self._say(str(wrong))
                 self._watch(None)
                 return
             with self.console.open("ab") as console:
@@ -184,6 +186,11 @@ class Guest:
         if done.exists() and done.read_text() == self.said["uuid"]:
             return
         text = base64.b64decode(user_data or "").decode()
+        if text.startswith(_TEMPLATE):
+            # Nothing else of the template language is known here.
+            text = text.removeprefix(_TEMPLATE).replace(
+                "{{ v1.instance_id }}", self.said["uuid"]
+            )
         if text.startswith("#cloud-config\n"):
             for entry in (yaml.safe_load(text) or {}).get("write_files", []):
                 path = self.root / entry["path"].lstrip("/")
@@ -207,12 +214,12 @@ class Guest:
 
     def _environment(self) -> dict[str, str]:
         """:raises ValueError: where the file is not as systemd would read it."""
-        path = self.root / ENVIRONMENT
-        if not path.exists():
-            return {}
-        return {
-            name: self._inside(value) for name, value in read_environment(path.read_text()).items()
-        }
+        found: dict[str, str] = {}
+        for name in ENVIRONMENTS:
+            path = self.root / name
+            if path.exists():
+                found |= read_environment(path.read_text())
+        return {name: self._inside(value) for name, value in found.items()}
 
     def _inside(self, value: str) -> str:
         """There is no file system of its own: a path on its disk is one below its directory."""

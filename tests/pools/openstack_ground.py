@@ -1,0 +1,145 @@
+"""The ground of an OpenStack pool: an availability zone with one host in the lab's cloud."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.drivers.driver import ComponentWorkload
+from cloudmgr.pools.drivers.openstack.driver import OpenStackDriver
+from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
+from tests.pools.grounds import fetch
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cloudmgr.clock import Clock
+    from cloudmgr.pools.drivers.driver import ObservedReplica
+    from tests.labs.openstack.cloud import Cloud
+
+_NUMBERS = count(1)
+# A cloud that outlives this run may still have the names of the last one.
+_RUN = secrets.token_hex(2)
+QUICK = Timing(
+    poll=1.0,
+    busy_poll=0.2,
+    projects=0.5,
+    hosts=1.0,
+    renew=1.0,
+    lease=4.0,
+    stale=10.0,
+    settle=0.3,
+    first_probe=0.05,
+    probe=0.2,
+    probe_timeout=2.0,
+    first_backoff=0.3,
+    longest_backoff=1.0,
+    retry=0.3,
+    longest_retry=2.0,
+)
+# vCPU and MiB: what grows together, and one that is all of the lab's host.
+FLAVORS = {"lab-1": (1, 128), "lab-2": (2, 256), "lab-4": (4, 1024), "lab-host": (8, 8192)}
+
+
+class OpenStackGround:
+    """Each has its own prefix; all have one host, which is empty again when one is closed."""
+
+    host = Resources(8000, 8192)
+    keeps_room = True
+
+    def __init__(self, lab: Cloud, clouds: Path, clock: Clock) -> None:
+        self.lab = lab
+        self.clouds = clouds
+        self.clock = clock
+        self.prefix = f"t{next(_NUMBERS)}-{_RUN}"
+        self.changes: list[str] = []
+        self._drivers: list[OpenStackDriver] = []
+        room(lab)
+        self.driver = self.make()
+        self.driver.start(self.changes.append)
+        until(lambda: self.driver.capacity().allocatable == self.host, what="the host")
+        until(lambda: self.driver.converges, what="the lease")
+
+    def make(self, timing: Timing = QUICK, **settings: Any) -> OpenStackDriver:
+        """A driver that is not started yet; it is closed with the ground."""
+        given: dict[str, Any] = {
+            "clouds_file": str(self.clouds),
+            "cloud": "lab",
+            "prefix": self.prefix,
+            "availability_zone": "contract",
+            "flavors": tuple(FLAVORS),
+            "spare_hosts": 0,  # there is but one
+            "subnet_pool": "lab",
+            "subnet_prefix": 26,
+            "dhcp": False,  # neutron has no loopback addresses with it
+            "gateway_cidrs": ("127.0.0.1/32",),
+        }
+        driver = OpenStackDriver(
+            "test", self.clock, OpenStackSettings(**{**given, **settings}), timing
+        )
+        self._drivers.append(driver)
+        return driver
+
+    def another(self) -> OpenStackDriver:
+        driver = self.make()
+        driver.start(lambda _: None)
+        return driver
+
+    def web(self, **changes: Any) -> ComponentWorkload:
+        component = ComponentWorkload(
+            "web",
+            replicas=1,
+            cpu_millis=1000,
+            memory_mib=128,
+            image="lab-web:1",
+            port=8080,
+            health_path="/health",
+            startup_seconds=20,
+            drain_seconds=2,
+            ceiling=6,
+        )
+        return replace(component, **changes)
+
+    def worker(self, **changes: Any) -> ComponentWorkload:
+        return self.web(**{"name": "worker", "port": None, "image": "lab-sleep:1", **changes})
+
+    def broken(self, **changes: Any) -> ComponentWorkload:
+        return self.web(**{"image": "lab-broken:1", **changes})
+
+    def foreign(self) -> ComponentWorkload:
+        return self.web(command=("web",), image="")
+
+    def get(self, replica: ObservedReplica, path: str = "/") -> tuple[int, str]:
+        assert replica.port is not None
+        return fetch(replica.address, replica.port, path)
+
+    def close(self) -> None:
+        """What is left is removed, and waited for: the next one has the same host."""
+        ready = [driver for driver in self._drivers if driver.converges]
+        driver = ready[0] if ready else self.another()
+        until(lambda: driver.converges, what="the lease")
+        for observed in list(driver.observe_all()):
+            driver.remove(observed.environment_id)
+        until(lambda: not list(driver.observe_all()), seconds=60, what="an empty host")
+        for each in self._drivers:
+            each.close()
+
+
+def room(lab: Cloud) -> None:
+    """The availability zone ``contract``, of one host of its own, and the flavors; once."""
+    if lab.find("compute", "os-aggregates"):
+        return
+    compute = lab.api("compute")
+    lab.add_host("contract", 8, 8192)
+    aggregate = lab.make(
+        "compute", "aggregate", {"name": "contract", "availability_zone": "contract"}, "os-aggregates"
+    )
+    compute.post(
+        f"/os-aggregates/{aggregate['id']}/action", json={"add_host": {"host": "contract"}}
+    ).raise_for_status()
+    for name, (vcpus, memory) in FLAVORS.items():
+        lab.make("compute", "flavor", {"name": name, "vcpus": vcpus, "ram": memory, "disk": 1})
