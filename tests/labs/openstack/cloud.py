@@ -17,13 +17,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import psutil
 
 from tests.labs.images import PROGRAMS
 from tests.labs.openstack import configuration
 from tests.labs.openstack.api import OpenStack
 from tests.labs.openstack.configuration import SERVICES, address
-from tests.labs.openstack.inside.guests import MARK
+from tests.labs.openstack.inside.guests import end_all
 from tests.postgres import free_port
 from tests.waiting import until
 
@@ -89,10 +88,7 @@ class Cloud(OpenStack):
         self.close()
         for part in reversed(list(self._processes)):
             self.end(part)
-        for process in psutil.process_iter():
-            with suppress(psutil.Error, OSError):
-                if process.environ().get(MARK, "").startswith(f"{self.directory}/"):
-                    process.kill()
+        end_all(self.directory)
 
     def run(self, part: str) -> None:
         """Start one part again that was ended."""
@@ -132,11 +128,9 @@ class Cloud(OpenStack):
             code = self._processes[part].poll()
             said = (self.directory / f"{part}.log").read_text(errors="replace")[-3000:]
             assert code is None, f"{part} ended with {code}:\n{said}"
-            try:
-                found = httpx.get(address(self._ports[part]), trust_env=False)
-            except httpx.TransportError:
-                return False
-            return found.status_code < 500
+            with suppress(httpx.TransportError), self._client(address(self._ports[part])) as asking:
+                return asking.get("/").status_code < 500
+            return False
 
         until(answers, seconds=180, what=part)
         if part == "nova":

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.labs.openstack.inside import sqlite as sqlite  # noqa: PLC0414 - for what it changes
-from tests.labs.openstack.inside.edge import Edge, serve
+from tests.labs.openstack.inside.edge import Edge, end_with_parent, serve
+from tests.labs.openstack.inside.guests import end_all
 
 PORT, DIRECTORY, AFTER = int(sys.argv[1]), Path(sys.argv[2]), [int(port) for port in sys.argv[3:]]
 sys.argv = ["nova"]  # nova reads what is left there as options of its own
@@ -102,6 +103,7 @@ def wait_for(port: int) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    end_with_parent(lambda: end_all(DIRECTORY))
     state = DIRECTORY / "state" / "nova"
     state.mkdir(parents=True, exist_ok=True)
     # It only has to exist, or nova refuses to start a second time.
