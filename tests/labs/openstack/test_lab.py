@@ -273,7 +273,8 @@ def test_an_added_host_has_its_size_and_its_ratios(openstack_lab: Cloud) -> None
     found = openstack_lab.api("placement").get(path).json()["inventories"]
     assert (found["VCPU"]["total"], found["VCPU"]["allocation_ratio"]) == (4, 2.5)
     assert (found["MEMORY_MB"]["total"], found["MEMORY_MB"]["reserved"]) == (4096, 0)
-    openstack_lab.lose_host("spare")
+    openstack_lab.remove_host("spare")
+    assert not openstack_lab.find("placement", "resource_providers", name="spare")
 
 
 def test_guests_outlive_nova_and_are_found_again(web: Server) -> None:
