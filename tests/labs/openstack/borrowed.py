@@ -35,7 +35,7 @@ _LACKING = {
     "block": "its addresses are not ours to say",
     **dict.fromkeys(("fault", "no_faults"), "nothing of ours stands before its services"),
     **dict.fromkeys(("run", "wait", "end", "freeze", "thaw"), _PARTS),
-    **dict.fromkeys(("add_host", "lose_host", "host_back"), _HOSTS),
+    **dict.fromkeys(("add_host", "lose_host", "host_back", "remove_host"), _HOSTS),
 }
 
 

@@ -17,13 +17,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import psutil
 
 from tests.labs.images import PROGRAMS
 from tests.labs.openstack import configuration
 from tests.labs.openstack.api import OpenStack
 from tests.labs.openstack.configuration import SERVICES, address
-from tests.labs.openstack.inside.guests import MARK
+from tests.labs.openstack.inside.guests import end_all
 from tests.postgres import free_port
 from tests.waiting import until
 
@@ -31,6 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.labs.openstack.build import Built
+
+# Of the clouds of this process.
+_BLOCKS: set[int] = set()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Cloud(OpenStack):
         }
         super().__init__(directory, {"auth": login, "region_name": configuration.REGION})
         # Servers have addresses in 127.block.0.0/16, so that two labs keep out of each other's way.
-        self.block = 20 + self._ports["nova"] % 200
+        self.block = next(iter({20 + free_port() % 200 for _ in range(50)} - _BLOCKS))
+        _BLOCKS.add(self.block)
         self._hosts = {f"host{number}": Host() for number in range(1, hosts + 1)}
         self._lost: set[str] = set()
         self._faults: list[dict[str, Any]] = []
@@ -89,10 +92,7 @@ class Cloud(OpenStack):
         self.close()
         for part in reversed(list(self._processes)):
             self.end(part)
-        for process in psutil.process_iter():
-            with suppress(psutil.Error, OSError):
-                if process.environ().get(MARK, "").startswith(f"{self.directory}/"):
-                    process.kill()
+        end_all(self.directory)
 
     def run(self, part: str) -> None:
         """Start one part again that was ended."""
@@ -132,11 +132,9 @@ class Cloud(OpenStack):
             code = self._processes[part].poll()
             said = (self.directory / f"{part}.log").read_text(errors="replace")[-3000:]
             assert code is None, f"{part} ended with {code}:\n{said}"
-            try:
-                found = httpx.get(address(self._ports[part]), trust_env=False)
-            except httpx.TransportError:
-                return False
-            return found.status_code < 500
+            with suppress(httpx.TransportError), self._client(address(self._ports[part])) as asking:
+                return asking.get("/").status_code < 500
+            return False
 
         until(answers, seconds=180, what=part)
         if part == "nova":
@@ -148,20 +146,29 @@ class Cloud(OpenStack):
     def add_host(self, name: str, vcpus: int, memory_mib: int, **more: float) -> None:
         """:param more: see :class:`Host`."""
         self._hosts[name] = Host(vcpus, memory_mib, **more)  # type: ignore[arg-type]
-        self._tell_hosts()
+        self._follow_hosts()
         self._until_state(name, "up")
 
     def lose_host(self, name: str) -> None:
         """Its power is cut, and that of its guests; returns once nova says that it is down."""
         self._lost.add(name)
-        self._tell_hosts()
+        self._follow_hosts()
         self._until_state(name, "down")
 
     def host_back(self, name: str) -> None:
         """It starts again; nova soon says that the guests which it had are shut off."""
         self._lost.discard(name)
-        self._tell_hosts()
+        self._follow_hosts()
         self._until_state(name, "up")
+
+    def remove_host(self, name: str) -> None:
+        """Nova and placement forget it; it has no servers any more."""
+        self.lose_host(name)
+        (service,) = self.find("compute", "os-services", binary="nova-compute", host=name)
+        self.api("compute").delete(f"/os-services/{service['id']}").raise_for_status()
+        del self._hosts[name]
+        self._lost.discard(name)
+        self._follow_hosts()
 
     def _tell_hosts(self) -> None:
         said = {
@@ -169,6 +176,12 @@ class Cloud(OpenStack):
             for name, host in self._hosts.items()
         }
         self._tell("hosts.json", said)
+
+    def _follow_hosts(self) -> None:
+        """Nova has the hosts that it is to have."""
+        self._tell_hosts()
+        told, seen = self.directory / "hosts.json", self.directory / "hosts.seen"
+        until(lambda: told.read_text() == seen.read_text(), seconds=60, what="hosts as told")
 
     def _until_state(self, name: str, state: str) -> None:
         asked = {"binary": "nova-compute", "host": name}

@@ -175,6 +175,7 @@ def _contents(
                 "shelved_offload_time": "0",
                 # Seconds until it sees that guests went down with their host.
                 "sync_power_state_interval": "5",
+                "periodic_fuzzy_delay": "0",
             },
             "api_database": kept("nova_api"),
             "database": kept("nova_cell1"),

@@ -1,7 +1,7 @@
 """All of nova in one process: API, conductor, scheduler, and a compute service for each host.
 
 Arguments: PORT DIRECTORY, and the ports that must be open before it starts. Which hosts there
-are is said by ``hosts.json`` in the directory, which is read again whenever it changes.
+are is said by ``hosts.json`` in the directory, which is followed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.labs.openstack.inside import sqlite as sqlite  # noqa: PLC0414 - for what it changes
-from tests.labs.openstack.inside.edge import Edge, serve
+from tests.labs.openstack.inside.edge import Edge, end_with_parent, serve
+from tests.labs.openstack.inside.guests import end_all
 
 PORT, DIRECTORY, AFTER = int(sys.argv[1]), Path(sys.argv[2]), [int(port) for port in sys.argv[3:]]
 sys.argv = ["nova"]  # nova reads what is left there as options of its own
@@ -45,17 +46,14 @@ class Hosts:
     """The compute services, as ``hosts.json`` would have them."""
 
     def __init__(self) -> None:
-        self._path = DIRECTORY / "hosts.json"
         self._up: dict[str, Any] = {}
-        self._stamp: tuple[int, int] | None = None
+        self._seen = ""
 
     def look(self) -> None:
-        found = self._path.stat()
-        stamp = (found.st_ino, found.st_mtime_ns)
-        if stamp == self._stamp:
+        text = (DIRECTORY / "hosts.json").read_text()
+        if text == self._seen:
             return
-        self._stamp = stamp
-        said = json.loads(self._path.read_text())
+        said = json.loads(text)
         wanted = {name for name, host in said.items() if host.pop("up")}
         for name in self._up.keys() - wanted:
             self._lose(self._up.pop(name))
@@ -68,6 +66,9 @@ class Hosts:
                 topic_alt=compute.RPC_TOPIC_ALT,
             )
         host_mapping.discover_hosts(context.get_admin_context())
+        self._seen = text
+        # For whoever wrote it, and waits until it is so.
+        (DIRECTORY / "hosts.seen").write_text(text)
 
     def follow(self) -> None:
         while True:
@@ -102,6 +103,7 @@ def wait_for(port: int) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    end_with_parent(lambda: end_all(DIRECTORY))
     state = DIRECTORY / "state" / "nova"
     state.mkdir(parents=True, exist_ok=True)
     # It only has to exist, or nova refuses to start a second time.

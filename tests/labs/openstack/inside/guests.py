@@ -185,21 +185,24 @@ class Guest:
         done = self.root / _PROVISIONED
         if done.exists() and done.read_text() == self.said["uuid"]:
             return
-        text = base64.b64decode(user_data or "").decode()
-        if text.startswith(_TEMPLATE):
-            # Nothing else of the template language is known here.
-            text = text.removeprefix(_TEMPLATE).replace(
-                "{{ v1.instance_id }}", self.said["uuid"]
-            )
-        if text.startswith("#cloud-config\n"):
-            for entry in (yaml.safe_load(text) or {}).get("write_files", []):
-                path = self.root / entry["path"].lstrip("/")
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(_content(entry))
-        elif text:
-            self._say("cloud-init: user data is no #cloud-config")
+        try:
+            self._write_files(base64.b64decode(user_data or "").decode())
+        except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as wrong:
+            # As there: it is logged, and the boot goes on.
+            self._say(f"cloud-init: {type(wrong).__name__}: {wrong}")
         done.parent.mkdir(parents=True, exist_ok=True)
         done.write_text(self.said["uuid"])
+
+    def _write_files(self, text: str) -> None:
+        if text.startswith(_TEMPLATE):
+            # Nothing else of the template language is known here.
+            text = text.removeprefix(_TEMPLATE).replace("{{ v1.instance_id }}", self.said["uuid"])
+        if text and not text.startswith("#cloud-config\n"):
+            raise ValueError("user data is no #cloud-config")
+        for entry in (yaml.safe_load(text) or {}).get("write_files", []):
+            path = self.root / entry["path"].lstrip("/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(_content(entry))
 
     def pack(self) -> bytes:
         """Its disk, as the data of an image."""
@@ -229,6 +232,14 @@ class Guest:
             if known and place.exists():
                 return str(place)
         return value
+
+
+def end_all(directory: Path) -> None:
+    """Kill whatever runs in a guest below ``directory``."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARK, "").startswith(f"{directory}/"):
+                process.kill()
 
 
 def _content(entry: dict[str, Any]) -> bytes:

@@ -178,8 +178,9 @@ class Hypervisor(fake.FakeDriver):
     # --------------------------------------------------------------- moves between hosts
 
     def migrate_disk_and_power_off(
-        self, _context: Any, instance: Any, *_: Any, timeout: int = 0, **__: Any
-    ) -> None:
+        self, _context: Any, instance: Any, _to: Any, _flavor: Any, _network: Any,
+        _volumes: Any = None, timeout: int = 0, *_: Any,
+    ) -> None:  # fmt: skip
         self._guest(instance).end(timeout)
 
     def finish_migration(

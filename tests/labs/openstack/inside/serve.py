@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.labs.openstack.inside import sqlite as sqlite  # noqa: PLC0414 - for what it changes
-from tests.labs.openstack.inside.edge import Edge, serve
+from tests.labs.openstack.inside.edge import Edge, end_with_parent, serve
 
 
 def main(service: str, port: int, directory: Path) -> None:
@@ -17,6 +17,7 @@ def main(service: str, port: int, directory: Path) -> None:
     sys.argv = [service]
     app = importlib.import_module(f"{service}.wsgi.api").application
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    end_with_parent()
     # Placement retries what collides with another thread, and gives up too soon for SQLite.
     serve(Edge(app, service, directory), port, threads=1 if service == "placement" else 8)
 

@@ -1,0 +1,359 @@
+"""What the OpenStack lab promises to the tests that stand on it, seen."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import signal
+from contextlib import suppress
+from dataclasses import dataclass
+from http.client import RemoteDisconnected
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.labs.openstack.api import identity
+from tests.pools.grounds import fetch
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.labs.openstack.cloud import Cloud
+
+pytestmark = pytest.mark.openstack
+
+PORT = 8080
+
+
+@dataclass
+class Room:
+    """A network and two flavors in the lab, and what boots there."""
+
+    lab: Cloud
+    network: str
+    small: str
+    large: str
+
+    def boot(self, image: str = "lab-web:1", *, wait: str = "ACTIVE") -> Server:
+        environment = (
+            f'PORT="{PORT}"\nCONFIG_DIR="/etc/cloudmgr/config"\n'
+            'GREETING="\\"100 \\$\\" \\\\ \\`x\\`\nand more"\n'
+        )
+        files = [
+            {"path": "/etc/cloudmgr/environment", "content": environment},
+            {
+                "path": "/etc/cloudmgr/config/motto",
+                "content": base64.b64encode("少".encode()).decode(),
+                "encoding": "b64",
+            },
+        ]
+        told = "#cloud-config\n" + yaml.safe_dump({"write_files": files})
+        (found,) = self.lab.find("image", "images", name=f"eq:{image}")
+        body = {
+            "name": image.split(":", maxsplit=1)[0],
+            "imageRef": found["id"],
+            "flavorRef": self.small,
+            "networks": [{"uuid": self.network}],
+            "user_data": base64.b64encode(told.encode()).decode(),
+        }
+        server = Server(self.lab, str(self.lab.make("compute", "server", body)["id"]))
+        server.until(wait)
+        return server
+
+
+@dataclass
+class Server:
+    lab: Cloud
+    number: str
+
+    def look(self) -> dict[str, Any]:
+        answer = self.lab.api("compute").get(f"/servers/{self.number}").raise_for_status()
+        found: dict[str, Any] = answer.json()["server"]
+        return found
+
+    def until(self, status: str) -> dict[str, Any]:
+        """It is so, and nothing is being done to it."""
+
+        def is_so() -> dict[str, Any] | None:
+            found = self.look()
+            idle = found["OS-EXT-STS:task_state"] is None
+            assert found["status"] != "ERROR" or status == "ERROR", found["fault"]
+            return found if idle and found["status"] == status else None
+
+        return until(is_so, seconds=90, what=f"a server that is {status}")
+
+    def act(self, what: str, **how: Any) -> Any:
+        path = f"/servers/{self.number}/action"
+        answer = self.lab.api("compute").post(path, json={what: how or None})
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    @property
+    def address(self) -> str:
+        (only,) = (each for each in self.look()["addresses"].values())
+        return str(only[0]["addr"])
+
+    def get(self, path: str = "/") -> str:
+        """Waits until its program listens."""
+        address = self.address
+
+        def ask() -> str | None:
+            with suppress(ConnectionRefusedError):
+                return fetch(address, PORT, path)[1]
+            return None
+
+        return until(ask, what=f"{address}{path}")
+
+    def variables(self) -> dict[str, str]:
+        lines = self.get().split("\n")
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    def leave(self, status: int) -> None:
+        with pytest.raises(RemoteDisconnected):
+            self.get(f"/exit?{status}")
+
+    def console(self) -> str:
+        return str(self.act("os-getConsoleOutput", length=50)["output"])
+
+    def silent(self) -> bool:
+        try:
+            fetch(self.address, PORT, "/")
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def delete(self) -> None:
+        api = self.lab.api("compute")
+        api.delete(f"/servers/{self.number}")
+        until(
+            lambda: api.get(f"/servers/{self.number}").status_code == 404,
+            seconds=90,
+            what="a server that is gone",
+        )
+
+
+@pytest.fixture(scope="module")
+def room(openstack_lab: Cloud) -> Room:
+    name = f"t-{secrets.token_hex(3)}"
+    network = openstack_lab.make("network", "network", {"name": name})["id"]
+    (pool,) = openstack_lab.find("network", "subnetpools", name="lab")
+    subnet = {"network_id": network, "ip_version": 4, "subnetpool_id": pool["id"]}
+    openstack_lab.make("network", "subnet", {**subnet, "enable_dhcp": False})
+
+    def flavor(vcpus: int) -> str:
+        body = {"name": f"{name}-{vcpus}", "vcpus": vcpus, "ram": 512 * vcpus, "disk": 1}
+        return str(openstack_lab.make("compute", "flavor", body)["id"])
+
+    return Room(openstack_lab, network, flavor(1), flavor(2))
+
+
+@pytest.fixture
+def web(room: Room) -> Iterator[Server]:
+    server = room.boot()
+    yield server
+    server.delete()
+
+
+def test_a_server_answers_at_its_address_with_the_variables_and_files_that_it_was_told(
+    web: Server,
+) -> None:
+    variables = web.variables()
+    assert variables["HOST"] == web.address
+    assert variables["GREETING"] == '"100 $" \\ `x`'
+    assert "and more" in web.get().split("\n")
+    assert web.get("/read?motto") == "少"
+    assert set(variables) <= {
+        "PATH", "HOST", "PORT", "GREETING", "CONFIG_DIR", "LAB_GUEST", "LC_CTYPE", "pid",
+    }  # fmt: skip
+
+
+def test_a_server_whose_program_ends_is_shut_off_and_can_be_started_again(web: Server) -> None:
+    before = web.variables()
+    web.leave(7)
+    web.until("SHUTOFF")
+    web.act("os-start")
+    web.until("ACTIVE")
+    after = web.variables()
+    assert before.pop("pid") != after.pop("pid")
+    assert before == after
+    assert web.console() == "listening\nprogram ended with 7\nlistening\n"
+
+
+def test_a_program_that_ends_while_its_server_is_built_is_seen(room: Room) -> None:
+    broken = room.boot("lab-broken:1", wait="SHUTOFF")
+    assert broken.console() == "no luck\nno luck\nprogram ended with 3\n"
+    broken.delete()
+
+
+def test_a_stopped_server_was_asked_to_end(web: Server) -> None:
+    web.get()
+    web.act("os-stop")
+    web.until("SHUTOFF")
+    assert web.silent()
+    assert web.console() == "listening\nprogram ended with 0\n"
+
+
+def test_a_shelved_server_holds_no_host_and_comes_back_with_its_disk(web: Server) -> None:
+    address = web.address
+    web.get()
+    web.act("shelve")
+    assert web.until("SHELVED_OFFLOADED")["OS-EXT-SRV-ATTR:host"] is None
+    assert web.silent()
+    assert not _allocations(web)
+    (image,) = web.lab.find("image", "images", name="eq:lab-web-shelved")
+    assert (image["status"], image["lab_program"]) == ("active", "web")
+    web.act("unshelve")
+    web.until("ACTIVE")
+    assert web.address == address
+    assert web.get("/read?motto") == "少"
+    assert _allocations(web)
+
+
+@pytest.mark.parametrize("then", ["confirmResize", "revertResize"])
+def test_a_resized_server_runs_on_another_host_with_its_disk(
+    room: Room, web: Server, then: str
+) -> None:
+    before = web.look()["OS-EXT-SRV-ATTR:host"]
+    pid = web.variables()["pid"]
+    web.act("resize", flavorRef=room.large)
+    assert web.until("VERIFY_RESIZE")["OS-EXT-SRV-ATTR:host"] != before
+    assert web.variables()["pid"] != pid
+    web.act(then)
+    found = web.until("ACTIVE")
+    confirmed = then == "confirmResize"
+    assert found["flavor"]["vcpus"] == (2 if confirmed else 1)
+    assert (found["OS-EXT-SRV-ATTR:host"] == before) is not confirmed
+    assert web.get("/read?motto") == "少"
+
+
+def test_a_deleted_server_leaves_nothing_behind(room: Room) -> None:
+    server = room.boot()
+    server.get()
+    address = server.address
+    ports = {"network_id": room.network, "device_id": server.number}
+    assert _allocations(server)
+    assert len(room.lab.find("network", "ports", **ports)) == 1
+    server.delete()
+    assert not _allocations(server)
+    until(lambda: room.lab.find("network", "ports", **ports) == [], what="no port")
+    with pytest.raises(ConnectionRefusedError):
+        fetch(address, PORT, "/")
+
+
+def test_an_image_that_is_to_fail_puts_its_server_in_error(room: Room) -> None:
+    room.lab.upload("lab-web:bad", lab_boot_fault="error")
+    server = room.boot("lab-web:bad", wait="ERROR")
+    assert server.look()["fault"]["code"] == 500
+    server.delete()
+
+
+def test_a_host_that_is_lost_is_down_with_its_guests_and_comes_back(
+    room: Room, web: Server
+) -> None:
+    web.get()
+    host = web.look()["OS-EXT-SRV-ATTR:host"]
+    room.lab.lose_host(host)
+    assert web.silent()
+    assert web.look()["status"] == "ACTIVE"  # nobody has told nova
+    room.lab.host_back(host)
+    web.until("SHUTOFF")
+    web.act("os-start")
+    web.until("ACTIVE")
+    assert web.get("/read?motto") == "少"
+
+
+def test_an_added_host_has_its_size_and_its_ratios(openstack_lab: Cloud) -> None:
+    openstack_lab.add_host("spare", 4, 4096, vcpu_ratio=2.5)
+    (provider,) = openstack_lab.find("placement", "resource_providers", name="spare")
+    path = f"/resource_providers/{provider['uuid']}/inventories"
+    found = openstack_lab.api("placement").get(path).json()["inventories"]
+    assert (found["VCPU"]["total"], found["VCPU"]["allocation_ratio"]) == (4, 2.5)
+    assert (found["MEMORY_MB"]["total"], found["MEMORY_MB"]["reserved"]) == (4096, 0)
+    openstack_lab.remove_host("spare")
+    assert not openstack_lab.find("placement", "resource_providers", name="spare")
+
+
+def test_guests_outlive_nova_and_are_found_again(web: Server) -> None:
+    pid = web.variables()["pid"]
+    address = web.address
+    web.lab.end("nova", signal.SIGKILL)
+    assert f"pid={pid}" in fetch(address, PORT, "/")[1]
+    web.lab.run("nova")
+    web.lab.wait("nova")
+    assert web.until("ACTIVE")
+    assert web.variables()["pid"] == pid
+    web.leave(7)
+    web.until("SHUTOFF")
+
+
+def test_a_fault_hits_whom_it_is_for_so_often_and_no_more(openstack_lab: Cloud) -> None:
+    api = openstack_lab.api("network")
+    mine = {"User-Agent": "cloudmgr/1 test"}
+    openstack_lab.fault("neutron", method="GET", path=r"/networks\?name=a", status=503, times=2)
+
+    def statuses(headers: dict[str, str]) -> list[int]:
+        asked = [api.get("/networks?name=a", headers=headers) for _ in range(3)]
+        return [answer.status_code for answer in asked]
+
+    assert statuses({}) == [200, 200, 200]
+    assert api.get("/networks?name=b", headers=mine).status_code == 200
+    assert statuses(mine) == [503, 503, 200]
+    openstack_lab.fault("neutron", status=500)
+    assert statuses(mine) == [500, 500, 500]
+    openstack_lab.no_faults()
+    assert statuses(mine) == [200, 200, 200]
+
+
+def test_what_is_done_although_its_answer_is_lost_is_done(openstack_lab: Cloud) -> None:
+    api = openstack_lab.api("network")
+    name = f"lost-{secrets.token_hex(3)}"
+    openstack_lab.fault("neutron", method="POST", lose_answer=True, times=1)
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.post("/networks", json={"network": {"name": name}}, headers={"User-Agent": "cloudmgr"})
+    (made,) = openstack_lab.find("network", "networks", name=name)
+    api.delete(f"/networks/{made['id']}").raise_for_status()
+    openstack_lab.no_faults()
+
+
+def test_every_request_is_in_the_log(openstack_lab: Cloud) -> None:
+    agent = f"cloudmgr/{secrets.token_hex(3)}"
+    api = openstack_lab.api("network")
+    api.get("/networks/nothing", params={"fields": "id"}, headers={"User-Agent": agent})
+    (entry,) = (each for each in openstack_lab.requests() if each["agent"] == agent)
+    assert entry.pop("time") > 0
+    assert entry == {
+        "service": "neutron",
+        "method": "GET",
+        "path": "/v2.0/networks/nothing",
+        "query": "fields=id",
+        "agent": agent,
+        "status": 404,
+    }
+
+
+def test_a_part_that_is_frozen_answers_nothing_until_it_is_thawed(openstack_lab: Cloud) -> None:
+    api = openstack_lab.api("image")
+    openstack_lab.freeze("glance")
+    with pytest.raises(httpx.ReadTimeout):
+        api.get("/images", timeout=1)
+    openstack_lab.thaw("glance")
+    assert api.get("/images").status_code == 200
+
+
+def test_an_account_logs_in_by_a_file_of_its_own(openstack_lab: Cloud) -> None:
+    path: Path = openstack_lab.account("someone", roles=("member", "reader"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    (entry,) = yaml.safe_load(path.read_text())["clouds"].values()
+    _, said = openstack_lab.authenticate(identity(entry))
+    assert (said["user"]["name"], said["project"]["name"]) == ("someone", "cloudmgr")
+    assert {role["name"] for role in said["roles"]} == {"member", "reader"}
+    assert said["application_credential"]["restricted"]
+
+
+def _allocations(server: Server) -> Any:
+    path = f"/allocations/{server.number}"
+    return server.lab.api("placement").get(path).raise_for_status().json()["allocations"]
