@@ -181,4 +181,4 @@ def openstack_lab(
 @pytest.fixture(scope="session")
 def openstack_rights(openstack_lab: Cloud) -> Path:
     """A clouds.yaml with the rights that cloudmgr is to have, and no others."""
-    return openstack_lab.account("cloudmgr")
+    return openstack_lab.account("cloudmgr", ("cloudmgr", "reader"))

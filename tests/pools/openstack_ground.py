@@ -136,7 +136,10 @@ def room(lab: Cloud) -> None:
     compute = lab.api("compute")
     lab.add_host("contract", 8, 8192)
     aggregate = lab.make(
-        "compute", "aggregate", {"name": "contract", "availability_zone": "contract"}, "os-aggregates"
+        "compute",
+        "aggregate",
+        {"name": "contract", "availability_zone": "contract"},
+        "os-aggregates",
     )
     compute.post(
         f"/os-aggregates/{aggregate['id']}/action", json={"add_host": {"host": "contract"}}

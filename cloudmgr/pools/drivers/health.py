@@ -45,9 +45,7 @@ class Checker:
         self._lingering: set[asyncio.Transport] = set()
         self._closed = False
 
-    async def check(
-        self, port: int, path: str, seconds: float, address: str = "127.0.0.1"
-    ) -> str:
+    async def check(self, port: int, path: str, seconds: float, address: str = "127.0.0.1") -> str:
         """What is wrong with the server on ``port``, in words; empty when it answers 2xx or 3xx.
 
         :param seconds: elapsed time within which the first line must be here.

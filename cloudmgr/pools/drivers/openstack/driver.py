@@ -137,9 +137,7 @@ class OpenStackDriver:
             there = self._ground.project(workload, written)
             if there.removed:
                 self._mirror.put_project(environment_id, there)
-                raise Temporary(
-                    "what was there before is still being removed", code="still-ending"
-                )
+                raise Temporary("what was there before is still being removed", code="still-ending")
             if secrets := sealed.seal(workload, seed):
                 there = self._ground.write(there, {words.SECRETS: secrets})
         elif there.workload != written or sealed.opened(workload, there.secrets, seed) is None:
@@ -302,5 +300,3 @@ def _workload(project: Project | None) -> Workload | None:
         return load_workload(project.workload)
     except ValueError:
         return None
-
-

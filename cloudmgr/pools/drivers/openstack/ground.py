@@ -174,9 +174,7 @@ class Ground:
             "server_group_members": servers,
             "key_pairs": 0,
         }
-        self._cloud.send(
-            "compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute}
-        )
+        self._cloud.send("compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute})
         network = {
             "network": 1,
             "subnet": 1,
@@ -270,9 +268,7 @@ class Ground:
         if wanted:
             rules = [{"security_group_id": group, "ethertype": "IPv4", **dict(r)} for r in wanted]
             body = {"security_group_rules": rules}
-            self._cloud.send(
-                "network", "POST", "/security-group-rules", body, tenant=tenant
-            )
+            self._cloud.send("network", "POST", "/security-group-rules", body, tenant=tenant)
         return group
 
     def _group(self, tenant: Tenant, name: str) -> str:

@@ -64,9 +64,7 @@ class Hosts:
         if self._settings.traits:
             query["required"] = ",".join(self._settings.traits)
         listed = self._cloud.list("placement", "/resource_providers", "resource_providers", **query)
-        services = self._cloud.list(
-            "compute", "/os-services", "services", binary="nova-compute"
-        )
+        services = self._cloud.list("compute", "/os-services", "services", binary="nova-compute")
         up = {s["host"]: s["state"] == "up" for s in services}
         enabled = {s["host"]: s["status"] == "enabled" for s in services}
         before = self._providers
@@ -92,9 +90,7 @@ class Hosts:
 
     def capacity(self, ours: Collection[str]) -> Capacity:
         """:param ours: the consumers that are."""
-        return reading.capacity(
-            self._providers.values(), ours, self._settings.spare_hosts
-        )
+        return reading.capacity(self._providers.values(), ours, self._settings.spare_hosts)
 
     def flavor_for(self, size: Resources) -> Flavor | None:
         """The smallest that holds ``size``."""

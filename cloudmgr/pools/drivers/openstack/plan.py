@@ -104,11 +104,15 @@ def plan(wish: Wish, now: datetime, timing: Timing) -> list[Action]:
 
 def settled(wish: Wish, actions: Sequence[Action]) -> bool:
     """Whether nothing is on its way that nobody would tell of."""
-    return not actions and all(
-        not s.busy and not s.draining and s.status in {"ACTIVE", "SHELVED_OFFLOADED"}
-        for s in wish.servers
-        if s.status != "DELETED"
-    ) and all(words.FAILED not in s.metadata for s in wish.servers)
+    return (
+        not actions
+        and all(
+            not s.busy and not s.draining and s.status in {"ACTIVE", "SHELVED_OFFLOADED"}
+            for s in wish.servers
+            if s.status != "DELETED"
+        )
+        and all(words.FAILED not in s.metadata for s in wish.servers)
+    )
 
 
 def _bookkeeping(server: Server) -> Iterator[Action]:

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.seen import Server
 
 # Nova's words for a server that is there and holds room, but is not what it ought to be yet.
-_COMING = {"BUILD", "REBOOT", "HARD_REBOOT", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "MIGRATING"}
+_COMING = {
+    "BUILD",
+    "REBOOT",
+    "HARD_REBOOT",
+    "RESIZE",
+    "VERIFY_RESIZE",
+    "REVERT_RESIZE",
+    "MIGRATING",
+}
 
 
 @dataclass(frozen=True, slots=True)
