@@ -45,14 +45,20 @@ def openstack(openstack_lab: Cloud, openstack_rights: Path) -> Iterator[OpenStac
     ground.close()
 
 
-@pytest.fixture(
-    params=[
-        "local",
-        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
-        pytest.param("openstack", marks=pytest.mark.openstack),
-    ]
-)
+_LOCAL = "local"
+_KUBERNETES = pytest.param("kubernetes", marks=pytest.mark.kubernetes)
+_OPENSTACK = pytest.param("openstack", marks=pytest.mark.openstack)
+
+
+@pytest.fixture(params=[_LOCAL, _KUBERNETES, _OPENSTACK])
 def ground(request: pytest.FixtureRequest) -> Ground:
     """Every kind of pool that there is a driver for."""
+    found: Ground = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=[_LOCAL, _KUBERNETES])
+def storing(request: pytest.FixtureRequest) -> Ground:
+    """Those that keep storage."""
     found: Ground = request.getfixturevalue(request.param)
     return found

@@ -49,6 +49,7 @@ class Ground(Protocol):
     changes: list[str]
     host: Resources
     keeps_room: bool  # for a replica that died, which stays the same one
+    names_services: bool  # that its own environments offer
 
     def another(self) -> Driver:
         """A second started driver on the same pool, as another control plane would have."""
@@ -84,6 +85,7 @@ class LocalGround:
 
     host = Resources(8000, 8192, 100)
     keeps_room = False
+    names_services = False
 
     def __init__(self, directory: Path, clock: Clock) -> None:
         self.directory = directory

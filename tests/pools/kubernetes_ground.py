@@ -35,6 +35,7 @@ class KubernetesGround:
 
     host = Resources(8000, 8192, 100)
     keeps_room = True
+    names_services = True
 
     def __init__(self, lab: ControlPlane, kubeconfig: Path, clock: Clock) -> None:
         self.lab = lab

@@ -50,6 +50,7 @@ class OpenStackGround:
 
     host = Resources(8000, 8192)
     keeps_room = True
+    names_services = False
 
     def __init__(self, lab: Cloud, clouds: Path, clock: Clock) -> None:
         self.lab = lab

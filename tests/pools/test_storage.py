@@ -24,21 +24,21 @@ def stored(driver: Driver) -> tuple[list[Allocation], list[Allocation]]:
     return [a for a in found if a.ended_at is None], [a for a in found if a.ended_at is not None]
 
 
-def test_it_grows_with_what_is_in_it(ground: Ground) -> None:
-    ground.driver.apply(workload(ground.web(storage_gib=1)))
-    (replica,) = settled(ground.driver, 1)
-    ground.get(replica, "/put?kept")
-    (before,), _ = stored(ground.driver)
+def test_it_grows_with_what_is_in_it(storing: Ground) -> None:
+    storing.driver.apply(workload(storing.web(storage_gib=1)))
+    (replica,) = settled(storing.driver, 1)
+    storing.get(replica, "/put?kept")
+    (before,), _ = stored(storing.driver)
 
-    larger = workload(ground.web(storage_gib=3))
-    applied(ground.driver, larger)
-    assert observed(ground.driver).digest == larger.digest
-    until(lambda: [a.size for a in stored(ground.driver)[0]] == [Resources(storage_gib=3)])
-    (after,), (outgrown,) = stored(ground.driver)
+    larger = workload(storing.web(storage_gib=3))
+    applied(storing.driver, larger)
+    assert observed(storing.driver).digest == larger.digest
+    until(lambda: [a.size for a in stored(storing.driver)[0]] == [Resources(storage_gib=3)])
+    (after,), (outgrown,) = stored(storing.driver)
     assert outgrown == replace(before, ended_at=after.started_at)
     assert after.id != before.id
-    (replica,) = until(lambda: [r for r in settled(ground.driver, 1) if r.ready_at])
-    assert ground.get(replica, "/get") == (200, "kept")
+    (replica,) = until(lambda: [r for r in settled(storing.driver, 1) if r.ready_at])
+    assert storing.get(replica, "/get") == (200, "kept")
 
 
 @pytest.mark.kubernetes

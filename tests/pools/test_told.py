@@ -97,7 +97,7 @@ def test_what_only_a_pool_of_images_can_do_is_refused_by_others(
     ground: Ground, field: str, value: object
 ) -> None:
     wanted = workload(component := ground.web(**{field: value}))
-    if component.image:
+    if component.image and (field == "files" or ground.names_services):
         ground.driver.apply(wanted)
         assert observed(ground.driver).digest == wanted.digest
         return
