@@ -1,4 +1,4 @@
-"""One health check: ``GET path`` of a replica, as cheap as it can be; for pools that make their own."""
+"""One health check: ``GET path`` of a replica, as cheap as it can be."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class Checker:
         :param seconds: elapsed time within which the first line must be here.
         """
         request = (
-            f"GET {path} HTTP/1.1\r\nHost: {_host(address)}:{port}\r\nUser-Agent: cloudmgr-health\r\n"
+            f"GET {path} HTTP/1.1\r\nHost: {_host(address)}:{port}\r\n"
+            "User-Agent: cloudmgr-health\r\n"
             "Accept: */*\r\nConnection: close\r\n\r\n"
         )
         transport: asyncio.Transport | None = None

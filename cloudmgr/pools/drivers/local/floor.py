@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Resources
-    from cloudmgr.pools.drivers.local.files import PoolFiles
     from cloudmgr.pools.drivers.health import Checker
+    from cloudmgr.pools.drivers.local.files import PoolFiles
     from cloudmgr.pools.drivers.local.limits import Limits
     from cloudmgr.pools.drivers.local.ports import Ports
     from cloudmgr.pools.drivers.local.settings import Timing

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.admission import is_name
+from cloudmgr.pools.drivers.health import Checker
 from cloudmgr.pools.drivers.local import limits, logs, process
 from cloudmgr.pools.drivers.local.bells import Bell
 from cloudmgr.pools.drivers.local.floor import Floor
-from cloudmgr.pools.drivers.health import Checker
 from cloudmgr.pools.drivers.local.hosted import Hosted, over_memory
 from cloudmgr.pools.drivers.local.ports import Ports
 from cloudmgr.pools.drivers.local.records import State, UnreadableError

@@ -26,6 +26,7 @@ from cloudmgr.pools.drivers.openstack.mirror import Mirror
 from cloudmgr.pools.drivers.openstack.probes import Prober
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
 from cloudmgr.pools.drivers.openstack.userdata import require_small
+from cloudmgr.pools.drivers.openstack.works import Works
 from cloudmgr.pools.drivers.written import dump_workload, load_workload
 
 if TYPE_CHECKING:
@@ -75,16 +76,23 @@ class OpenStackDriver:
         self._prober = Prober(self._timing, self._tell)
         self._converger = Converger(
             name,
-            self._cloud,
-            settings,
-            self._timing,
             clock,
-            self._mirror,
-            self._hosts,
-            self._ground,
-            self._hands,
-            Lease(self._cloud, settings.prefix, clock, self._timing),
-            self._prober,
+            self._timing,
+            prefix=settings.prefix,
+            cloud=self._cloud,
+            mirror=self._mirror,
+            hosts=self._hosts,
+            ground=self._ground,
+            works=Works(
+                cloud=self._cloud,
+                prefix=settings.prefix,
+                mirror=self._mirror,
+                hosts=self._hosts,
+                ground=self._ground,
+                hands=self._hands,
+            ),
+            lease=Lease(self._cloud, settings.prefix, clock, self._timing),
+            prober=self._prober,
         )
         self._started = False
 
@@ -105,7 +113,7 @@ class OpenStackDriver:
         self._started = True
         self._listener = changed
         self._prober.start(self._name)
-        self._converger.start()
+        self._converger.start(self._settings.parallel)
         self._converger.first_look.wait(_FIRST_LOOK)
 
     def close(self) -> None:
@@ -117,8 +125,7 @@ class OpenStackDriver:
 
     def capacity(self) -> Capacity:
         self._require_fresh()
-        ours = {server.id for server in self._mirror.servers()}
-        ours |= {server.id for server in self._mirror.vanished()}
+        ours = {server.id for server in self._mirror.servers()} | set(self._mirror.gone())
         return self._hosts.capacity(ours)
 
     def apply(self, workload: Workload) -> None:

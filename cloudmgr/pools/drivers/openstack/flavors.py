@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Flavor:
+    """A size that servers may have; ``extra`` are its properties."""
+
     id: str
     name: str
     vcpus: int

@@ -17,7 +17,7 @@ from cloudmgr.pools.drivers.openstack import seen
 from cloudmgr.pools.drivers.openstack.cloud import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
     from cloudmgr.pools.drivers.openstack.cloud import Cloud
@@ -285,8 +285,9 @@ class Ground:
         """In: the gateway alone. Out: names, nova's metadata, and the services it is bound to."""
         found: list[tuple[str, str, int, str]] = []
         if component.port is not None:
-            for cidr in self._settings.gateway_cidrs:
-                found.append(("ingress", "tcp", component.port, cidr))
+            found += [
+                ("ingress", "tcp", component.port, cidr) for cidr in self._settings.gateway_cidrs
+            ]
         for cidr in self._settings.dns_cidrs:
             found += [("egress", "udp", 53, cidr), ("egress", "tcp", 53, cidr)]
         found.append(("egress", "tcp", 80, _METADATA))
@@ -302,83 +303,6 @@ class Ground:
         body = {"server_group": {"name": name, "policy": "soft-anti-affinity"}}
         answer = self._cloud.send("compute", "POST", "/os-server-groups", body, tenant=tenant)
         return str((answer or {})["server_group"]["id"])
-
-    # ----------------------------------------------------------------------------------- clearing
-
-    def clear(self, project: Project) -> None:
-        """Take all of it away. Begun again as often as needed.
-
-        :raises Temporary: ``still-ending`` while something stands in the way.
-        """
-        mine = {"project_id": project.id}
-        for item in self._networks("ports", mine):
-            if str(item.get("device_owner", "")).startswith("compute:"):
-                raise Temporary("its servers have not gone yet", code="still-ending")
-            if item.get("device_owner") in _ROUTERS:
-                path = f"/routers/{item['device_id']}/remove_router_interface"
-                self._gone("network", "PUT", path, {"port_id": item["id"]})
-            else:
-                self._gone("network", "DELETE", f"/ports/{item['id']}")
-        for network in self._networks("networks", mine):
-            for item in self._networks("ports", {"network_id": network["id"]}):
-                if item.get("device_owner") in _ROUTERS:
-                    path = f"/routers/{item['device_id']}/remove_router_interface"
-                    self._gone("network", "PUT", path, {"port_id": item["id"]})
-                elif not str(item.get("device_owner", "")).startswith("network:"):
-                    raise Temporary(
-                        f"somebody else has a port on its network: {item['id']} of project "
-                        f"{item['project_id']} ({item.get('device_owner') or 'unused'})",
-                        code="foreign-port",
-                        hint="have its owner delete the port; the rest follows by itself",
-                    )
-        for item in self._networks("subnets", mine):
-            self._gone("network", "DELETE", f"/subnets/{item['id']}")
-        for item in self._networks("networks", mine):
-            self._gone("network", "DELETE", f"/networks/{item['id']}")
-        for item in self._cloud.list(
-            "network", "/security-groups", "security_groups", **_query(mine)
-        ):
-            self._gone("network", "DELETE", f"/security-groups/{item['id']}")
-        query: dict[str, Any] = {"name": project.name, "domain_id": self._cloud.self().domain_id}
-        users = self._cloud.list("identity", "/users", "users", **query)
-        if users:
-            # Nova lets nobody else delete them.
-            path, tenant = "/os-server-groups", self.tenant(project)
-            for item in self._cloud.list("compute", path, "server_groups", tenant):
-                self._gone("compute", "DELETE", f"{path}/{item['id']}", tenant=tenant)
-        self._gone("network", "DELETE", f"/quotas/{project.id}")
-        self._gone("compute", "DELETE", f"/os-quota-sets/{project.id}")
-        for user in users:
-            self._gone("identity", "DELETE", f"/users/{user['id']}")
-        self._cloud.forget(project.id)
-        self._gone("identity", "DELETE", f"/projects/{project.id}")
-        self._department_gone(project.parent_id)
-
-    def _department_gone(self, project_id: str) -> None:
-        """The project above it goes with the last one below."""
-        if not project_id or project_id == self._cloud.self().project_id:
-            return
-        below = self._cloud.list("identity", "/projects", "projects", parent_id=project_id)
-        if not below:
-            with suppress(Conflict, Permanent, Temporary):  # somebody has just made one below it
-                self._gone("identity", "DELETE", f"/projects/{project_id}")
-
-    def _networks(self, kind: str, query: Mapping[str, str]) -> Iterable[Object]:
-        return self._cloud.list("network", f"/{kind}", kind, **_query(query))
-
-    def _gone(
-        self,
-        service: str,
-        method: str,
-        path: str,
-        body: Object | None = None,
-        tenant: Tenant | None = None,
-    ) -> None:
-        with suppress(NotFound):
-            self._cloud.send(service, method, path, body, tenant=tenant)
-
-
-_ROUTERS = {"network:router_interface", "network:router_interface_distributed"}
 
 
 def _most(component: ComponentWorkload) -> int:
@@ -404,10 +328,6 @@ def _rule(item: Object) -> tuple[tuple[str, object], ...]:
         return ()
     keys = ("direction", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix")
     return tuple((key, item.get(key)) for key in keys)
-
-
-def _query(said: Mapping[str, str]) -> dict[str, Any]:
-    return dict(said)
 
 
 def _taken(answer: Object | None) -> Project:

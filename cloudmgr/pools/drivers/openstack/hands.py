@@ -54,6 +54,7 @@ class Hands:
         project: Project,
         tenant: Tenant,
         workload: Workload,
+        *,
         component: ComponentWorkload,
         asked: plan.Create,
         flavor: Flavor,

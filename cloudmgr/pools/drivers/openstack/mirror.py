@@ -1,4 +1,4 @@
-"""What a cloud holds, as it was last told: by the looks at it and by the answers to our requests."""
+"""What a cloud holds, as it was last told: by looks at it and by the answers to our requests."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Of a server that has just been asked for something: until a look that began later.
 ASKED = "asked"
+_GONE = 10_000
 
 
 class Mirror:
@@ -37,7 +38,7 @@ class Mirror:
         self._ended: dict[str, Allocation] = {}
         # Nothing can be written to a server that sleeps: what it held last is forgotten here alone.
         self._forgotten: set[str] = set()
-        self._vanished: dict[str, Server] = {}
+        self._gone: dict[str, None] = {}
 
     # --------------------------------------------------------------------------------- writing
 
@@ -46,27 +47,46 @@ class Mirror:
         with self._lock:
             return self._number
 
-    def see_servers(self, found: Iterable[Server], began: int) -> None:
-        """All that there are."""
-        listed = {server.id: server for server in found}
+    def missing(self, found: Iterable[Server], began: int) -> list[Server]:
+        """Those that a look did not find any more: when they went is to be asked."""
+        listed = {server.id for server in found}
+        with self._lock:
+            return [
+                server
+                for server in self._servers.values()
+                if server.id not in listed and self._touched.get(server.id, -1) <= began
+            ]
+
+    def see_servers(
+        self, found: Iterable[Server], began: int, gone: Mapping[str, tuple[Server, Run | None]]
+    ) -> None:
+        """All that there are; ``gone`` are those that are not any more, and what each held last."""
         moved: set[str] = set()
         with self._lock:
-            for server in listed.values():
-                known = self._servers.get(server.id)
-                if self._touched.get(server.id, -1) > began or server.id in self._vanished:
+            for server in found:
+                if self._touched.get(server.id, -1) > began:
                     continue
                 self._touched.pop(server.id, None)
-                if known != server:
+                if self._servers.get(server.id) != server:
                     self._servers[server.id] = server
                     moved.add(server.environment_id)
-            for server in list(self._servers.values()):
-                if server.id in listed or self._touched.get(server.id, -1) > began:
-                    continue
-                del self._servers[server.id]
-                self._touched.pop(server.id, None)
-                self._vanished[server.id] = server
+            for server_id, (server, last) in gone.items():
                 moved.add(server.environment_id)
+                self._end(server_id, server, last)
         self._tell(moved)
+
+    def _end(self, server_id: str, server: Server, last: Run | None) -> None:
+        known = self._servers.pop(server_id, None)
+        self._touched.pop(server_id, None)
+        self._gone[server_id] = None
+        while len(self._gone) > _GONE:
+            del self._gone[next(iter(self._gone))]
+        kept = runs.allocations(known) if known else []
+        self._ended |= {one.id: one for one in kept if one.ended_at is not None}
+        over = runs.deleted(server, last)
+        if over is not None:
+            made = runs.allocation(server, over)
+            self._ended[made.id] = made
 
     def see_projects(self, found: Iterable[Project], began: int) -> None:
         listed = {project.environment_id: project for project in found}
@@ -136,24 +156,6 @@ class Mirror:
             )
         self._tell({known.environment_id})
 
-    def ended(self, server: Server, last: Run | None) -> None:
-        """A server that was deleted, as nova tells of it; ``last`` is what it was known to be in."""
-        over = runs.deleted(server, last)
-        with self._lock:
-            known = self._vanished.pop(server.id, None)
-            kept = runs.allocations(replace(known, launched=None)) if known else []
-            for one in kept:
-                if one.ended_at is not None:
-                    self._ended[one.id] = one
-            if over is not None:
-                made = runs.allocation(server, over)
-                self._ended[made.id] = made
-
-    def never_ran(self, server_id: str) -> None:
-        """It vanished, and nova does not know that it ever held anything."""
-        with self._lock:
-            self._vanished.pop(server_id, None)
-
     def forget(self, allocation_ids: Iterable[str]) -> list[tuple[Server, str]]:
         """What of them stands in the metadata of servers is to be taken away there."""
         wanted = set(allocation_ids)
@@ -199,16 +201,14 @@ class Mirror:
             ]
         return sorted(found, key=lambda s: (s.created, s.id))
 
-    def vanished(self) -> list[Server]:
-        """Those that are in no list any more, and whose end has not been asked for yet."""
+    def gone(self) -> list[str]:
+        """The ids of those that went last: a host may not have been told of yet as free of them."""
         with self._lock:
-            return list(self._vanished.values())
+            return list(self._gone)
 
     def allocations(self) -> list[Allocation]:
         with self._lock:
-            servers = [*self._servers.values(), *self._vanished.values()]
-            over = list(self._ended.values())
-        # One that is gone is told as held until nova has said when it went.
+            servers, over = list(self._servers.values()), list(self._ended.values())
         held = [one for server in servers for one in runs.allocations(server)]
         found = {one.id: one for one in (*held, *over)}
         return [one for one in found.values() if one.id not in self._forgotten]

@@ -47,6 +47,8 @@ class Do:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
+    """It goes, whatever it is about."""
+
     server: Server
 
 
@@ -170,9 +172,7 @@ class _Planner:
         if self._component is None or not self._wanted:
             yield from self._rest(kept.values(), spare)
             return
-        for server in list(kept.values()):
-            if server.slot >= self._wanted:
-                spare.append(kept.pop(server.slot))
+        spare += [kept.pop(slot) for slot in list(kept) if slot >= self._wanted]
         for server in kept.values():
             yield from self._keep(server, self._component)
         yield from self._replace(kept, spare)
@@ -223,12 +223,14 @@ class _Planner:
 
     def _fault(self, server: Server, component: ComponentWorkload) -> str:
         """Why it must be tried again; empty for one that may go on."""
+        if server.status == "ACTIVE":
+            return self._illness(server, component)
         if server.status == "ERROR":
             return server.fault or "nova could not make it"
-        if server.status in {"SHUTOFF", "PAUSED", "SUSPENDED"}:
-            return "it has shut down by itself"
-        if server.status != "ACTIVE":
-            return ""
+        down = server.status in {"SHUTOFF", "PAUSED", "SUSPENDED"}
+        return "it has shut down by itself" if down else ""
+
+    def _illness(self, server: Server, component: ComponentWorkload) -> str:
         health = self._wish.health_of(server)
         if words.READY in server.metadata:
             if component.port is None:

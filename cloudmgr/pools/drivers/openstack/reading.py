@@ -123,7 +123,7 @@ class Provider:
     id: str
     name: str
     generation: int
-    room: Resources = Resources()
+    room: Resources = field(default_factory=Resources)
     disk_gib: int = 0
     taken: Mapping[str, Resources] = field(default_factory=dict)
     up: bool = True

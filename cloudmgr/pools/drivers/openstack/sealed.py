@@ -1,6 +1,7 @@
 """Secrets of components, as they are kept in a project: sealed with the pool's own credential.
 
-Whoever holds that credential can start servers that are told them anyway; nobody else can read them.
+Whoever holds that credential can start servers that are told them anyway; nobody else can read
+them.
 """
 
 from __future__ import annotations

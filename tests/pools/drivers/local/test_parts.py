@@ -18,10 +18,10 @@ from cloudmgr.errors import Invalid, Temporary
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.admission import is_name
 from cloudmgr.pools.drivers.driver import Allocation, ComponentWorkload, ReplicaState, Workload
+from cloudmgr.pools.drivers.health import Checker
 from cloudmgr.pools.drivers.local import logs, records
 from cloudmgr.pools.drivers.local.bells import Bell, ring, ring_all
 from cloudmgr.pools.drivers.local.files import PoolFiles, held, is_locked
-from cloudmgr.pools.drivers.health import Checker
 from cloudmgr.pools.drivers.local.ports import Ports, is_free, listens
 from cloudmgr.pools.drivers.local.process import Exit
 from cloudmgr.pools.drivers.local.records import Replica, State, Storage, UnreadableError, Wanted

@@ -1,0 +1,151 @@
+"""The things that are done to environments; each may be begun again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
+from cloudmgr.pools.drivers.openstack import names as words
+from cloudmgr.pools.drivers.openstack import sealed, seen
+from cloudmgr.pools.drivers.openstack.clearing import clear
+from cloudmgr.pools.drivers.openstack.plan import AskWhen, AskWhy, Create, Delete, Do, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cloudmgr.pools.drivers.driver import Workload
+    from cloudmgr.pools.drivers.openstack.cloud import Cloud, Tenant
+    from cloudmgr.pools.drivers.openstack.ground import Ground
+    from cloudmgr.pools.drivers.openstack.hands import Hands
+    from cloudmgr.pools.drivers.openstack.hosts import Hosts
+    from cloudmgr.pools.drivers.openstack.mirror import Mirror
+    from cloudmgr.pools.drivers.openstack.plan import Action
+    from cloudmgr.pools.drivers.openstack.seen import Project
+
+
+class Works:
+    """Any thread may call."""
+
+    def __init__(
+        self,
+        *,
+        cloud: Cloud,
+        prefix: str,
+        mirror: Mirror,
+        hosts: Hosts,
+        ground: Ground,
+        hands: Hands,
+    ) -> None:
+        self._cloud = cloud
+        self._prefix = prefix
+        self._mirror = mirror
+        self._hosts = hosts
+        self._ground = ground
+        self._hands = hands
+        # How often the server before failed, of slots whose server is being replaced for that.
+        self._failures: dict[str, dict[tuple[str, int], int]] = {}
+
+    def failures(self, environment_id: str) -> Mapping[tuple[str, int], int]:
+        """How often slots have failed: what is new there goes on counting."""
+        return dict(self._failures.get(environment_id, {}))
+
+    def create(self, project: Project, workload: Workload, asked: Create) -> None:
+        """A server more, if the secrets are here that it is told."""
+        told = sealed.opened(workload, project.secrets, self._cloud.seed)
+        if told is None:
+            return  # the environment is applied again: see observe()
+        component = next(c for c in told.components if c.name == asked.component)
+        flavor = self._hosts.flavor_for(component.size)
+        if flavor is None:
+            return
+        tenant = self._ground.tenant(project)
+        try:
+            self._hands.create(
+                project, tenant, workload, component=component, asked=asked, flavor=flavor
+            )
+        except (NotFound, Permanent) as error:
+            # Something that it stands on is gone: it is laid again.
+            self._written(project, {words.GROUND: None})
+            raise Temporary(error.message, code="pool-refuses", hint=error.hint) from error
+        except Temporary as error:
+            if error.code == "pool-tenant":
+                self._ground.renew_user(project)
+            raise
+
+    def act(self, project: Project, action: Action) -> None:
+        """What is not :class:`Create`."""
+        try:
+            self._act(self._ground.tenant(project), action)
+        except NotFound:
+            pass  # it has gone: the next look tells
+        except Conflict as error:
+            # Nova is at something else with it; or it is not as it was seen to be.
+            raise Temporary(error.message, code="pool-conflict") from error
+        except Temporary as error:
+            if error.code == "pool-tenant":
+                self._ground.renew_user(project)
+            raise
+
+    def _act(self, tenant: Tenant, action: Action) -> None:
+        match action:
+            case Note(server, said):
+                self._hands.note(tenant, server, said)
+            case Do(server, what, said):
+                self._hands.do(tenant, server, what, said)
+            case AskWhy(server, fault):
+                self._hands.failed(tenant, server, fault)
+            case AskWhen(server):
+                self._hands.asleep(tenant, server)
+            case Delete(server):
+                self._remember(server)
+                self._hands.delete(tenant, server)
+
+    def _remember(self, server: seen.Server) -> None:
+        """How often its slot failed: the next one goes on counting."""
+        failures = self._failures.setdefault(server.environment_id, {})
+        if words.FAILED in server.metadata:
+            failures[server.component, server.slot] = server.restarts
+        else:
+            failures.pop((server.component, server.slot), None)
+
+    def lay(self, project: Project, workload: Workload) -> None:
+        """What it stands on."""
+        try:
+            laid = self._ground.lay(project, workload)
+        except Temporary as error:
+            if error.code == "pool-tenant":
+                self._ground.renew_user(project)
+            raise
+        self._mirror.put_project(project.environment_id, laid)
+
+    def clear(self, project: Project) -> None:
+        """Take all away that it stood on.
+
+        :raises Temporary: ``still-ending``, ``foreign-port``.
+        """
+        if self._servers_left(project):
+            raise Temporary("its servers have not gone yet", code="still-ending")
+        clear(self._cloud, self._ground.tenant(project), project)
+        self._mirror.put_project(project.environment_id, None)
+        self._failures.pop(project.environment_id, None)
+
+    def _servers_left(self, project: Project) -> bool:
+        """Asked of nova itself: one may be there whose answer was lost, or a stranger's."""
+        query: dict[str, Any] = {"all_tenants": 1, "project_id": project.id}
+        left = self._cloud.list("compute", "/servers/detail", "servers", **query)
+        for item in left:
+            found = seen.server(item, self._prefix)
+            if found is not None:
+                self._mirror.put_server(found)
+            elif not item.get("OS-EXT-STS:task_state"):
+                # Somebody made it in a project that is ours and goes.
+                path, tenant = f"/servers/{item['id']}", self._ground.tenant(project)
+                self._cloud.send("compute", "DELETE", path, tenant=tenant)
+        return bool(left)
+
+    def tell(self, project: Project, said: tuple[str, ...]) -> None:
+        """Write what stands in the way where every control plane reads it."""
+        self._written(project, {words.PROBLEMS: "\n".join(said)[:4000] or None})
+
+    def _written(self, project: Project, said: dict[str, object]) -> None:
+        self._mirror.put_project(project.environment_id, self._ground.write(project, said))
