@@ -346,6 +346,19 @@ def test_a_part_that_is_frozen_answers_nothing_until_it_is_thawed(openstack_lab:
     assert api.get("/images").status_code == 200
 
 
+def test_a_client_that_keeps_its_connection_may_upload_by_chunks(openstack_lab: Cloud) -> None:
+    api = openstack_lab.api("image")
+    about = {"name": "chunks", "disk_format": "raw", "container_format": "bare"}
+    octets = {"Content-Type": "application/octet-stream"}
+    with httpx.Client(base_url=api.base_url, headers=api.headers, trust_env=False) as keeping:
+        for _ in range(5):
+            path = f"/images/{keeping.post('/images', json=about).json()['id']}"
+            chunks = iter([b"one", b"two"])
+            assert keeping.put(f"{path}/file", content=chunks, headers=octets).status_code == 204
+            assert keeping.get(path).json()["size"] == 6
+            keeping.delete(path).raise_for_status()
+
+
 def test_an_account_logs_in_by_a_file_of_its_own(openstack_lab: Cloud) -> None:
     path: Path = openstack_lab.account("someone", roles=("member", "reader"))
     assert path.stat().st_mode & 0o777 == 0o600

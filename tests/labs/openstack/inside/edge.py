@@ -103,6 +103,9 @@ class Gateway(wsgi.Gateway_10):
     """Hands the application its connection, so that it can cut it."""
 
     def get_environ(self) -> dict[str, Any]:
+        # Glance closes what it reads chunks from, and with it the connection's own reader.
+        if self.req.chunked_read:
+            self.req.close_connection = True
         return {**super().get_environ(), _CONNECTION: self.req.conn.socket}
 
 
