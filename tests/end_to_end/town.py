@@ -135,5 +135,5 @@ class Town:
             enough = count is None or seen["status"]["ready"].get("web") == count
             return seen if seen["state"] == "ready" and enough else None
 
-        found: dict[str, Any] = until(look, what=f"{environment_id} Ready")
+        found: dict[str, Any] = until(look, seconds=90, what=f"{environment_id} Ready")
         return found
