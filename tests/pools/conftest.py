@@ -36,13 +36,19 @@ def kubernetes(kubernetes_lab: ControlPlane, kubernetes_rights: Path) -> Iterato
     ground.close()
 
 
-@pytest.fixture
-def openstack(openstack_lab: Cloud, openstack_rights: Path) -> Iterator[OpenStackGround]:
+@pytest.fixture(scope="session")
+def openstack_pool(openstack_lab: Cloud, openstack_rights: Path) -> Iterator[OpenStackGround]:
     from tests.pools.openstack_ground import OpenStackGround  # noqa: PLC0415 - takes its time
 
     ground = OpenStackGround(openstack_lab, openstack_rights, SystemClock())
     yield ground
     ground.close()
+
+
+@pytest.fixture
+def openstack(openstack_pool: OpenStackGround) -> Iterator[OpenStackGround]:
+    yield openstack_pool
+    openstack_pool.empty()
 
 
 _LOCAL = "local"

@@ -46,7 +46,7 @@ FLAVORS = {"lab-1": (1, 128), "lab-2": (2, 256), "lab-4": (4, 1024), "lab-host":
 
 
 class OpenStackGround:
-    """Each has its own prefix; all have one host, which is empty again when one is closed."""
+    """One for all tests of a session, since it takes its time; between two it is emptied."""
 
     host = Resources(8000, 8192)
     keeps_room = True
@@ -118,16 +118,27 @@ class OpenStackGround:
         assert replica.port is not None
         return fetch(replica.address, replica.port, path)
 
+    def empty(self) -> None:
+        """What is left is removed, and waited for."""
+        self.lab.no_faults()
+        if not self.driver.started:
+            self.driver = self.make()
+            self.driver.start(self.changes.append)
+        for driver in self._drivers:
+            if driver is not self.driver:
+                driver.close()
+        self._drivers = [self.driver]
+        until(lambda: self.driver.converges, what="the lease")
+        for observed in list(self.driver.observe_all()):
+            self.driver.remove(observed.environment_id)
+        until(lambda: not list(self.driver.observe_all()), seconds=90, what="an empty host")
+        self.driver.forget([a.id for a in self.driver.allocations()])
+        until(lambda: self.driver.capacity().allocatable == self.host, what="the host")
+        self.changes.clear()
+
     def close(self) -> None:
-        """What is left is removed, and waited for: the next one has the same host."""
-        ready = [driver for driver in self._drivers if driver.converges]
-        driver = ready[0] if ready else self.another()
-        until(lambda: driver.converges, what="the lease")
-        for observed in list(driver.observe_all()):
-            driver.remove(observed.environment_id)
-        until(lambda: not list(driver.observe_all()), seconds=60, what="an empty host")
-        for each in self._drivers:
-            each.close()
+        for driver in self._drivers:
+            driver.close()
 
 
 def room(lab: Cloud) -> None:

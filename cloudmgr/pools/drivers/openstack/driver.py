@@ -102,6 +102,11 @@ class OpenStackDriver:
         return cls(pool.name, clock, OpenStackSettings.parse(pool.settings))
 
     @property
+    def started(self) -> bool:
+        """Whether it looks at the cloud: from :meth:`start` to :meth:`close`."""
+        return self._started
+
+    @property
     def converges(self) -> bool:
         """Whether it is this driver that converges the pool."""
         return self._converger.converges

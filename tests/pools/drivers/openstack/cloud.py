@@ -22,8 +22,13 @@ def project(ground: OpenStackGround, environment_id: str = "env_exam") -> str:
 
 
 def servers(ground: OpenStackGround, environment_id: str = "env_exam") -> list[dict[str, Any]]:
-    mine = project(ground, environment_id)
-    return ground.lab.find("compute", "servers/detail", all_tenants=1, project_id=mine)
+    return all_servers(ground.lab, project_id=project(ground, environment_id))
+
+
+def all_servers(lab: Cloud, **query: str) -> list[dict[str, Any]]:
+    answer = lab.api("compute").get("/servers/detail", params={"all_tenants": "1", **query})
+    found: list[dict[str, Any]] = answer.raise_for_status().json()["servers"]
+    return found
 
 
 def writes(lab: Cloud, since: int) -> list[str]:
@@ -47,7 +52,7 @@ def inventory(lab: Cloud) -> dict[str, list[str]]:
         path = f"/resource_providers/{provider['uuid']}/allocations"
         taken += placement.get(path).raise_for_status().json()["allocations"]
     found = {
-        "servers": [s["id"] for s in lab.find("compute", "servers/detail", all_tenants=1)],
+        "servers": [s["id"] for s in all_servers(lab)],
         "server groups": [
             g["id"] for g in lab.find("compute", "os-server-groups", all_projects=True)
         ],

@@ -13,19 +13,11 @@ from tests.pools.grounds import in_state, observed, settled, workload
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import httpx
 
     from tests.pools.openstack_ground import OpenStackGround
 
 pytestmark = pytest.mark.openstack
-
-
-@pytest.fixture(autouse=True)
-def _no_faults(ground: OpenStackGround) -> Iterator[None]:
-    yield
-    ground.lab.no_faults()
 
 
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
