@@ -196,37 +196,36 @@ class _Planner:
     def _keep(self, server: Server, component: ComponentWorkload) -> Iterator[Action]:
         if server.busy:
             return
-        if server.draining:
-            # It was to sleep, and is wanted again.
-            if server.status == "ACTIVE":
-                yield Note(server, {words.DRAINS: None, words.SLEEPS: None})
-            elif server.status == "SHUTOFF":
-                yield Do(server, "os-start", {words.DRAINS: None, words.SLEEPS: None})
-            elif server.shelved:
-                yield Do(server, "unshelve")
-            return
         if server.shelved:
             yield Do(server, "unshelve")
+        elif server.draining:
+            yield from self._revive(server)
+        elif server.status == "ERROR":
+            # Nothing can be noted of it: it rests since nova gave it up, and is made anew.
+            if reading.spared(server, self._now, self._timing):
+                yield Delete(server)
         elif words.FAILED in server.metadata:
             yield from self._try_again(server)
         elif fault := self._fault(server, component):
             yield AskWhy(server, fault)
-        elif (
-            words.READY not in server.metadata
-            and server.status == "ACTIVE"
-            and reading.is_well(server, self._wish.health_of(server), component.port)
+        elif words.READY not in server.metadata and reading.is_well(
+            server, self._wish.health_of(server), component.port
         ):
-            yield Note(
-                server,
-                {words.READY: self._now.isoformat(), words.WHY: None, **runs.news(server)},
-            )
+            said = {words.READY: self._now.isoformat(), words.WHY: None, **runs.news(server)}
+            yield Note(server, said)
+
+    def _revive(self, server: Server) -> Iterator[Action]:
+        """It was to sleep, and is wanted again."""
+        back = {words.DRAINS: None, words.SLEEPS: None}
+        if server.status == "ACTIVE":
+            yield Note(server, back)
+        elif server.status == "SHUTOFF":
+            yield Do(server, "os-start", back)
 
     def _fault(self, server: Server, component: ComponentWorkload) -> str:
         """Why it must be tried again; empty for one that may go on."""
         if server.status == "ACTIVE":
             return self._illness(server, component)
-        if server.status == "ERROR":
-            return server.fault or "nova could not make it"
         down = server.status in {"SHUTOFF", "PAUSED", "SUSPENDED"}
         return "it has shut down by itself" if down else ""
 
@@ -244,12 +243,10 @@ class _Planner:
         return f"was not healthy within {component.startup_seconds} s: {health.fault}"
 
     def _try_again(self, server: Server) -> Iterator[Action]:
-        if not reading.rested(
-            server, self._now, self._timing.first_backoff, self._timing.longest_backoff
-        ):
+        if not reading.rested(server, self._now, self._timing):
             return
         said = {words.FAILED: None, words.BEGAN: self._now.isoformat()}
-        if server.status == "ERROR" or server.host_lost:
+        if server.host_lost:
             yield Delete(server)
         elif server.status == "SHUTOFF":
             yield Do(server, "os-start", said)

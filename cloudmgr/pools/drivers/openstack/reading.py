@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.pools.drivers.driver import ComponentWorkload
     from cloudmgr.pools.drivers.openstack.seen import Server
+    from cloudmgr.pools.drivers.openstack.settings import Timing
 
 # Nova's words for a server that is there and holds room, but is not what it ought to be yet.
 _COMING = {
@@ -107,10 +108,17 @@ def backoff(restarts: int, first: float, longest: float) -> timedelta:
     return timedelta(seconds=min(longest, first * 2 ** min(max(0, restarts - 1), 20)))
 
 
-def rested(server: Server, now: datetime, first: float, longest: float) -> bool:
+def rested(server: Server, now: datetime, timing: Timing) -> bool:
     """Whether one that failed may be tried again."""
     failed = server.since(words.FAILED)
-    return failed is not None and now >= failed + backoff(server.restarts, first, longest)
+    pause = backoff(server.restarts, timing.first_backoff, timing.longest_backoff)
+    return failed is not None and now >= failed + pause
+
+
+def spared(server: Server, now: datetime, timing: Timing) -> bool:
+    """Whether one that nova gave up may be made anew."""
+    pause = backoff(server.restarts + 1, timing.first_backoff, timing.longest_backoff)
+    return now >= server.updated + pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,13 @@ class Works:
     def _remember(self, server: seen.Server) -> None:
         """How often its slot failed: the next one goes on counting."""
         failures = self._failures.setdefault(server.environment_id, {})
-        if words.FAILED in server.metadata:
-            failures[server.component, server.slot] = server.restarts
+        key = server.component, server.slot
+        if server.status == "ERROR":
+            failures[key] = server.restarts + 1
+        elif words.FAILED in server.metadata:
+            failures[key] = server.restarts
         else:
-            failures.pop((server.component, server.slot), None)
+            failures.pop(key, None)
 
     def lay(self, project: Project, workload: Workload) -> None:
         """What it stands on."""

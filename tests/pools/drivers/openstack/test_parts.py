@@ -153,7 +153,6 @@ def test_of_two_in_one_slot_the_older_one_stays() -> None:
 @pytest.mark.parametrize(
     ("changes", "health", "why"),
     [
-        ({"status": "ERROR", "fault": {"message": "No valid host"}}, WELL, "No valid host"),
         ({"status": "SHUTOFF"}, WELL, "shut down by itself"),
         ({"metadata": {words.READY: ""}}, Health("503", 9, checked=True), "was not healthy within"),
         ({}, Health("503", 6, checked=True), "failed 6 health checks"),
@@ -175,8 +174,10 @@ def test_after_its_rest_it_is_started_again_or_made_anew() -> None:
     (start,) = planned(off, component=one, now=rested)
     assert isinstance(start, Do)
     assert start.action == "os-start"
-    wrong = server(0, metadata=failed, status="ERROR")
+    wrong = server(0, status="ERROR", updated=NOW.isoformat(), fault={"message": "No valid host"})
+    assert planned(wrong, component=one, now=NOW + timedelta(seconds=9)) == []
     assert planned(wrong, component=one, now=rested) == [Delete(wrong)]
+    assert reading.replica(wrong, WELL, one, 2).message == "No valid host"
 
 
 def test_an_environment_that_goes_takes_its_servers_with_it() -> None:
@@ -200,7 +201,7 @@ def test_a_sleep_ends_one_allocation_and_the_waking_begins_another() -> None:
     asleep = server(status="SHELVED_OFFLOADED", description=slept)
     (over,) = runs.allocations(asleep)
     assert over == replace(held, ended_at=NOW)
-    again = server(description=slept, **{"OS-SRV-USG:launched_at": "2026-11-26T13:00:00"})
+    again = server(0, description=slept, **{"OS-SRV-USG:launched_at": "2026-11-26T13:00:00"})
     said = runs.news(again)
     noted = replace(again, metadata={**again.metadata, **said})
     assert runs.news(noted) == {}
@@ -212,7 +213,7 @@ def test_a_sleep_ends_one_allocation_and_the_waking_begins_another() -> None:
 
 def test_a_deletion_ends_what_is_held_and_nothing_that_slept() -> None:
     last = runs.known(server())
-    gone = {"status": "DELETED", "OS-SRV-USG:terminated_at": "2026-11-26T12:30:00"}
+    gone: dict[str, Any] = {"status": "DELETED", "OS-SRV-USG:terminated_at": "2026-11-26T12:30:00"}
     over = runs.deleted(server(**gone, metadata={}), last)
     assert over is not None
     assert (over.number, over.end) == (1, NOW + timedelta(minutes=30))
