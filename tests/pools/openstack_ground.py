@@ -12,7 +12,7 @@ from cloudmgr.pools.drivers.driver import ComponentWorkload
 from cloudmgr.pools.drivers.openstack.driver import OpenStackDriver
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
 from tests.pools.grounds import fetch
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,7 @@ class OpenStackGround:
     names_services = False
 
     def __init__(self, lab: Cloud, clouds: Path, clock: Clock) -> None:
+        PATIENCE["times"] = 3.0  # to boot is the work of four services on two cores
         self.lab = lab
         self.clouds = clouds
         self.clock = clock

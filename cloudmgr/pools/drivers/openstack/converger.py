@@ -313,7 +313,7 @@ class Converger:
         asked, left = self._room.get(flavor.id, (-1e9, 0))
         if now - asked > self._timing.busy_poll:
             try:
-                asked, left = now, self._hosts.room_for(flavor, ())
+                asked, left = now, self._hosts.room_for(flavor)
             except CloudmgrError:
                 return False
         self._room[flavor.id] = asked, max(0, left - 1)

@@ -12,7 +12,7 @@ from cloudmgr.pools.drivers.openstack.flavors import flavor, smallest, usable
 from cloudmgr.pools.drivers.openstack.reading import Provider
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity, Resources
@@ -49,7 +49,8 @@ class Hosts:
     def refresh(self, *, now: bool = False) -> bool:
         """Look, if it is time to; whether anything is another than before.
 
-        Only what has changed since is asked for: placement counts the changes of each host.
+        Only what has changed since is asked for: placement counts the changes of each host, but for
+        what is given back, and tells in one answer what is taken of all that have some room left.
 
         :raises CloudmgrError: the cloud does not answer, or lacks what the settings name.
         """
@@ -58,12 +59,12 @@ class Hosts:
             return False
         if self._looks % _RARELY == 0:
             self._refresh_rarely()
-        query: dict[str, Any] = {}
-        if self._aggregates:
-            query["member_of"] = "in:" + ",".join(self._aggregates)
-        if self._settings.traits:
-            query["required"] = ",".join(self._settings.traits)
+        query = self._ours()
         listed = self._cloud.list("placement", "/resource_providers", "resource_providers", **query)
+        used = {
+            provider_id: reading.taken({k: v["used"] for k, v in said["resources"].items()})
+            for provider_id, said in self._candidates({"VCPU": 1}).items()
+        }
         services = self._cloud.list("compute", "/os-services", "services", binary="nova-compute")
         up = {s["host"]: s["state"] == "up" for s in services}
         enabled = {s["host"]: s["status"] == "enabled" for s in services}
@@ -71,7 +72,7 @@ class Hosts:
         found: dict[str, Provider] = {}
         for item in listed:
             known = before.get(item["uuid"])
-            if known is None or known.generation != item["generation"]:
+            if known is None or known.is_old(item["generation"], used.get(item["uuid"])):
                 try:
                     known = self._look_at(item)
                 except NotFound:
@@ -100,20 +101,10 @@ class Hosts:
     def largest(self) -> Flavor | None:
         return self._flavors[-1] if self._flavors else None
 
-    def room_for(self, wanted: Flavor, giving_way: Collection[str]) -> int:
-        """How many servers of this flavor would find a host now, as placement itself says.
-
-        :param giving_way: consumers that would make room: promises of the same environment.
-        """
-        resources = ",".join(f"{kind}:{n}" for kind, n in wanted.asked.items() if n)
-        query: dict[str, Any] = {"resources": resources, "limit": 1000}
-        if self._aggregates:
-            query["member_of"] = "in:" + ",".join(self._aggregates)
-        if self._settings.traits:
-            query["required"] = ",".join(self._settings.traits)
-        found = self._cloud.get("placement", "/allocation_candidates", None, **query)
+    def room_for(self, wanted: Flavor) -> int:
+        """How many servers of this flavor would find a host now, as placement itself says."""
         count = 0
-        for provider_id, said in (found.get("provider_summaries") or {}).items():
+        for provider_id, said in self._candidates(wanted.asked).items():
             host = self._providers.get(provider_id)
             if host is not None and not (host.up and host.enabled):
                 continue
@@ -121,7 +112,24 @@ class Hosts:
             count += min(
                 (free.get(kind, 0) // n for kind, n in wanted.asked.items() if n), default=0
             )
-        return count + len(giving_way)
+        return count
+
+    def _ours(self) -> dict[str, Any]:
+        """What chooses the pool's hosts among all."""
+        query: dict[str, Any] = {}
+        if self._aggregates:
+            query["member_of"] = "in:" + ",".join(self._aggregates)
+        if self._settings.traits:
+            query["required"] = ",".join(self._settings.traits)
+        return query
+
+    def _candidates(self, asked: Mapping[str, int]) -> dict[str, Any]:
+        """What those hosts have, and what of it is taken, that have so much left."""
+        resources = ",".join(f"{kind}:{n}" for kind, n in asked.items() if n)
+        query = {**self._ours(), "resources": resources, "limit": 1000}
+        found = self._cloud.get("placement", "/allocation_candidates", None, **query)
+        summaries: dict[str, Any] = found.get("provider_summaries") or {}
+        return summaries
 
     def _refresh_rarely(self) -> None:
         items = self._cloud.list("compute", "/flavors/detail", "flavors")

@@ -137,6 +137,17 @@ class Provider:
     up: bool = True
     enabled: bool = True
 
+    def is_old(self, generation: int, used: Resources | None) -> bool:
+        """Whether it is another by now.
+
+        :param used: what placement says that is taken of it; None where no vCPU is left.
+        """
+        known = sum(self.taken.values(), start=Resources())
+        if used is None:
+            return generation != self.generation or known.cpu_millis < self.room.cpu_millis
+        # Placement may only have told of the kinds of resources that were asked for.
+        return generation != self.generation or known.cpu_millis != used.cpu_millis
+
 
 def amounts(inventories: Mapping[str, Mapping[str, float]]) -> tuple[Resources, int]:
     """(total − reserved) × allocation ratio, as placement reckons it, and GiB of disk."""

@@ -296,6 +296,10 @@ def test_a_host_has_what_others_leave_of_it() -> None:
     ]
     capacity = reading.capacity(hosts, {"ours"}, 0)
     assert capacity.allocatable == Resources(26_000, 5632)
+    assert not hosts[0].is_old(1, Resources(6000, 3072))
+    assert hosts[0].is_old(2, Resources(6000, 3072))
+    assert hosts[0].is_old(1, Resources(2000, 1024)), "nothing counts what is given back"
+    assert hosts[0].is_old(1, None)
     assert capacity.problems == ("host b is lost: its compute service does not answer",)
 
 
