@@ -71,7 +71,7 @@ test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes (a lab: needs G
 .PHONY: test-openstack
 test-openstack: $(VENV)/.dev  ## Test against a real OpenStack (a lab: installed once; or a disposable OS_CLOUD)
 	$(BIN)/python -m tests.labs.openstack.build
-	$(BIN)/pytest -m openstack $(ARGS)
+	$(BIN)/pytest -m openstack -o faulthandler_timeout=600 $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
