@@ -53,7 +53,6 @@ class OpenStackGround:
     names_services = False
 
     def __init__(self, lab: Cloud, clouds: Path, clock: Clock) -> None:
-        PATIENCE["times"] = 3.0  # to boot is the work of four services on two cores
         self.lab = lab
         self.clouds = clouds
         self.clock = clock
@@ -144,6 +143,7 @@ class OpenStackGround:
 
 def room(lab: Cloud) -> None:
     """The availability zone ``contract``, of one host of its own, and the flavors; once."""
+    PATIENCE["times"] = 3.0  # to boot is the work of four services on two cores
     if lab.find("compute", "os-aggregates"):
         return
     compute = lab.api("compute")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import uuid
 from dataclasses import dataclass
 
-_PROMISES = uuid.UUID("5f0c2f0e-5a43-4a52-9d1e-6d4b8f0e2b11")
 # Properties of a project that keystone keeps and does not look at.
 WORKLOAD = "cloudmgr_workload"
 REMOVED = "cloudmgr_removed"
@@ -54,11 +52,6 @@ def lease_of(prefix: str) -> str:
 def server_of(component: str, slot: int, template: str) -> str:
     """There is at most one of each name in a project."""
     return f"{component}-{slot}-{template[:8]}"
-
-
-def promise_of(prefix: str, environment_id: str, component: str, number: int) -> str:
-    """The consumer in placement that holds room for a replica which does not run yet."""
-    return str(uuid.uuid5(_PROMISES, f"{prefix} {environment_id} {component} {number}"))
 
 
 def password(seed: str, project_id: str) -> str:

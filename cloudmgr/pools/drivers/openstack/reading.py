@@ -168,7 +168,7 @@ def taken(resources: Mapping[str, int]) -> Resources:
 def capacity(providers: Iterable[Provider], ours: Collection[str], spare: int) -> Capacity:
     """What the pool's hosts have beyond what is taken there and is not ours.
 
-    :param ours: the consumers that are: servers, and promises.
+    :param ours: the consumers that are ours.
     """
     hosts = sorted(providers, key=lambda p: p.name)
     left = [Host(one.name, _left(one, ours), one.up and one.enabled) for one in hosts]
