@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cloudmgr.errors import CloudmgrError, NotFound, Temporary
+from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
 from cloudmgr.pools.drivers.openstack.crew import Crew
@@ -197,21 +197,9 @@ class Converger:
             last = told.pop(server_id, None) or replace(server, terminated=now)
             gone[server_id] = last, runs.known(server)
         if not self._began:
-            gone |= {i: (s, runs.past(s, self._actions(s))) for i, s in told.items()}
+            gone |= {i: (s, runs.past(s)) for i, s in told.items()}
         self._began = True
         return gone
-
-    def _actions(self, server: seen.Server) -> list[dict[str, Any]]:
-        """What was done to a server that is deleted; nobody may ask once its project is gone."""
-        project = self._mirror.project(server.environment_id)
-        if project is None:
-            return []
-        path = f"/servers/{server.id}/os-instance-actions"
-        try:
-            tenant = self._ground.tenant(project)
-            return self._cloud.list("compute", path, "instanceActions", tenant)
-        except (NotFound, Temporary):
-            return []
 
     def _watch_health(self) -> None:
         targets: dict[str, Target] = {}

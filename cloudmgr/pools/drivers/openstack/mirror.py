@@ -163,12 +163,13 @@ class Mirror:
         with self._lock:
             for one in wanted:
                 self._ended.pop(one, None)
-            self._forgotten |= {
+            told = {
                 one.id
                 for server in self._servers.values()
                 for one in runs.allocations(server)
-                if one.id in wanted and one.ended_at is not None
+                if one.ended_at is not None
             }
+            self._forgotten = (self._forgotten | wanted) & told
             for server in self._servers.values():
                 for key, text in server.metadata.items():
                     over = runs.run(text) if key.startswith(words.RUN_OVER) else None

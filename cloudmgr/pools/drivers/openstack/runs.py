@@ -16,7 +16,7 @@ from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack.seen import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from cloudmgr.pools.drivers.openstack.seen import Server
@@ -137,14 +137,21 @@ def offloaded(actions: Iterable[Mapping[str, Any]]) -> datetime | None:
     return max((instant(end) for end in ends if end), default=None)
 
 
-def past(server: Server, actions: Sequence[Mapping[str, Any]]) -> Run | None:
-    """What a deleted server was last known to be in, from nova's list of its actions alone."""
-    begun = [a for a in actions if a["action"] in {"unshelve", "resize", "migrate", "revertResize"}]
+def past(server: Server) -> Run | None:
+    """What a deleted server was last in, where nobody saw it before: the run after its last sleep.
+
+    Metadata goes with a server; its description stays.
+    """
     if server.launched is None:
         return None
-    asleep = offloaded(actions)
-    over = asleep if asleep is not None and asleep > server.launched else None
-    return Run(1 + len(begun), server.launched, server.size, over)
+    number, _, end = server.owner.rest.partition("@")
+    try:
+        slept = instant(end)
+        if slept > server.launched:
+            return Run(int(number), server.launched, server.size, slept)
+        return Run(int(number) + 1, server.launched, server.size)
+    except ValueError:
+        return Run(1, server.launched, server.size)
 
 
 def allocation_id(server_id: str, number: int) -> str:

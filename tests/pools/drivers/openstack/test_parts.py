@@ -220,6 +220,21 @@ def test_a_deletion_ends_what_is_held_and_nothing_that_slept() -> None:
     slept = "cloudmgr city env_exam dep_exam sys_exam 1@2026-11-26T12:00:00+00:00"
     assert runs.deleted(server(**gone, description=slept), last) is None
 
+    # Whoever begins after it went has its description alone.
+    bare = server(**gone, metadata={})
+    assert runs.deleted(bare, runs.past(bare)) == over
+    asleep = server(**gone, metadata={}, description=slept)
+    assert runs.deleted(asleep, runs.past(asleep)) is None
+    woken = server(
+        0,
+        **{**gone, "OS-SRV-USG:launched_at": "2026-11-26T12:15:00"},
+        metadata={},
+        description=slept,
+    )
+    second = runs.deleted(woken, runs.past(woken))
+    assert second is not None
+    assert (second.number, second.end) == (2, over.end)
+
 
 # ------------------------------------------------------------------------------------ what is told
 
