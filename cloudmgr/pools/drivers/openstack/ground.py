@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Object = dict[str, Any]
 _METADATA = "169.254.169.254/32"
+_TRIES = 3
 
 
 class Ground:
@@ -50,13 +51,19 @@ class Ground:
 
     def project(self, workload: Workload, written: str) -> Project:
         """Make the project of an environment, or write into it what it is to be."""
-        me = self._cloud.self()
+        for _ in range(_TRIES):
+            made = self._made(workload, written)
+            if made is not None:
+                return made
+        raise Temporary("the department's project has just been removed", code="still-ending")
+
+    def _made(self, workload: Workload, written: str) -> Project | None:
+        """None where the department's project went between two requests, with its last one."""
         prefix = self._settings.prefix
-        above = self._department(workload.department_id)
         body = {
             "name": words.project_of(prefix, workload.environment_id),
-            "domain_id": me.domain_id,
-            "parent_id": above,
+            "domain_id": self._cloud.self().domain_id,
+            "parent_id": self._department(workload.department_id),
             "tags": [words.tag(prefix)],
             words.ENVIRONMENT: workload.environment_id,
             words.WORKLOAD: written,
@@ -68,10 +75,13 @@ class Ground:
             if there is None:
                 raise
             return self.write(there, {words.WORKLOAD: written})
-        except NotFound as error:
-            raise Temporary(
-                "the department's project has just been removed", code="still-ending"
-            ) from error
+        except NotFound:
+            return None
+        except Permanent as error:
+            # Keystone does not answer 404 for a parent that is not there.
+            if "Could not find project" not in error.message:
+                raise
+            return None
         return _taken(answer)
 
     def write(self, project: Project, said: Mapping[str, object]) -> Project:
