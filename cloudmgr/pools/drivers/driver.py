@@ -354,7 +354,8 @@ class Driver(Protocol):
         """These ended allocations have been recorded and need not be kept.
 
         Unknown ids are no error, and neither are those that are still held: they stay. One that has
-        ended this very moment may be listed again, just as before: forget it again.
+        ended this very moment may be listed again, just as before: forget it again. So may what
+        ended lately, by a driver that starts anew.
         """
         ...
 

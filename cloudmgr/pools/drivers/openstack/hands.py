@@ -184,7 +184,8 @@ class Hands:
 
     def console(self, tenant: Tenant, server_id: str, lines: int) -> list[str]:
         """The last lines that it wrote."""
-        body = {"os-getConsoleOutput": {"length": lines}}
+        # Nova counts what follows the last line break, too.
+        body = {"os-getConsoleOutput": {"length": lines + 1}}
         path = f"/servers/{server_id}/action"
         answer = self._cloud.send("compute", "POST", path, body, tenant=tenant) or {}
         return str(answer.get("output") or "").splitlines()[-lines:]

@@ -212,7 +212,8 @@ class Mirror:
             servers, over = list(self._servers.values()), list(self._ended.values())
         held = [one for server in servers for one in runs.allocations(server)]
         found = {one.id: one for one in (*held, *over)}
-        return [one for one in found.values() if one.id not in self._forgotten]
+        told = [one for one in found.values() if one.id not in self._forgotten]
+        return sorted(told, key=lambda one: (one.started_at, one.id))
 
     def _tell(self, environment_ids: Iterable[str]) -> None:
         for environment_id in environment_ids:
