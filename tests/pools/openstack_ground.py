@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.pools.capacity import Resources
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import ObservedReplica
     from tests.labs.openstack.cloud import Cloud
 
-_NUMBERS = count(1)
-# A cloud that outlives this run may still have the names of the last one.
-_RUN = secrets.token_hex(2)
 QUICK = Timing(
     poll=1.0,
     busy_poll=0.5,
@@ -56,7 +52,8 @@ class OpenStackGround:
         self.lab = lab
         self.clouds = clouds
         self.clock = clock
-        self.prefix = f"t{next(_NUMBERS)}-{_RUN}"
+        # A cloud that outlives this run may still have the names of the last one.
+        self.prefix = f"t-{secrets.token_hex(2)}"
         self.changes: list[str] = []
         self._drivers: list[OpenStackDriver] = []
         room(lab)

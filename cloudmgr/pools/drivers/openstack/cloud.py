@@ -261,6 +261,10 @@ class Cloud:
                 f"the cloud of pool {self._name} does not know {tenant.user} (any more)",
                 code="pool-tenant",
             )
+        with self._lock:
+            # Somebody may have written new ones into the file: it is read again.
+            self._connection = None
+            self._tenants.clear()
         return Temporary(
             f"the cloud of pool {self._name} does not know our credentials (any more)",
             code="pool-credentials",

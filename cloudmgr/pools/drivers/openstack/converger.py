@@ -15,10 +15,10 @@ from cloudmgr.pools.drivers.openstack import plan, runs, seen
 from cloudmgr.pools.drivers.openstack.crew import Crew
 from cloudmgr.pools.drivers.openstack.plan import Create, Wish
 from cloudmgr.pools.drivers.openstack.probes import Prober, Target
-from cloudmgr.pools.drivers.written import load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
+    from datetime import datetime
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.drivers.driver import Workload
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _DELETED_KNOWN = timedelta(days=2)  # back, when we begin to look
+_CLOCKS = timedelta(minutes=5)  # so much may nova's clock and ours differ
 
 
 class Converger:
@@ -78,7 +79,7 @@ class Converger:
         self._due: set[str] = set()
         self._room: dict[str, tuple[float, int]] = {}
         self._projects_at = -1e9
-        self._began = False
+        self._looked_at: datetime | None = None
         self.seen_at: float | None = None
         self.trouble: CloudmgrError | None = None
         self.first_look = threading.Event()
@@ -117,29 +118,27 @@ class Converger:
     # -------------------------------------------------------------------------------- the rounds
 
     def _serve(self) -> None:
-        retry, look_at = self._timing.retry, 0.0
+        look_at = 0.0
         while not self._stopping:
             now = self._clock.monotonic()
             if now >= look_at:
                 try:
                     self._look()
                     self.trouble, self.seen_at = None, self._clock.monotonic()
-                    retry = self._timing.retry
                 except CloudmgrError as error:
                     if self.trouble is None:
                         _log.warning("pool %s: %s", self._name, error.message)
                     self.trouble = error
-                    look_at = self._clock.monotonic() + min(retry, self._timing.poll)
-                    retry = min(2 * retry, self._timing.longest_retry)
+                    look_at = self._clock.monotonic() + self._timing.poll
                 except Exception:  # noqa: BLE001 - whatever it was, what runs goes on
                     _log.exception("the look at pool %s failed and begins again", self._name)
-                    look_at = self._clock.monotonic() + self._timing.retry
+                    look_at = self._clock.monotonic() + self._timing.poll
                 self.first_look.set()
             quiet = self._plan_due()
             if self.trouble is None and now >= look_at:
                 pause = self._timing.poll if quiet else self._timing.busy_poll
                 look_at = self._clock.monotonic() + pause
-            self._bell.wait(max(0.0, min(look_at - self._clock.monotonic(), self._crew.next_try())))
+            self._bell.wait(max(0.0, look_at - self._clock.monotonic()))
             self._bell.clear()
 
     def _look(self) -> None:
@@ -155,12 +154,13 @@ class Converger:
             found = [p for item in items if (p := seen.project(item)) is not None]
             self._mirror.see_projects(found, began)
             self._projects_at = now
-        began = self._mirror.begin()
+        began, moment = self._mirror.begin(), self._clock.now()
         items = self._cloud.list("compute", "/servers/detail", "servers", all_tenants=1)
         prefix = self._prefix
         servers = [s for item in items if (s := seen.server(item, prefix)) is not None]
         gone = self._deleted(self._mirror.missing(servers, began))
         self._mirror.see_servers(servers, began, gone)
+        self._looked_at = moment
         self._hosts.refresh()
         self._lease.keep()
         self._watch_health()
@@ -174,11 +174,11 @@ class Converger:
 
         When we begin, also of what went while nobody looked.
         """
-        if not missing and self._began:
+        begins = self._looked_at is None
+        if not missing and not begins:
             return {}
-        since = self._clock.now() - _DELETED_KNOWN
-        if self._began:
-            since = min(server.updated for server in missing) - timedelta(minutes=1)
+        now = self._clock.now()
+        since = now - _DELETED_KNOWN if self._looked_at is None else self._looked_at - _CLOCKS
         query: dict[str, Any] = {
             "all_tenants": 1,
             "deleted": "true",
@@ -190,21 +190,19 @@ class Converger:
             if found is not None and found.status == "DELETED":
                 told[found.id] = found
         known = {server.id: server for server in missing}
-        now = self._clock.now()
         gone: dict[str, tuple[seen.Server, runs.Run | None]] = {}
         for server_id, server in known.items():
             # What nova has forgotten, too, went when we noticed that.
             last = told.pop(server_id, None) or replace(server, terminated=now)
             gone[server_id] = last, runs.known(server)
-        if not self._began:
+        if begins:
             gone |= {i: (s, runs.past(s)) for i, s in told.items()}
-        self._began = True
         return gone
 
     def _watch_health(self) -> None:
         targets: dict[str, Target] = {}
         for project in self._mirror.projects():
-            workload = _workload(project)
+            workload = seen.wanted(project)
             if workload is None:
                 continue
             components = {c.name: c for c in workload.components}
@@ -238,8 +236,9 @@ class Converger:
         project = self._mirror.project(environment_id)
         servers = self._mirror.servers(environment_id)
         if project is None:
+            self._crew.forget(environment_id)
             return True  # its servers are whose project somebody has taken away
-        workload = None if project.removed else _workload(project)
+        workload = None if project.removed else seen.wanted(project)
         if workload is None and not project.removed:
             return True  # somebody wrote there: the environment is applied again
         failures = self._works.failures(environment_id)
@@ -306,10 +305,3 @@ class Converger:
                 return False
         self._room[flavor.id] = asked, max(0, left - 1)
         return left > 0
-
-
-def _workload(project: Project) -> Workload | None:
-    try:
-        return load_workload(project.workload)
-    except ValueError:
-        return None

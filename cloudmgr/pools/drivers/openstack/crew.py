@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 # It passes by itself, and soon: no news for a person.
 _SILENT = {"still-ending", "pool-conflict"}
+_FORGOTTEN = 3600.0  # seconds after a rest
 
 
 class Crew:
@@ -80,12 +81,6 @@ class Crew:
             self._flying.add(key)
             self._workers.submit(self._run, environment_id, key, work)
 
-    def next_try(self) -> float:
-        """Seconds until something that failed may be tried again; much if nothing did."""
-        with self._lock:
-            soonest = min((until for until, _ in self._rests.values()), default=1e18)
-        return max(0.05, soonest - self._clock.monotonic())
-
     def tell(self, environment_id: str, kind: str, said: Mapping[str, str]) -> None:
         """What stands in the way besides: all that there is of this ``kind``."""
         with self._lock:
@@ -100,8 +95,13 @@ class Crew:
             return tuple(sorted(set(self._troubles.get(environment_id, {}).values())))
 
     def forget(self, environment_id: str) -> None:
+        """It is gone; and so are rests that nothing has come back to for long."""
+        now = self._clock.monotonic()
         with self._lock:
             self._troubles.pop(environment_id, None)
+            old = [k for k, (until, _) in self._rests.items() if until + _FORGOTTEN < now]
+            for key in old:
+                del self._rests[key]
 
     def _takes(self, key: Hashable) -> bool:
         until, _ = self._rests.get(key, (0.0, 0.0))

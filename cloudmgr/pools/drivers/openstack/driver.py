@@ -15,7 +15,7 @@ from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
 from cloudmgr.pools.drivers.driver import ObservedWorkload
 from cloudmgr.pools.drivers.openstack import names as words
-from cloudmgr.pools.drivers.openstack import reading, sealed
+from cloudmgr.pools.drivers.openstack import reading, sealed, seen
 from cloudmgr.pools.drivers.openstack.cloud import Cloud
 from cloudmgr.pools.drivers.openstack.converger import Converger
 from cloudmgr.pools.drivers.openstack.ground import Ground
@@ -27,7 +27,7 @@ from cloudmgr.pools.drivers.openstack.probes import Prober
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
 from cloudmgr.pools.drivers.openstack.userdata import require_small
 from cloudmgr.pools.drivers.openstack.works import Works
-from cloudmgr.pools.drivers.written import dump_workload, load_workload
+from cloudmgr.pools.drivers.written import dump_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -186,7 +186,7 @@ class OpenStackDriver:
         servers = self._mirror.servers(environment_id)
         if project is None and not servers:
             return None
-        workload = _workload(project)
+        workload = seen.wanted(project) if project else None
         components = {c.name: c for c in workload.components} if workload else {}
         health = self._prober.health()
         replicas = [
@@ -303,12 +303,3 @@ class OpenStackDriver:
             self._listener(environment_id)
         except Exception:  # noqa: BLE001 - it must not end a watch
             _log.exception("what listens to pool %s failed on %s", self._name, environment_id)
-
-
-def _workload(project: Project | None) -> Workload | None:
-    if project is None or not project.workload:
-        return None
-    try:
-        return load_workload(project.workload)
-    except ValueError:
-        return None

@@ -152,7 +152,7 @@ class Hosts:
         path = f"/resource_providers/{item['uuid']}"
         inventories = self._cloud.get("placement", f"{path}/inventories")
         held = self._cloud.get("placement", f"{path}/allocations")
-        room, disk = reading.amounts(inventories["inventories"])
+        room = reading.amounts(inventories["inventories"])
         taken = {
             consumer: reading.taken(said["resources"])
             for consumer, said in held["allocations"].items()
@@ -164,4 +164,4 @@ class Hosts:
             int(inventories["resource_provider_generation"]),
             int(held["resource_provider_generation"]),
         )
-        return Provider(item["uuid"], item["name"], generation, room, disk, taken)
+        return Provider(item["uuid"], item["name"], generation, room, taken)

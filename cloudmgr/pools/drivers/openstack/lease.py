@@ -8,7 +8,6 @@ sees no new revision for the length of a lease takes over.
 
 from __future__ import annotations
 
-import logging
 import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.cloud import Cloud
     from cloudmgr.pools.drivers.openstack.settings import Timing
 
-_log = logging.getLogger(__name__)
 _NOBODY = "nobody"
 
 

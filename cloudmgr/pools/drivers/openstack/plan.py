@@ -258,14 +258,15 @@ class _Planner:
         assert self._component is not None  # noqa: S101 - for mypy
         old: dict[int, list[Server]] = {}
         for server in spare:
-            if self._leaves(server) or server.slot >= self._wanted or server.slot in kept:
-                # Two of one template in one slot: the older one stays.
-                twice = server.slot in kept and server.template == self._template
-                ready = server.slot in kept and words.READY in kept[server.slot].metadata
-                if self._leaves(server) or server.slot >= self._wanted or twice or ready:
-                    yield from self._leave(server, sleeps=False)
-                    continue
-            old.setdefault(server.slot, []).append(server)
+            other = kept.get(server.slot)
+            # Of two of one template the older one stays; of two templates the one that serves.
+            superseded = other is not None and (
+                server.template == self._template or words.READY in other.metadata
+            )
+            if self._leaves(server) or server.slot >= self._wanted or superseded:
+                yield from self._leave(server, sleeps=False)
+            else:
+                old.setdefault(server.slot, []).append(server)
         # One at a time, and not while one that was made for that has not come yet.
         replacing = any(slot in kept and words.READY not in kept[slot].metadata for slot in old)
         for slot in range(self._wanted):

@@ -125,14 +125,13 @@ def spared(server: Server, now: datetime, timing: Timing) -> bool:
 class Provider:
     """A host as placement has it: what it has at most, and what each consumer takes of it.
 
-    ``generation`` is another after each change of either.
+    ``generation`` is another after each change, but for what is given back.
     """
 
     id: str
     name: str
     generation: int
     room: Resources = field(default_factory=Resources)
-    disk_gib: int = 0
     taken: Mapping[str, Resources] = field(default_factory=dict)
     up: bool = True
     enabled: bool = True
@@ -149,8 +148,8 @@ class Provider:
         return generation != self.generation or known.cpu_millis != used.cpu_millis
 
 
-def amounts(inventories: Mapping[str, Mapping[str, float]]) -> tuple[Resources, int]:
-    """(total − reserved) × allocation ratio, as placement reckons it, and GiB of disk."""
+def amounts(inventories: Mapping[str, Mapping[str, float]]) -> Resources:
+    """(total − reserved) × allocation ratio, as placement reckons it."""
 
     def of(kind: str) -> int:
         found = inventories.get(kind)
@@ -158,7 +157,7 @@ def amounts(inventories: Mapping[str, Mapping[str, float]]) -> tuple[Resources, 
             return 0
         return int((found["total"] - found["reserved"]) * found["allocation_ratio"])
 
-    return Resources(1000 * of("VCPU"), of("MEMORY_MB")), of("DISK_GB")
+    return Resources(1000 * of("VCPU"), of("MEMORY_MB"))
 
 
 def taken(resources: Mapping[str, int]) -> Resources:

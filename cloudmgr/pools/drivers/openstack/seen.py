@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.openstack import names as words
+from cloudmgr.pools.drivers.written import load_workload
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cloudmgr.pools.drivers.driver import Workload
 
 Object = dict[str, Any]
 
@@ -121,6 +124,14 @@ def server(item: Object, prefix: str) -> Server | None:
         fault=str((item.get("fault") or {}).get("message", "")),
         host_lost=item.get("host_status") in {"DOWN", "UNKNOWN"},
     )
+
+
+def wanted(project: Project) -> Workload | None:
+    """What it is to be; None where somebody else wrote there."""
+    try:
+        return load_workload(project.workload)
+    except ValueError:
+        return None
 
 
 def _notes(metadata: Mapping[str, str], launched: str) -> dict[str, str]:

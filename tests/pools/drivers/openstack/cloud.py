@@ -44,6 +44,12 @@ def writes(lab: Cloud, since: int) -> list[str]:
     ]
 
 
+def looks(lab: Cloud, since: int) -> int:
+    """How often cloudmgr has asked for all servers, after so many requests."""
+    paths = [r["path"] for r in lab.requests()[since:] if r["agent"].startswith("cloudmgr")]
+    return sum(path.endswith("/servers/detail") for path in paths)
+
+
 def inventory(lab: Cloud) -> dict[str, list[str]]:
     """The ids of all that there is in the five services, but for images that are public."""
     taken: list[str] = []

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudmgr.pools.drivers.driver import ReplicaState
-from tests.pools.drivers.openstack.cloud import gone, inventory, project, servers, writes
+from tests.pools.drivers.openstack.cloud import (
+    gone,
+    inventory,
+    looks,
+    project,
+    servers,
+    writes,
+)
 from tests.pools.grounds import in_state, observed, settled, workload
 from tests.waiting import until
 
@@ -37,7 +43,7 @@ def test_it_grows_and_shrinks_and_what_is_there_already_is_not_written_again(
 
     before = len(ground.lab.requests())
     ground.driver.apply(workload(ground.web(replicas=2)))
-    time.sleep(5)  # several looks at the cloud
+    until(lambda: looks(ground.lab, before) >= 3, what="three more looks at the cloud")
     assert writes(ground.lab, before) == []
     quota = ground.lab.api("compute").get(f"/os-quota-sets/{project(ground)}").json()["quota_set"]
     assert (quota["instances"], quota["cores"], quota["ram"]) == (7, 7, 7 * 128)

@@ -298,16 +298,15 @@ def test_the_smallest_flavor_that_holds_it_is_taken() -> None:
 
 
 def test_a_host_has_what_others_leave_of_it() -> None:
-    room, disk = reading.amounts({
+    room = reading.amounts({
         "VCPU": {"total": 16, "reserved": 1, "allocation_ratio": 2.0},
         "MEMORY_MB": {"total": 8192, "reserved": 512, "allocation_ratio": 1.0},
-        "DISK_GB": {"total": 100, "reserved": 0, "allocation_ratio": 1.0},
     })  # fmt: skip
-    assert (room, disk) == (Resources(30_000, 7680), 100)
+    assert room == Resources(30_000, 7680)
     taken = {"ours": Resources(2000, 1024), "theirs": Resources(4000, 2048)}
     hosts = [
-        Provider("1", "a", 1, room, disk, taken),
-        Provider("2", "b", 1, room, disk, up=False),
+        Provider("1", "a", 1, room, taken),
+        Provider("2", "b", 1, room, up=False),
     ]
     capacity = reading.capacity(hosts, {"ours"}, 0)
     assert capacity.allocatable == Resources(26_000, 5632)
