@@ -166,10 +166,9 @@ class Guest:
 
     def _sweep(self) -> None:
         """When the power is gone, nothing goes on."""
-        for process in psutil.process_iter():
-            with suppress(psutil.Error, OSError):
-                if process.environ().get(MARK) == str(self.place):
-                    process.kill()
+        # More than once: what was killed is there for a moment yet, and may have forked before.
+        while left := _running(lambda mark: mark == str(self.place)):
+            _kill(left)
 
     def _say(self, line: str) -> None:
         with suppress(OSError), self.console.open("a") as console:
@@ -236,10 +235,25 @@ class Guest:
 
 def end_all(directory: Path) -> None:
     """Kill whatever runs in a guest below ``directory``."""
+    while left := _running(lambda mark: mark.startswith(f"{directory}/")):
+        _kill(left)
+
+
+def _running(chosen: Callable[[str], bool]) -> list[psutil.Process]:
+    """The processes of the guests that are chosen by their directory."""
+    found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.environ().get(MARK, "").startswith(f"{directory}/"):
-                process.kill()
+            if chosen(process.environ().get(MARK, "")):
+                found.append(process)
+    return found
+
+
+def _kill(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
 
 
 def _content(entry: dict[str, Any]) -> bytes:
