@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from cloudmgr.errors import Temporary
 from cloudmgr.interval import Interval
 from cloudmgr.metering.collector import Collector, pool_source
 from cloudmgr.metering.observation import SETTLE
 from cloudmgr.metering.reconciliation import METERS, Kind, Reconciliation, reconcile, runs
 from cloudmgr.metering.store import MeteringStores
+from cloudmgr.pools.drivers.driver import ReplicaState
 from cloudmgr.pools.drivers.openstack.accounting import accounts
 from tests.fakes import City
-from tests.pools.drivers.openstack.cloud import gone, project, servers
-from tests.pools.grounds import observed, settled, workload
+from tests.pools.drivers.openstack.cloud import servers
+from tests.pools.grounds import observed, workload
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from cloudmgr.db.engine import Database
     from tests.labs.openstack.cloud import Cloud
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.openstack
 
+T = TypeVar("T")
 Told = dict[str, set[Kind]]
 
 
@@ -53,8 +56,7 @@ class Office:
 
     def report(self) -> Reconciliation:
         """Nothing is excused as not seen yet: it was all waited for."""
-        (read,) = self.collector.collect().sources
-        assert read.problem == ""
+        when(lambda: self.collector.collect().problems == (), "a reading")
         name = pool_source("lab")
         with self.database.read() as tx:
             source = self.stores.sources.get(tx, name)
@@ -63,8 +65,22 @@ class Office:
             interval = Interval(self.since, source.read_at)
             held = self.stores.holdings.during(tx, name, interval, METERS)
         books = runs(held, self.ground.driver.server_of)
-        theirs = self.ground.driver.accounts(self.since)
+        theirs = when(lambda: self.ground.driver.accounts(self.since), "nova's accounts")
         return reconcile(books, theirs, interval, source.read_at + SETTLE)
+
+
+def when(condition: Callable[[], T], what: str) -> T:
+    """What it gives, once it gives something; a cloud that is slow to answer is waited for."""
+
+    def given() -> T | None:
+        try:
+            return condition()
+        except Temporary:
+            return None
+
+    found = until(given, seconds=60, what=what)
+    assert found is not None
+    return found
 
 
 def told(found: Reconciliation) -> Told:
@@ -100,10 +116,10 @@ def test_every_second_that_nova_counts_and_we_do_not_has_its_reason(
 ) -> None:
     lab = ground.lab
     ground.driver.apply(workload(ground.web(replicas=3)))
-    first, second, third = (r.id for r in settled(ground.driver, 3))
+    first, second, third = ready(ground, 3)
     ground.driver.apply(workload(ground.web(replicas=2)))
     strangers = a_strangers_server(ground)
-    until(lambda: ended(ground, third), seconds=60, what="one replica less")
+    when(lambda: ended(ground, third), "one replica less")
     assert told(office.report()) == {
         first: set(),
         second: set(),
@@ -115,22 +131,22 @@ def test_every_second_that_nova_counts_and_we_do_not_has_its_reason(
     asleep = told(office.report())
     assert asleep[first] == asleep[second] == {Kind.ASLEEP}
     ground.driver.apply(workload(ground.web(replicas=2)))
-    settled(ground.driver, 2)
-    until(lambda: {f"{first}.2", f"{second}.2"} <= held(ground), what="their second runs")
+    ready(ground, 2)
+    when(lambda: {f"{first}.2", f"{second}.2"} <= held(ground), "their second runs")
     awake = told(office.report())
     assert awake[first] == awake[second] == {Kind.RELAUNCHED}
 
     resize(lab, second, "lab-2")
     third_run = f"{second}.3"
-    until(lambda: third_run in {a.id for a in ground.driver.allocations()}, seconds=60)
-    until(lambda: servers_are(ground, "ACTIVE"), what="all at rest")
+    when(lambda: third_run in {a.id for a in ground.driver.allocations()}, third_run)
+    when(lambda: at_rest(ground), "all at rest")
     found = office.report()
     assert told(found)[second] == {Kind.RELAUNCHED}
     assert found.explained
 
     sleep(ground)
     delete(lab, strangers)
-    gone(ground)
+    when(lambda: retired_from(ground), "its retirement")
     retired = office.report()
     assert told(retired) == {
         first: {Kind.RELAUNCHED, Kind.ASLEEP},
@@ -174,8 +190,7 @@ def a_strangers_server(ground: OpenStackGround) -> str:
 
 def sleep(ground: OpenStackGround) -> None:
     ground.driver.apply(workload(ground.web(replicas=0)))
-    until(lambda: not observed(ground.driver).replicas, seconds=60, what="sleep")
-    until(lambda: held(ground) == set(), seconds=60, what="the end of what was held")
+    when(lambda: held(ground) == set(), "the end of what was held")
 
 
 def resize(lab: Cloud, server_id: str, flavor: str) -> None:
@@ -213,6 +228,23 @@ def ended(ground: OpenStackGround, server_id: str) -> bool:
     return any(a.id == server_id and a.ended_at for a in ground.driver.allocations())
 
 
-def servers_are(ground: OpenStackGround, status: str) -> bool:
-    mine = [s for s in servers(ground) if s["tenant_id"] == project(ground)]
-    return {(s["status"], s["OS-EXT-STS:task_state"]) for s in mine} == {(status, None)}
+def retired_from(ground: OpenStackGround) -> bool:
+    ground.driver.remove("env_exam")
+    return ground.driver.observe("env_exam") is None
+
+
+def at_rest(ground: OpenStackGround) -> bool:
+    return {(s["status"], s["OS-EXT-STS:task_state"]) for s in servers(ground)} == {
+        ("ACTIVE", None)
+    }
+
+
+def ready(ground: OpenStackGround, count: int) -> list[str]:
+    """The ids of the replicas by their slots, once there are so many and all are Ready."""
+
+    def found() -> list[str]:
+        replicas = observed(ground.driver).replicas
+        fit = [r for r in replicas if r.state is ReplicaState.READY]
+        return [r.id for r in replicas] if len(fit) == len(replicas) == count else []
+
+    return when(found, f"{count} replicas")
