@@ -11,7 +11,6 @@ from cloudmgr.errors import NotFound
 from cloudmgr.metering.usage import Owner
 from cloudmgr.pools.capacity import Capacity, Host, Resources
 from cloudmgr.pools.drivers.driver import (
-    Account,
     Allocation,
     ObservedReplica,
     ObservedWorkload,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cloudmgr.errors import CloudmgrError
+    from cloudmgr.pools.drivers.accounts import Account
 
 
 class ManualClock:

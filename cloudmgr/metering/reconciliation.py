@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudmgr.metering.usage import Holding
-    from cloudmgr.pools.drivers.driver import Account
+    from cloudmgr.pools.drivers.accounts import Account
 
 # What may remain of each server: clocks, and what moves while it is looked at.
 TOLERATED = timedelta(seconds=60)
@@ -173,7 +173,7 @@ class Reconciliation:
 def runs(holdings: Iterable[Holding], server_of: Callable[[str], str]) -> tuple[Run, ...]:
     """What ``holdings`` of :data:`METERS` say of servers.
 
-    :param server_of: see :class:`~cloudmgr.pools.drivers.driver.Accounted`.
+    :param server_of: see :class:`~cloudmgr.pools.drivers.accounts.Accounted`.
     """
     by_resource: dict[str, dict[str, Holding]] = {}
     for holding in holdings:

@@ -22,7 +22,7 @@ from cloudmgr.metering.reconciliation import (
 )
 from cloudmgr.metering.usage import holdings
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.driver import Account
+from cloudmgr.pools.drivers.accounts import Account
 from tests.builders import an_allocation
 
 if TYPE_CHECKING:

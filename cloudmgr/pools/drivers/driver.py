@@ -276,45 +276,6 @@ class Measured(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a pool's own accounting has of one server, from whatever it counts as its beginning.
-
-    It counts from ``started_at`` to ``ended_at`` (None: it still does), whatever lies between.
-    ``idle_from`` is since when it has counted though the server has held nothing, by the marks that
-    the driver keeps on it; None for never. ``ours`` says that it bears the marks of this pool, and
-    is no stranger's in an environment's place. ``state`` is the pool's own word.
-    """
-
-    server_id: str
-    environment_id: str
-    name: str
-    size: Resources
-    started_at: datetime
-    ended_at: datetime | None
-    state: str
-    ours: bool
-    idle_from: datetime | None = None
-
-
-@runtime_checkable
-class Accounted(Protocol):
-    """What a :class:`Driver` may be besides: one whose pool keeps accounts of its own."""
-
-    def accounts(self, since: datetime) -> Sequence[Account]:
-        """All servers of this pool that it has counted at any time after ``since``, once each.
-
-        Also those of environments that are retired, and of strangers in an environment's place.
-
-        :raises Permanent: and :raises Temporary: as all of :class:`Driver`.
-        """
-        ...
-
-    def server_of(self, allocation_id: str) -> str:
-        """The :attr:`Account.server_id` of what an :class:`Allocation` is of."""
-        ...
-
-
 class Driver(Protocol):
     """One pool, spoken to.
 

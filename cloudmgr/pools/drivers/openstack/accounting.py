@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.driver import Account
+from cloudmgr.pools.drivers.accounts import Account
 from cloudmgr.pools.drivers.openstack import runs, seen
 
 if TYPE_CHECKING:

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
-    from cloudmgr.pools.drivers.driver import Account, Allocation, Workload
+    from cloudmgr.pools.drivers.accounts import Account
+    from cloudmgr.pools.drivers.driver import Allocation, Workload
     from cloudmgr.pools.drivers.openstack.seen import Project
     from cloudmgr.pools.pool import Pool
 

@@ -65,7 +65,7 @@ class Office:
             interval = Interval(self.since, source.read_at)
             held = self.stores.holdings.during(tx, name, interval, METERS)
         books = runs(held, self.ground.driver.server_of)
-        theirs = when(lambda: self.ground.driver.accounts(self.since), "nova's accounts")
+        (theirs,) = when(lambda: [self.ground.driver.accounts(self.since)], "nova's accounts")
         return reconcile(books, theirs, interval, source.read_at + SETTLE)
 
 
