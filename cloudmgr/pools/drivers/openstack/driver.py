@@ -25,6 +25,7 @@ from cloudmgr.pools.drivers.openstack.lease import Lease
 from cloudmgr.pools.drivers.openstack.mirror import Mirror
 from cloudmgr.pools.drivers.openstack.probes import Prober
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
+from cloudmgr.pools.drivers.openstack.told import limitations, problems
 from cloudmgr.pools.drivers.openstack.userdata import require_small
 from cloudmgr.pools.drivers.openstack.works import Works
 from cloudmgr.pools.drivers.written import dump_workload
@@ -130,6 +131,9 @@ class OpenStackDriver:
 
     def capacity(self) -> Capacity:
         self._require_fresh()
+        trouble = self._converger.hosts_trouble
+        if trouble is not None and self._hosts.age > self._timing.hosts + self._timing.stale:
+            raise Temporary(trouble.message, code="pool-unreachable", hint=trouble.hint)
         ours = {server.id for server in self._mirror.servers()} | set(self._mirror.gone())
         return self._hosts.capacity(ours)
 
@@ -203,7 +207,8 @@ class OpenStackDriver:
             environment_id,
             self._digest(project, workload),
             tuple(sorted(replicas, key=lambda r: (r.component, r.slot, r.started_at, r.id))),
-            project.problems if project else (),
+            (*(project.problems if project else ()), *problems(components.values(), servers)),
+            limitations(components.values(), servers, self._hosts.sizes),
         )
 
     def observe_all(self) -> Iterable[ObservedWorkload]:

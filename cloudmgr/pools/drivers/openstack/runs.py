@@ -101,9 +101,10 @@ def rested(server: Server, last: Run) -> datetime | None:
 
 def allocations(server: Server) -> list[Allocation]:
     """What it holds, and what it held and has not been forgotten."""
+    # Where nova lets us write nothing yet, what is over is told as it will be written.
     found = [
         over
-        for key, text in server.metadata.items()
+        for key, text in {**news(server), **server.metadata}.items()
         if key.startswith(words.RUN_OVER) and (over := run(text)) is not None
     ]
     last, now = known(server), current(server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -139,3 +140,27 @@ def offloaded(ground: OpenStackGround, server_id: str) -> datetime:
 
 def instant(text: str) -> datetime:
     return datetime.fromisoformat(f"{text}+00:00")
+
+
+def test_room_that_is_promised_is_taken_by_nobody_else(ground: OpenStackGround) -> None:
+    """The host has eight vCPU, and each replica takes one."""
+    peak = ground.web(replicas=1, reserved=6)
+    ground.driver.apply(workload(peak))
+    settled(ground.driver, 1)
+    others = replace(workload(ground.web(replicas=4)), environment_id="env_other")
+    ground.driver.apply(others)
+    settled(ground.driver, 2, "env_other")
+    sentence = (
+        "web: finds no room for 2 replicas with 1 CPU and 128 MiB; "
+        "they start by themselves once there is some"
+    )
+    until(lambda: observed(ground.driver, "env_other").problems == (sentence,), what="the refusal")
+
+    ground.driver.apply(workload(replace(peak, replicas=6)))
+    settled(ground.driver, 6)
+    assert observed(ground.driver).problems == ()
+    assert len(observed(ground.driver, "env_other").replicas) == 2
+
+    ground.driver.apply(workload(replace(peak, replicas=1, reserved=0)))
+    settled(ground.driver, 4, "env_other")
+    until(lambda: observed(ground.driver, "env_other").problems == ())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cloudmgr.errors import Invalid, Permanent
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import Resources, Sizes
 from cloudmgr.pools.drivers.driver import (
     ComponentWorkload,
     ReplicaState,
@@ -21,9 +21,19 @@ from cloudmgr.pools.drivers.driver import (
 )
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, reading, runs, sealed, seen
+from cloudmgr.pools.drivers.openstack.actions import (
+    Action,
+    AskWhen,
+    AskWhy,
+    Create,
+    Delete,
+    Do,
+    Note,
+)
 from cloudmgr.pools.drivers.openstack.flavors import Flavor, smallest, usable
-from cloudmgr.pools.drivers.openstack.plan import AskWhen, AskWhy, Create, Delete, Do, Note, Wish
+from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.reading import Health, Provider
+from cloudmgr.pools.drivers.openstack.resizing import shape
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
 from cloudmgr.pools.drivers.openstack.userdata import require_small, user_data
 
@@ -34,6 +44,8 @@ TIMING = Timing()
 WEB = ComponentWorkload(
     "web", replicas=2, cpu_millis=1000, memory_mib=512, image="web:1", port=80, ceiling=4
 )
+# A replica of WEB has the first of them.
+SIZES = Sizes((Resources(1000, 512), Resources(2000, 1024)))
 
 
 def wanted(*components: ComponentWorkload) -> Workload:
@@ -61,6 +73,7 @@ def server(slot: int = 0, **changes: Any) -> seen.Server:
     run = f"1 {seen.instant(LAUNCHED).isoformat()} 1000 512"
     metadata = {
         words.TEMPLATE: plan.template(component),
+        words.SHAPE: shape(component),
         words.OF: LAUNCHED,
         words.READY: "2026-11-26T11:00:05+00:00",
         words.RUN: run,
@@ -78,9 +91,9 @@ def planned(
     health: Health = WELL,
     now: datetime = NOW,
     removed: bool = False,
-) -> list[plan.Action]:
+) -> list[Action]:
     workload = None if removed else wanted(*([component] if component else []))
-    wish = Wish(workload, servers, {s.id: health for s in servers})
+    wish = Wish(workload, servers, {s.id: health for s in servers}, sizes=SIZES)
     return plan.plan(wish, now, TIMING)
 
 
