@@ -15,7 +15,7 @@ from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
 from cloudmgr.pools.drivers.driver import ObservedWorkload
 from cloudmgr.pools.drivers.openstack import names as words
-from cloudmgr.pools.drivers.openstack import reading, sealed, seen
+from cloudmgr.pools.drivers.openstack import preview, reading, sealed, seen
 from cloudmgr.pools.drivers.openstack.cloud import Cloud
 from cloudmgr.pools.drivers.openstack.converger import Converger
 from cloudmgr.pools.drivers.openstack.ground import Ground
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
-    from cloudmgr.pools.drivers.driver import Allocation, Workload
+    from cloudmgr.pools.drivers.driver import Allocation, Change, ComponentWorkload, Workload
     from cloudmgr.pools.drivers.openstack.seen import Project
     from cloudmgr.pools.pool import Pool
 
@@ -137,13 +137,19 @@ class OpenStackDriver:
         ours = {server.id for server in self._mirror.servers()} | set(self._mirror.gone())
         return self._hosts.capacity(ours)
 
+    def preview(self, workload: Workload) -> Sequence[Change]:
+        self._admitted(workload)
+        there = self._mirror.project(workload.environment_id)
+        before = None if there is None or there.removed else seen.wanted(there)
+
+        def flavor(component: ComponentWorkload) -> str:
+            found = self._hosts.flavor_for(component.size)
+            return found.name if found else ""
+
+        return preview.changes(before, workload, self._ground.wanted, flavor)
+
     def apply(self, workload: Workload) -> None:
-        require_valid(workload)
-        self._require_images(workload)
-        require_host(workload, self.capacity())
-        self._require_flavors(workload)
-        written = dump_workload(workload)
-        require_small(workload, written)
+        written = self._admitted(workload)
         environment_id = workload.environment_id
         there = self._mirror.project(environment_id)
         if there is not None and there.removed:
@@ -247,6 +253,16 @@ class OpenStackDriver:
         return self._hands.console(self._ground.tenant(project), found[-1].id, lines)
 
     # --------------------------------------------------------------------------------- inside
+
+    def _admitted(self, workload: Workload) -> str:
+        """As it is written into the cloud. :raises: as :meth:`apply`."""
+        require_valid(workload)
+        self._require_images(workload)
+        require_host(workload, self.capacity())
+        self._require_flavors(workload)
+        written = dump_workload(workload)
+        require_small(workload, written)
+        return written
 
     def _digest(self, project: Project | None, workload: Workload | None) -> str:
         """Empty where the environment has to be applied again."""
