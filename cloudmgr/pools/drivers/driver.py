@@ -236,7 +236,8 @@ class Allocation:
     ``id`` is unique for ever and deterministic to observe: asking twice gives the same. ``size`` is
     constant over the interval (a resize ends one allocation and starts another). ``ended_at`` is
     None while it is held, then never before ``started_at`` and never another: where nobody watched
-    it end, it is the moment when that was noticed. It may equal ``started_at``.
+    it end, it is the moment when that was noticed. It may equal ``started_at``. ``addresses`` are
+    those that a pool keeps for a replica over its sleep, apart from all that it gives back.
     """
 
     id: str
@@ -247,6 +248,7 @@ class Allocation:
     size: Resources
     started_at: datetime
     ended_at: datetime | None = None
+    addresses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,9 +346,9 @@ class Driver(Protocol):
         """What is held, and what was held and has not been forgotten yet.
 
         One allocation for each replica's run (CPU and memory, from its start to its end) and one
-        for each storage slot (storage, from its creation to its deletion). A replica that drains
-        still holds; one in Backoff only where its room is kept for it. What was listed as held is
-        listed as ended, once it has, until it is forgotten.
+        for each storage slot (storage, from its creation to its deletion) and each address that is
+        kept. A replica that drains still holds; one in Backoff only where its room is kept for it.
+        What was listed as held is listed as ended, once it has, until it is forgotten.
         """
         ...
 

@@ -106,7 +106,13 @@ class Works:
             case Note(server, said):
                 self._hands.note(tenant, server, said)
             case Do(server, what, said):
-                self._hands.do(tenant, server, what, said)
+                try:
+                    self._hands.do(tenant, server, what, said)
+                except Permanent as error:
+                    # Nova still says that it waits for this while it is at it.
+                    if what not in {"confirmResize", "revertResize"}:
+                        raise
+                    raise Temporary(error.message, code="pool-conflict") from error
             case Resize(server, said):
                 flavor = self._flavor(project, server)
                 if flavor is not None:

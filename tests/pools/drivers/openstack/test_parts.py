@@ -206,19 +206,21 @@ def test_an_environment_that_goes_takes_its_servers_with_it() -> None:
 
 def test_a_sleep_ends_one_allocation_and_the_waking_begins_another() -> None:
     awake = server()
-    (held,) = runs.allocations(awake)
+    held, kept = runs.allocations(awake)
+    assert (kept.id, kept.addresses, kept.size) == ("s0.address", 1, Resources())
+    assert (kept.started_at, kept.ended_at) == (awake.created, None)
     assert (held.id, held.started_at) == ("s0", seen.instant(LAUNCHED))
     assert (held.ended_at, held.size) == (None, Resources(1000, 512))
     end = "2026-11-26T12:00:00+00:00"
     slept = f"cloudmgr city env_exam dep_exam sys_exam 1@{end}"
     asleep = server(status="SHELVED_OFFLOADED", description=slept)
-    (over,) = runs.allocations(asleep)
-    assert over == replace(held, ended_at=NOW)
+    over, still = runs.allocations(asleep)
+    assert (over, still) == (replace(held, ended_at=NOW), kept)
     again = server(0, description=slept, **{"OS-SRV-USG:launched_at": "2026-11-26T13:00:00"})
     said = runs.news(again)
     noted = replace(again, metadata={**again.metadata, **said})
     assert runs.news(noted) == {}
-    first, second = runs.allocations(noted)
+    first, second, _ = runs.allocations(noted)
     assert first == over
     assert (second.id, second.ended_at) == ("s0.2", None)
     assert words.READY not in again.metadata, "what was said of the run before does not hold"

@@ -14,6 +14,7 @@ from cloudmgr.pools.drivers.openstack import plan, runs
 from cloudmgr.pools.drivers.openstack.actions import Create, Do, Note, Resize
 from cloudmgr.pools.drivers.openstack.reading import Health
 from cloudmgr.pools.drivers.openstack.told import problems
+from tests.pools.drivers.openstack.cloud import runs_of
 from tests.pools.drivers.openstack.test_parts import NOW, WEB, planned, server
 from tests.pools.grounds import observed, settled, workload
 from tests.waiting import until
@@ -124,7 +125,7 @@ def test_two_sizes_of_one_flavor_need_no_move() -> None:
 
 
 def test_what_it_held_before_is_told_while_nova_lets_us_write_nothing() -> None:
-    before, now = runs.allocations(moved("VERIFY_RESIZE"))
+    before, now, _ = runs.allocations(moved("VERIFY_RESIZE"))
     assert (before.id, before.size.cpu_millis, before.ended_at) == ("s0", 1000, now.started_at)
     assert (now.id, now.size.cpu_millis, now.ended_at) == ("s0.2", 2000, None)
 
@@ -144,7 +145,7 @@ def test_replicas_are_resized_up_and_down_in_their_places(
         assert [(r.id, r.address) for r in after] == [(r.id, r.address) for r in before]
         assert all(ground.get(replica)[0] == 200 for replica in after)
     assert observed(ground.driver).problems == ()
-    found = sorted(ground.driver.allocations(), key=lambda a: (a.id.partition(".")[0], a.id))
+    found = sorted(runs_of(ground), key=lambda a: (a.id.partition(".")[0], a.id))
     for one in (found[:3], found[3:]):
         assert [a.size.cpu_millis for a in one] == [1000, 2000, 1000]
         assert [a.ended_at for a in one] == [one[1].started_at, one[2].started_at, None]
@@ -167,4 +168,4 @@ def test_a_size_that_no_host_has_leaves_what_is_there_at_work(ground: OpenStackG
 
 
 def held(ground: OpenStackGround) -> list[int]:
-    return [a.size.cpu_millis for a in ground.driver.allocations() if a.ended_at is None]
+    return [a.size.cpu_millis for a in runs_of(ground) if a.ended_at is None]
