@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cloudmgr.errors import CloudmgrError
+    from cloudmgr.pools.drivers.besides import Account
 
 
 class ManualClock:
@@ -162,6 +163,23 @@ class LedgerPool(InstantPool):
         for allocation_id in allocation_ids:
             self.held.pop(allocation_id, None)
             self.forgotten.append(allocation_id)
+
+
+class AccountedPool(LedgerPool):
+    """A ledger's pool that keeps accounts of its own: those that a test gives it."""
+
+    kind = "accounted"
+
+    def __init__(self, *held: Allocation, accounts: Sequence[Account] = ()) -> None:
+        super().__init__(*held)
+        self.kept = list(accounts)
+
+    def accounts(self, since: datetime) -> Sequence[Account]:
+        self._may()
+        return [one for one in self.kept if one.ended_at is None or one.ended_at > since]
+
+    def server_of(self, allocation_id: str) -> str:
+        return allocation_id.partition(".")[0]
 
 
 class CountingGateway:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cloudmgr.pools.drivers.driver import Change
+from cloudmgr.pools.drivers.besides import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from cloudmgr.pools.drivers.differences import differences
 from cloudmgr.pools.drivers.kubernetes.names import DIGEST, WORKLOAD
 
 if TYPE_CHECKING:
-    from cloudmgr.pools.drivers.driver import Change
+    from cloudmgr.pools.drivers.besides import Change
 
 # What an apiserver itself writes of every object.
 _KEPT_BY_THE_SERVER = {"managedFields", "resourceVersion", "generation", "uid", "creationTimestamp"}

@@ -15,7 +15,8 @@ from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
 from cloudmgr.pools.drivers.driver import ObservedWorkload
 from cloudmgr.pools.drivers.openstack import names as words
-from cloudmgr.pools.drivers.openstack import preview, reading, sealed, seen
+from cloudmgr.pools.drivers.openstack import preview, reading, runs, sealed, seen
+from cloudmgr.pools.drivers.openstack.accounting import accounts
 from cloudmgr.pools.drivers.openstack.cloud import Cloud
 from cloudmgr.pools.drivers.openstack.converger import Converger
 from cloudmgr.pools.drivers.openstack.ground import Ground
@@ -32,11 +33,13 @@ from cloudmgr.pools.drivers.written import dump_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
-    from cloudmgr.pools.drivers.driver import Allocation, Change, ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.besides import Account, Change
+    from cloudmgr.pools.drivers.driver import Allocation, ComponentWorkload, Workload
     from cloudmgr.pools.drivers.openstack.seen import Project
     from cloudmgr.pools.pool import Pool
 
@@ -239,6 +242,14 @@ class OpenStackDriver:
                 _log.info("pool %s: %s is told once more: %s", self._name, key, error.message)
                 continue
             self._mirror.noted(server.id, {key: None})
+
+    def accounts(self, since: datetime) -> Sequence[Account]:
+        self._require_fresh()
+        places = {project.id: project.environment_id for project in self._mirror.projects()}
+        return accounts(self._cloud, self._settings.prefix, places, since)
+
+    def server_of(self, allocation_id: str) -> str:
+        return runs.server_id(allocation_id)
 
     def log(self, environment_id: str, component: str, slot: int, lines: int) -> Sequence[str]:
         self._require_fresh()

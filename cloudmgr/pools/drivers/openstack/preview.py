@@ -9,7 +9,8 @@ from cloudmgr.pools.drivers.differences import differences
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from cloudmgr.pools.drivers.driver import Change, ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.besides import Change
+    from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
 
 Things = dict[str, dict[str, Any]]
 

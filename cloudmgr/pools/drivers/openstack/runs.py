@@ -181,6 +181,22 @@ def allocation_id(server_id: str, number: int) -> str:
     return server_id if number == 1 else f"{server_id}.{number}"
 
 
+def server_id(allocation: str) -> str:
+    """Of what has this :func:`allocation_id`."""
+    return allocation.partition(".")[0]
+
+
+def idle_from(server: Server) -> datetime | None:
+    """Since when it has held nothing though nova counts it, as it does until the next launch."""
+    if server.launched is None:
+        return None
+    try:
+        slept = instant(server.owner.rest.partition("@")[2])
+    except ValueError:
+        return None
+    return slept if slept >= server.launched else None
+
+
 def allocation(server: Server, one: Run) -> Allocation:
     return Allocation(
         allocation_id(server.id, one.number),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cloudmgr.pools.drivers.driver import Previewing
+from cloudmgr.pools.drivers.besides import Previewing
 from tests.pools.drivers.openstack.cloud import looks, writes
 from tests.pools.grounds import settled, workload
 from tests.waiting import until
@@ -16,7 +16,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cloudmgr.pools.drivers.driver import Change
+    from cloudmgr.pools.drivers.besides import Change
     from tests.pools.openstack_ground import OpenStackGround
 
 pytestmark = pytest.mark.openstack
