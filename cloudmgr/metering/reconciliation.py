@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudmgr.metering.usage import Holding
-    from cloudmgr.pools.drivers.accounts import Account
+    from cloudmgr.pools.drivers.besides import Account
 
 # What may remain of each server: clocks, and what moves while it is looked at.
 TOLERATED = timedelta(seconds=60)
@@ -173,7 +173,7 @@ class Reconciliation:
 def runs(holdings: Iterable[Holding], server_of: Callable[[str], str]) -> tuple[Run, ...]:
     """What ``holdings`` of :data:`METERS` say of servers.
 
-    :param server_of: see :class:`~cloudmgr.pools.drivers.accounts.Accounted`.
+    :param server_of: see :class:`~cloudmgr.pools.drivers.besides.Accounted`.
     """
     by_resource: dict[str, dict[str, Holding]] = {}
     for holding in holdings:
@@ -307,10 +307,12 @@ class _Server:
     def _sizes(self) -> Iterator[Difference]:
         """The run that the pool counts too must have the size that it has there."""
         account = self.account
+        if account is None or account.size is None:
+            return
+        theirs = (Decimal(account.size.cpu_millis), Decimal(account.size.memory_mib))
         for run in self.runs:
-            if account is None or run.start != account.started_at:
+            if run.start != account.started_at:
                 continue
-            theirs = (Decimal(account.size.cpu_millis), Decimal(account.size.memory_mib))
             cut = self._cut(run.start, run.end)
             if cut and (run.cpu_millis, run.memory_mib) != theirs:
                 yield Difference(Kind.SIZE, Decimal(0), cut.start, cut.end)

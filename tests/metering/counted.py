@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.metering.collector import Collector
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.accounts import Account
+from cloudmgr.pools.drivers.besides import Account
 from tests.builders import an_allocation
 from tests.fakes import AccountedPool, City
 

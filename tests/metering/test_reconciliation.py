@@ -22,7 +22,7 @@ from cloudmgr.metering.reconciliation import (
 )
 from cloudmgr.metering.usage import holdings
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.accounts import Account
+from cloudmgr.pools.drivers.besides import Account
 from tests.builders import an_allocation
 
 if TYPE_CHECKING:
@@ -222,6 +222,7 @@ def test_a_run_that_the_pool_has_with_another_size_is_to_be_looked_into() -> Non
     line = one(held_against([a_run(0)], [an_account(0, size=Resources(2000, 128))]))
     assert (counted(line), told(line)) == ((7200, 7200), {Kind.SIZE: 0})
     assert not line.explained
+    assert one(held_against([a_run(0)], [an_account(0, size=None)])).explained
     earlier = [a_run(0, 60, cpu_millis=Decimal(500)), a_run(60)]
     assert one(held_against(earlier, [an_account(60)])).explained
 

@@ -15,7 +15,7 @@ from cloudmgr.identity.access import Action
 from cloudmgr.interval import Interval, month
 from cloudmgr.metering.collector import pool_source
 from cloudmgr.metering.reconciliation import EXPLANATIONS, METERS, Kind, reconcile, runs
-from cloudmgr.pools.drivers.accounts import Accounted
+from cloudmgr.pools.drivers.besides import Accounted
 
 if TYPE_CHECKING:
     from cloudmgr.metering.reconciliation import (

@@ -13,7 +13,7 @@ from cloudmgr.api.routes.reconciliation import reconciled
 from cloudmgr.errors import CloudmgrError, Invalid
 from cloudmgr.identity.access import Action, may
 from cloudmgr.metering.reconciliation import EXPLANATIONS
-from cloudmgr.pools.drivers.accounts import Accounted
+from cloudmgr.pools.drivers.besides import Accounted
 from cloudmgr.portal.listing import Column, Empty, Listing
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.view import View, redirect

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.pools.drivers.accounts import Account
+from cloudmgr.pools.drivers.besides import Account
 from cloudmgr.pools.drivers.openstack import runs, seen
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def accounts(
                 server_id=usage["instance_id"],
                 environment_id=server.environment_id if server else place,
                 name=usage["name"],
-                size=Resources(1000 * int(usage["vcpus"]), int(usage["memory_mb"])),
+                size=None if server and _moves(server, usage) else _size(usage),
                 started_at=seen.instant(usage["started_at"]),
                 ended_at=seen.instant(usage["ended_at"]) if usage["ended_at"] else None,
                 state=usage["state"],
@@ -54,6 +54,15 @@ def accounts(
             )
         )
     return found
+
+
+def _size(usage: Mapping[str, Any]) -> Resources:
+    return Resources(1000 * int(usage["vcpus"]), int(usage["memory_mb"]))
+
+
+def _moves(server: seen.Server, usage: Mapping[str, Any]) -> bool:
+    """A resize gives a server its flavor some time before it is another launch."""
+    return bool(server.busy) or server.launched != seen.instant(usage["started_at"])
 
 
 def _usages(cloud: Cloud, since: datetime, page: int) -> Iterator[dict[str, Any]]:

@@ -168,7 +168,16 @@ class Ground:
             self._cloud.send("identity", "PATCH", f"/users/{user['id']}", body)
 
     def _quotas(self, project: Project, workload: Workload) -> None:
-        """From the ceiling, and one more of each component while replicas are replaced."""
+        wanted = self.wanted(workload)
+        compute, network = wanted["quota of nova"], wanted["quota of neutron"]
+        self._cloud.send("compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute})
+        self._cloud.send("network", "PUT", f"/quotas/{project.id}", {"quota": network})
+
+    def wanted(self, workload: Workload) -> dict[str, Object]:
+        """What has to be laid, by what it is.
+
+        Quotas are from the ceiling, and one more of each component while replicas are replaced.
+        """
         cores = memory = servers = 0
         for component in workload.components:
             flavor, most = self._flavor_of(component), _most(component) + 1
@@ -184,7 +193,6 @@ class Ground:
             "server_group_members": servers,
             "key_pairs": 0,
         }
-        self._cloud.send("compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute})
         network = {
             "network": 1,
             "subnet": 1,
@@ -194,7 +202,11 @@ class Ground:
             "floatingip": 0,
             "router": 0,
         }
-        self._cloud.send("network", "PUT", f"/quotas/{project.id}", {"quota": network})
+        groups = {
+            f"security group {c.name}": {"rules": [dict(rule) for rule in self._rules(c)]}
+            for c in workload.components
+        }
+        return {"quota of nova": compute, "quota of neutron": network, **groups}
 
     def _network(self, project: Project) -> tuple[str, str]:
         tenant = self.tenant(project)

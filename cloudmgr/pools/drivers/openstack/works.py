@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import sealed, seen
+from cloudmgr.pools.drivers.openstack.actions import (
+    AskWhen,
+    AskWhy,
+    Create,
+    Delete,
+    Do,
+    Note,
+    Resize,
+)
 from cloudmgr.pools.drivers.openstack.clearing import clear
-from cloudmgr.pools.drivers.openstack.plan import AskWhen, AskWhy, Create, Delete, Do, Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudmgr.pools.drivers.driver import Workload
+    from cloudmgr.pools.drivers.openstack.actions import OnServer
     from cloudmgr.pools.drivers.openstack.cloud import Cloud, Tenant
+    from cloudmgr.pools.drivers.openstack.flavors import Flavor
     from cloudmgr.pools.drivers.openstack.ground import Ground
     from cloudmgr.pools.drivers.openstack.hands import Hands
     from cloudmgr.pools.drivers.openstack.hosts import Hosts
     from cloudmgr.pools.drivers.openstack.mirror import Mirror
-    from cloudmgr.pools.drivers.openstack.plan import Action
     from cloudmgr.pools.drivers.openstack.seen import Project
 
 
@@ -72,10 +81,9 @@ class Works:
                 self._ground.renew_user(project)
             raise
 
-    def act(self, project: Project, action: Action) -> None:
-        """What is not :class:`Create`."""
+    def act(self, project: Project, action: OnServer) -> None:
         try:
-            self._act(self._ground.tenant(project), action)
+            self._act(project, self._ground.tenant(project), action)
         except NotFound:
             pass  # it has gone: the next look tells
         except Conflict as error:
@@ -86,12 +94,29 @@ class Works:
                 self._ground.renew_user(project)
             raise
 
-    def _act(self, tenant: Tenant, action: Action) -> None:
+    def _flavor(self, project: Project, server: seen.Server) -> Flavor | None:
+        workload = seen.wanted(project)
+        for component in workload.components if workload else ():
+            if component.name == server.component:
+                return self._hosts.flavor_for(component.size)
+        return None
+
+    def _act(self, project: Project, tenant: Tenant, action: OnServer) -> None:
         match action:
             case Note(server, said):
                 self._hands.note(tenant, server, said)
             case Do(server, what, said):
-                self._hands.do(tenant, server, what, said)
+                try:
+                    self._hands.do(tenant, server, what, said)
+                except Permanent as error:
+                    # Nova still says that it waits for this while it is at it.
+                    if what not in {"confirmResize", "revertResize"}:
+                        raise
+                    raise Temporary(error.message, code="pool-conflict") from error
+            case Resize(server, said):
+                flavor = self._flavor(project, server)
+                if flavor is not None:
+                    self._hands.resize(tenant, server, flavor, said)
             case AskWhy(server, fault):
                 self._hands.failed(tenant, server, fault)
             case AskWhen(server):
