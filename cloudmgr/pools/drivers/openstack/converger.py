@@ -82,7 +82,7 @@ class Converger:
         self._bell = threading.Event()
         self._stopping = False
         self._due: set[str] = set()
-        self._rooms = Rooms(hosts, mirror, clock, timing)
+        self._rooms = Rooms(hosts, mirror, clock, timing, under_way=self._crew.under_way)
         self._projects_at = -1e9
         self._looked_at: datetime | None = None
         self.seen_at: float | None = None
@@ -284,7 +284,8 @@ class Converger:
                 work = partial(self._works.act, project, action)
             if not self._crew.takes(key):
                 continue
-            if not plan.needs_room(action) or self._rooms.take(environment_id, components[name]):
+            free = not plan.needs_room(action)
+            if free or self._rooms.take(key, environment_id, components[name]):
                 self._crew.do(environment_id, key, work)
             else:
                 homeless[name] = homeless.get(name, 0) + 1
