@@ -90,7 +90,7 @@ def test_who_sees_the_usage_of_all_may_see_it(city: City, login: str) -> None:
 @pytest.mark.parametrize("login", ["officer", "approver"])
 def test_who_sees_one_department_alone_may_not(city: City, login: str) -> None:
     counted(city)
-    assert refused(ask(city, login)) == (404, "not-found")
+    assert refused(ask(city, login)) == (403, "role-missing")
 
 
 def test_a_pool_that_keeps_no_accounts_says_so(city: City) -> None:

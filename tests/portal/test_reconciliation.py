@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -37,7 +39,7 @@ def test_it_is_reached_from_the_pools_and_by_finance_from_usage(city: City) -> N
     assert f'href="{address(city)}"' in browser(city, "operator").get("/pools").text
     assert f'href="{address(city)}"' in browser(city, "finance").get("/usage").text
     assert "reconciliation" not in browser(city, "officer").get("/usage").text
-    assert browser(city, "officer").get(address(city)).status_code == 404
+    assert browser(city, "officer").get(address(city)).status_code == 403
 
 
 def test_where_no_pool_keeps_accounts_no_page_leads_there(seen_city: City) -> None:
@@ -78,6 +80,24 @@ def test_other_days_can_be_asked_for(city: City) -> None:
     assert "x is not a day" in client.get(f"{address(city)}?from=x").text.lower()
     turned = client.get(f"{address(city)}?from={day}&to=2026-05-01")
     assert (turned.status_code, "which is no later" in turned.text) == (200, True)
+
+
+def test_every_server_is_a_line_of_the_csv_in_exact_seconds(city: City) -> None:
+    pool = counted(city)
+    client = browser(city, "finance")
+    assert f'href="{address(city)}.csv?from=2026-06-01"' in (
+        client.get(f"{address(city)}?from=2026-06-01").text
+    )
+    rows = list(csv.DictReader(io.StringIO(client.get(f"{address(city)}.csv").text)))
+    assert [
+        (row["Id"], row["Ours (seconds)"], row["The pool's (seconds)"], row["Difference (seconds)"])
+        for row in rows
+    ] == [("one", "7200", "3600", "'-3600"), ("two", "28800", "36000", "7200")]
+    assert rows[1]["Why"].startswith("7200: The pool goes on counting")
+    pool.failing = Temporary("the cloud does not answer", code="pool-unreachable")
+    assert client.get(f"{address(city)}.csv?to=2026-06-03").headers["Location"] == (
+        f"{address(city)}?to=2026-06-03"
+    )
 
 
 def test_what_cannot_be_told_is_said_and_why(city: City) -> None:

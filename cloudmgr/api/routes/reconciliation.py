@@ -192,7 +192,7 @@ class ReconciliationView(View):
     summary="Hold our server-hours against the pool's own",
 )
 def get_reconciliation(
-    caller: Annotated[Caller, Access(Action.USAGE_READ)],
+    caller: Annotated[Caller, Access(Action.RECONCILIATION_READ)],
     pool_id: str,
     since: Annotated[
         Moment | None, Query(description="From when; the start of this month if left out.")
@@ -215,7 +215,6 @@ def reconciled(
     services = caller.services
     with services.database.read() as tx:
         services.pools.get(tx, pool_id)
-        # One bill for all: whoever sees one department alone does not see whose the others are.
         caller.require(None)
     driver = services.drivers.get(pool_id)
     if driver is None:

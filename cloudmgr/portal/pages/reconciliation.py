@@ -14,23 +14,26 @@ from cloudmgr.errors import CloudmgrError, Invalid
 from cloudmgr.identity.access import Action, may
 from cloudmgr.metering.reconciliation import EXPLANATIONS
 from cloudmgr.pools.drivers.besides import Accounted
+from cloudmgr.portal.listing import Column, Empty, Listing
 from cloudmgr.portal.names import Names
-from cloudmgr.portal.view import View
+from cloudmgr.portal.view import View, redirect
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from cloudmgr.metering.reconciliation import Reconciliation, ServerLine
     from cloudmgr.pools.pool import Pool
 
 router = APIRouter(include_in_schema=False)
 
 _DAY = timedelta(days=1)
+First = Annotated[str, Query(alias="from", max_length=10)]
 Day = Annotated[str, Query(max_length=10)]
 
 
 def accounted(caller: Caller, tx: Connection) -> list[Pool]:
     """The pools that keep accounts of their own; none for whoever may not see them."""
-    if not may(caller.principal, Action.USAGE_READ, None):
+    if not may(caller.principal, Action.RECONCILIATION_READ, None):
         return []
     services = caller.services
     return [
@@ -43,27 +46,21 @@ def accounted(caller: Caller, tx: Connection) -> list[Pool]:
 @router.get("/pools/{pool_id}/reconciliation")
 def show_reconciliation(
     request: Request,
-    caller: Annotated[Caller, Access(Action.USAGE_READ)],
+    caller: Annotated[Caller, Access(Action.RECONCILIATION_READ)],
     pool_id: str,
-    first: Annotated[str, Query(alias="from", max_length=10)] = "",
+    first: First = "",
     to: Day = "",
 ) -> Response:
     """Some days, environment by environment and server by server; the pool is asked."""
     view = View(request, caller)
-    services = caller.services
-    with services.database.read() as tx:
-        pool = services.pools.get(tx, pool_id)
-        caller.require(None)
-    today = view.formats.now.astimezone(view.formats.zone)
+    pool = _pool(caller, pool_id)
     found, problem = None, None
     try:
-        since = _day(view, first) or today.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        last = _day(view, to)
-        found = reconciled(caller, pool_id, since, last + _DAY if last else None)
-        first = f"{since:%Y-%m-%d}"
+        found = _found(view, caller, pool_id, first, to)
+        first = f"{found.interval.start.astimezone(view.formats.zone):%Y-%m-%d}"
     except CloudmgrError as error:
         problem = error
-    with services.database.read() as tx:
+    with caller.services.database.read() as tx:
         return view.page(
             "reconciliation.html",
             pool=pool,
@@ -71,12 +68,66 @@ def show_reconciliation(
             problem=problem,
             first=first,
             last=to,
+            csv=_with_query(f"{request.url.path}.csv", request),
             names=Names(view, tx),
             explanations=EXPLANATIONS,
             back=("/pools", view._("Pools"))
             if view.can(Action.POOL_READ)
             else ("/usage", view._("Usage")),
         )
+
+
+@router.get("/pools/{pool_id}/reconciliation.csv")
+def export_reconciliation(
+    request: Request,
+    caller: Annotated[Caller, Access(Action.RECONCILIATION_READ)],
+    pool_id: str,
+    first: First = "",
+    to: Day = "",
+) -> Response:
+    """The same as CSV, a line for each server; where it cannot be told, the page says why."""
+    view = View(request, caller)
+    _pool(caller, pool_id)
+    try:
+        found = _found(view, caller, pool_id, first, to)
+    except CloudmgrError:
+        return redirect(_with_query(request.url.path.removesuffix(".csv"), request))
+    columns: list[Column[ServerLine]] = [
+        Column("environment", view._("Environment"), lambda s: s.environment_id),
+        Column("server", view._("Server"), lambda s: s.name or s.component),
+        Column("id", view._("Id"), lambda s: s.server_id),
+        Column("ours", view._("Ours (seconds)"), lambda s: format(s.ours, "f")),
+        Column("theirs", view._("The pool's (seconds)"), lambda s: format(s.theirs, "f")),
+        Column("difference", view._("Difference (seconds)"), lambda s: format(s.difference, "f")),
+        Column("why", view._("Why"), lambda s: _why(view, s)),
+    ]
+    rows = [server for environment in found.environments for server in environment.servers]
+    title = view._("Server-hours, ours and the pool's")
+    return Listing(view, title, columns, rows, Empty(title, "")).csv("reconciliation")
+
+
+def _pool(caller: Caller, pool_id: str) -> Pool:
+    with caller.services.database.read() as tx:
+        pool = caller.services.pools.get(tx, pool_id)
+        caller.require(None)
+        return pool
+
+
+def _found(view: View, caller: Caller, pool_id: str, first: str, to: str) -> Reconciliation:
+    """:raises CloudmgrError: as :func:`reconciled`; ``not-a-day``."""
+    last = _day(view, to)
+    return reconciled(caller, pool_id, _day(view, first), last + _DAY if last else None)
+
+
+def _why(view: View, line: ServerLine) -> str:
+    return " ".join(
+        f"{format(one.seconds, 'f')}: {view.sentence(EXPLANATIONS[one.kind])}"
+        for one in line.differences
+    )
+
+
+def _with_query(path: str, request: Request) -> str:
+    return f"{path}?{request.url.query}" if request.url.query else path
 
 
 def _day(view: View, text: str) -> datetime | None:
