@@ -17,7 +17,7 @@ from cloudmgr.pools.drivers.openstack.crew import Crew
 from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.probes import Prober, Target
 from cloudmgr.pools.drivers.openstack.rooms import Rooms
-from cloudmgr.pools.drivers.openstack.told import amounts
+from cloudmgr.pools.drivers.openstack.told import homeless_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -293,9 +293,7 @@ class Converger:
             environment_id,
             "room",
             {
-                name: f"{name}: finds no room for {count} "
-                f"{'replica' if count == 1 else 'replicas'} with {amounts(component.size)}; "
-                "they start by themselves once there is some"
+                name: homeless_sentence(component, count, self._rooms.trouble)
                 for name, component in components.items()
                 if (count := homeless.get(name, 0))
             },

@@ -74,7 +74,7 @@ def short_of(
 
 
 class Rooms:
-    """One thread asks.
+    """One thread asks. ``trouble`` is why it could not be told at last.
 
     :param under_way: whether what room was taken for has not been answered yet.
     """
@@ -93,6 +93,7 @@ class Rooms:
         self._clock = clock
         self._timing = timing
         self._under_way = under_way
+        self.trouble: CloudmgrError | None = None
         self._asked = -1e9
         self._free: dict[str, Amounts] = {}
         self._eligible: dict[str, set[str]] = {}
@@ -114,8 +115,10 @@ class Rooms:
             self._refresh(self._timing.busy_poll)
             if flavor.id not in self._eligible:
                 self._eligible[flavor.id] = set(self._hosts.free(flavor.asked))
-        except CloudmgrError:
+        except CloudmgrError as error:
+            self.trouble = error
             return False
+        self.trouble = None
         own = self._promised.get((environment_id, component.name), [])
         promised = [one for some in self._promised.values() for one in some]
         if own:
