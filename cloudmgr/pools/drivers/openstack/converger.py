@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
-from cloudmgr.pools.drivers.openstack.actions import Create, Resize
+from cloudmgr.pools.drivers.openstack.actions import Create
 from cloudmgr.pools.drivers.openstack.crew import Crew
 from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.probes import Prober, Target
@@ -256,7 +256,7 @@ class Converger:
                 self._crew.do(environment_id, key, partial(self._works.clear, project))
         elif workload is not None and project.ground.get("digest") != self._ground.digest(workload):
             self._crew.do(environment_id, key, partial(self._works.lay, project, workload))
-            actions = [a for a in actions if not isinstance(a, Create | Resize)]
+            actions = [a for a in actions if not plan.stands_on_ground(a)]
         self._begin(project, workload, actions)
         said = self._crew.troubles(environment_id)
         if said != project.problems:
