@@ -67,9 +67,8 @@ SENTENCES = (
         "%(component)s: finds no room for %(count)s replicas with %(cpu)s CPU and %(memory)s MiB; "
         "they start by themselves once there is some"
     ),
-    N_(
-        "%(component)s: room that was promised to it is not there yet: no host has enough left",
-    ),
+    N_("%(component)s: room that was promised to it is not there yet: no host has enough left"),
+    N_("%(component)s: not begun while it is not known what room there is (%(count)s): %(why)s"),
     N_(
         "%(component)s %(slot)s: could not get its new size: nova found no host for it; it goes "
         "on with the old one and is tried again"

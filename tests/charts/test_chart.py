@@ -12,6 +12,7 @@ import yaml
 
 import cloudmgr
 from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
+from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings
 from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.gateway.routes import document
 from cloudmgr.wiring.settings import Settings, load
@@ -110,6 +111,7 @@ LOCAL = {
     [
         ({"image": {}}, "image.repository: say where the image is"),
         ({"pools": [LOCAL]}, "pools.0.kind: the replicas of a local pool"),
+        ({"pools": [LOCAL | {"kind": "openstack"}]}, "pools.0.cloudsYaml: name the Secret"),
         ({"gateways": [{"zone": "extranet"}] * 2}, "gateways: the zone extranet has two"),
         ({"ingress": {"enabled": True}}, "ingress.host: say"),
         ({"ingress": {"enabled": True, "host": "a.example"}}, "networkPolicies.apiFrom: say"),
@@ -161,8 +163,12 @@ def test_the_program_understands_every_variable(monkeypatch: pytest.MonkeyPatch,
         taken = settings(monkeypatch, variables)
         assert taken.host == taken.gateway_host == "0.0.0.0"  # noqa: S104 - a pod's own
         for pool in taken.pools:
-            read = KubernetesSettings.parse(pool.settings)
-            assert read.gateway_namespace == "shared", "where the gateways' pods are"
+            if pool.kind == "openstack":
+                read = OpenStackSettings.parse(pool.settings)
+                assert read.clouds_file == f"/etc/cloudmgr/pools/{pool.name}/clouds.yaml"
+            else:
+                namespace = KubernetesSettings.parse(pool.settings).gateway_namespace
+                assert namespace == "shared", "where the gateways' pods are"
         document([], taken.wakers)  # refuses an address that a gateway cannot be given
 
 

@@ -79,7 +79,7 @@ def _within(selector: Object, labels: dict[str, str]) -> bool:
     return there and wanted.items() <= labels.items()
 
 
-@pytest.mark.parametrize("name", ["usual", "other-clusters", "everything"])
+@pytest.mark.parametrize("name", ["usual", "other-clusters", "clouds", "everything"])
 def test_every_pod_is_closed_both_ways(name: str) -> None:
     network = Network(name)
     for deployment in network.deployments:
@@ -115,6 +115,15 @@ def test_what_is_hosted_is_reached_by_the_label_that_its_namespace_has(deploymen
 def test_pods_of_other_clusters_are_reached_by_address() -> None:
     blocks = [peer["ipBlock"]["cidr"] for peer in Network("other-clusters").everywhere(GATEWAY)[1:]]
     assert blocks == ["10.32.0.0/14", "fd00:32::/48"]
+
+
+@pytest.mark.parametrize("deployment", [GATEWAY, PLANE])
+def test_clouds_and_their_servers_are_reached_by_address(deployment: str) -> None:
+    network = Network("clouds")
+    blocks = [peer["ipBlock"]["cidr"] for peer in network.everywhere(deployment)[1:]]
+    assert blocks == ["10.80.0.0/14", "10.84.0.0/14"]
+    found = [p["ipBlock"]["cidr"] for p in network.towards(deployment, 8774) or []]
+    assert found == ["10.1.0.20/32", "10.2.0.20/32"]
 
 
 def test_who_comes_in_may_be_said() -> None:

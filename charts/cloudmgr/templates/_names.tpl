@@ -48,6 +48,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
 {{- $_ := set $settings "kubeconfig" (printf "/etc/cloudmgr/pools/%s/kubeconfig" $pool.name) -}}
 {{- end -}}
 {{- end -}}
+{{- if eq $pool.kind "openstack" -}}
+{{- if $pool.cloudsYaml -}}
+{{- $_ := set $settings "clouds_file" (printf "/etc/cloudmgr/pools/%s/clouds.yaml" $pool.name) -}}
+{{- else if not (hasKey $settings "clouds_file") -}}
+{{- fail (printf "pools.%d.cloudsYaml: name the Secret with the clouds.yaml of this pool" $index) -}}
+{{- end -}}
+{{- end -}}
 {{- $pools = append $pools (dict "name" $pool.name "kind" $pool.kind "zone" $pool.zone "protection_level" (int $pool.protectionLevel) "settings" $settings) -}}
 {{- end -}}
 {{- $pools | toJson -}}

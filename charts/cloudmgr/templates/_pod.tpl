@@ -126,7 +126,7 @@ spec:
         - {name: database-ca, mountPath: /etc/cloudmgr/database, readOnly: true}
         {{- end }}
         {{- range $values.pools }}
-        {{- if .kubeconfig }}
+        {{- if or .kubeconfig .cloudsYaml }}
         - {name: pool-{{ .name }}, mountPath: /etc/cloudmgr/pools/{{ .name }}, readOnly: true}
         {{- end }}
         {{- end }}
@@ -166,6 +166,12 @@ spec:
         secretName: {{ .kubeconfig.secret }}
         defaultMode: 288 # 0440
         items: [{key: {{ .kubeconfig.key | default "kubeconfig" }}, path: kubeconfig}]
+    {{- else if .cloudsYaml }}
+    - name: pool-{{ .name }}
+      secret:
+        secretName: {{ .cloudsYaml.secret }}
+        defaultMode: 288 # 0440
+        items: [{key: {{ .cloudsYaml.key | default "clouds.yaml" }}, path: clouds.yaml}]
     {{- end }}
     {{- end }}
 {{- end }}

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
-from cloudmgr.pools.drivers.openstack.actions import Create, Resize
+from cloudmgr.pools.drivers.openstack.actions import Create
 from cloudmgr.pools.drivers.openstack.crew import Crew
 from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.probes import Prober, Target
 from cloudmgr.pools.drivers.openstack.rooms import Rooms
-from cloudmgr.pools.drivers.openstack.told import amounts
+from cloudmgr.pools.drivers.openstack.told import homeless_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -82,7 +82,7 @@ class Converger:
         self._bell = threading.Event()
         self._stopping = False
         self._due: set[str] = set()
-        self._rooms = Rooms(hosts, mirror, clock, timing)
+        self._rooms = Rooms(hosts, mirror, clock, timing, under_way=self._crew.under_way)
         self._projects_at = -1e9
         self._looked_at: datetime | None = None
         self.seen_at: float | None = None
@@ -256,7 +256,7 @@ class Converger:
                 self._crew.do(environment_id, key, partial(self._works.clear, project))
         elif workload is not None and project.ground.get("digest") != self._ground.digest(workload):
             self._crew.do(environment_id, key, partial(self._works.lay, project, workload))
-            actions = [a for a in actions if not isinstance(a, Create | Resize)]
+            actions = [a for a in actions if not plan.stands_on_ground(a)]
         self._begin(project, workload, actions)
         said = self._crew.troubles(environment_id)
         if said != project.problems:
@@ -284,7 +284,8 @@ class Converger:
                 work = partial(self._works.act, project, action)
             if not self._crew.takes(key):
                 continue
-            if not plan.needs_room(action) or self._rooms.take(environment_id, components[name]):
+            free = not plan.needs_room(action)
+            if free or self._rooms.take(key, environment_id, components[name]):
                 self._crew.do(environment_id, key, work)
             else:
                 homeless[name] = homeless.get(name, 0) + 1
@@ -292,9 +293,7 @@ class Converger:
             environment_id,
             "room",
             {
-                name: f"{name}: finds no room for {count} "
-                f"{'replica' if count == 1 else 'replicas'} with {amounts(component.size)}; "
-                "they start by themselves once there is some"
+                name: homeless_sentence(component, count, self._rooms.trouble)
                 for name, component in components.items()
                 if (count := homeless.get(name, 0))
             },

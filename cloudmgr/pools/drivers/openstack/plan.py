@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 from cloudmgr.pools.capacity import ANY_SIZE
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import reading, resizing, runs
-from cloudmgr.pools.drivers.openstack.actions import AskWhen, AskWhy, Create, Delete, Do, Note
+from cloudmgr.pools.drivers.openstack.actions import (
+    AskWhen,
+    AskWhy,
+    Create,
+    Delete,
+    Do,
+    Note,
+    Resize,
+)
 from cloudmgr.pools.drivers.openstack.reading import NOT_CHECKED, Health
 from cloudmgr.pools.drivers.openstack.resizing import Resizing, shape
 
@@ -73,6 +81,12 @@ def settled(wish: Wish, actions: Sequence[Action]) -> bool:
         )
         and all(words.FAILED not in s.metadata for s in wish.servers)
     )
+
+
+def stands_on_ground(action: Action) -> bool:
+    """Whether quotas and networks must be laid before it."""
+    begins = isinstance(action, Note) and bool(action.said.get(words.RESIZES))
+    return begins or isinstance(action, Create | Resize)
 
 
 def needs_room(action: Action) -> bool:

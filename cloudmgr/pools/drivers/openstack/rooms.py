@@ -14,7 +14,7 @@ from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import seen
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.drivers.driver import ComponentWorkload
@@ -74,23 +74,39 @@ def short_of(
 
 
 class Rooms:
-    """One thread asks."""
+    """One thread asks. ``trouble`` is why it could not be told at last.
 
-    def __init__(self, hosts: Hosts, mirror: Mirror, clock: Clock, timing: Timing) -> None:
+    :param under_way: whether what room was taken for has not been answered yet.
+    """
+
+    def __init__(
+        self,
+        hosts: Hosts,
+        mirror: Mirror,
+        clock: Clock,
+        timing: Timing,
+        *,
+        under_way: Callable[[Hashable], bool],
+    ) -> None:
         self._hosts = hosts
         self._mirror = mirror
         self._clock = clock
         self._timing = timing
+        self._under_way = under_way
+        self.trouble: CloudmgrError | None = None
         self._asked = -1e9
         self._free: dict[str, Amounts] = {}
         self._eligible: dict[str, set[str]] = {}
-        self._given: list[Amounts] = []
+        self._coming: list[Amounts] = []
+        self._given: dict[Hashable, Amounts] = {}
         self._promised: dict[_Key, list[Amounts]] = {}
 
-    def take(self, environment_id: str, component: ComponentWorkload) -> bool:
+    def take(self, key: Hashable, environment_id: str, component: ComponentWorkload) -> bool:
         """Whether one more server of ``component`` may be begun; then it has that room.
 
         False, too, where the cloud does not answer.
+
+        :param key: names what it is taken for, which is to be begun at once.
         """
         flavor = self._hosts.flavor_for(component.size)
         if flavor is None:
@@ -99,18 +115,20 @@ class Rooms:
             self._refresh(self._timing.busy_poll)
             if flavor.id not in self._eligible:
                 self._eligible[flavor.id] = set(self._hosts.free(flavor.asked))
-        except CloudmgrError:
+        except CloudmgrError as error:
+            self.trouble = error
             return False
+        self.trouble = None
         own = self._promised.get((environment_id, component.name), [])
         promised = [one for some in self._promised.values() for one in some]
         if own:
             promised.remove(own[0])
-        held = [*promised, *self._given]
+        held = [*promised, *self._coming, *self._given.values()]
         if left_for(flavor.asked, self._eligible[flavor.id], self._free, held) < 1:
             return False
         if own:
             own.pop(0)
-        self._given.append(flavor.asked)
+        self._given[key] = flavor.asked
         return True
 
     def short(self) -> set[_Key]:
@@ -121,7 +139,8 @@ class Rooms:
         if not any(self._reckoned()[0].values()):
             return set()
         self._refresh(self._timing.hosts)
-        given = {("", str(n)): [one] for n, one in enumerate(self._given)}
+        taken = [*self._coming, *self._given.values()]
+        given = {("", str(n)): [one] for n, one in enumerate(taken)}
         return short_of(self._free, {**given, **self._promised})
 
     def _refresh(self, age: float) -> None:
@@ -129,7 +148,9 @@ class Rooms:
         now = self._clock.monotonic()
         if now - self._asked <= age:
             return
-        self._promised, self._given = self._reckoned()
+        # Before placement is asked: what gets there meanwhile may count twice, and is never missed.
+        self._given = {k: one for k, one in self._given.items() if self._under_way(k)}
+        self._promised, self._coming = self._reckoned()
         self._free = self._hosts.free({"VCPU": 1, "MEMORY_MB": 1})
         self._eligible = {}
         self._asked = now

@@ -10,6 +10,7 @@ from cloudmgr.pools.drivers.openstack.resizing import unfit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from cloudmgr.errors import CloudmgrError
     from cloudmgr.pools.capacity import Resources, Sizes
     from cloudmgr.pools.drivers.driver import ComponentWorkload
     from cloudmgr.pools.drivers.openstack.seen import Server
@@ -51,6 +52,22 @@ def problems(components: Iterable[ComponentWorkload], servers: Iterable[Server])
         for s in servers
         for wanted, _, why in [unfit(s)]
         if wanted and wanted == marks.get(s.component)
+    )
+
+
+def homeless_sentence(
+    component: ComponentWorkload, count: int, trouble: CloudmgrError | None
+) -> str:
+    """On ``count`` replicas that are not begun, since there is no room or nobody tells of any."""
+    what = f"{count} {'replica' if count == 1 else 'replicas'}"
+    if trouble is not None:
+        return (
+            f"{component.name}: not begun while it is not known what room there is ({what}): "
+            f"{trouble.message}"
+        )
+    return (
+        f"{component.name}: finds no room for {what} with {amounts(component.size)}; "
+        "they start by themselves once there is some"
     )
 
 

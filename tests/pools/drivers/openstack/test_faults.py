@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from http.client import RemoteDisconnected
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,6 +85,29 @@ def test_a_cloud_without_keystone_is_said_to_be_away_and_what_runs_goes_on(
         ground.lab.run("keystone")
         ground.lab.wait("keystone")
     until(lambda: not away(ground), seconds=60, what="its return")
+
+
+def test_without_placement_what_runs_is_cared_for_and_nothing_new_is_placed(
+    ground: OpenStackGround,
+) -> None:
+    ground.driver.apply(workload(ground.web()))
+    (replica,) = settled(ground.driver, 1)
+    ground.lab.end("placement")
+    try:
+        ground.driver.apply(workload(ground.web(replicas=2)))
+        until(
+            lambda: "not known what room" in "".join(observed(ground.driver).problems),
+            what="the refusal",
+        )
+        with suppress(RemoteDisconnected):
+            ground.get(replica, "/exit?1")
+        until(lambda: observed(ground.driver).replicas[0].restarts == 1, what="the failure")
+        (again,) = settled(ground.driver, 1)
+        assert again.id == replica.id, "it was started again"
+    finally:
+        ground.lab.run("placement")
+        ground.lab.wait("placement")
+    settled(ground.driver, 2)
     ground.driver.apply(workload(ground.web(replicas=2)))
     until(lambda: len(ready(ground)) == 2, seconds=60, what="two replicas")
 
@@ -239,6 +264,10 @@ class member:  # noqa: N801 - reads as a word
 def ready(ground: OpenStackGround) -> list[Any]:
     found = observed(ground.driver).replicas
     return [r for r in found if r.state is ReplicaState.READY]
+
+
+def problems(ground: OpenStackGround) -> str:
+    return "; ".join(observed(ground.driver).problems)
 
 
 def away(ground: OpenStackGround) -> bool:
