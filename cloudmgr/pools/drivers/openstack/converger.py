@@ -155,7 +155,7 @@ class Converger:
             self._mirror.see_projects(found, began)
             self._projects_at = now
         began, moment = self._mirror.begin(), self._clock.now()
-        items = self._cloud.list("compute", "/servers/detail", "servers", all_tenants=1)
+        items = self._cloud.servers()
         prefix = self._prefix
         servers = [s for item in items if (s := seen.server(item, prefix)) is not None]
         gone = self._deleted(self._mirror.missing(servers, began))
@@ -180,12 +180,11 @@ class Converger:
         now = self._clock.now()
         since = now - _DELETED_KNOWN if self._looked_at is None else self._looked_at - _CLOCKS
         query: dict[str, Any] = {
-            "all_tenants": 1,
             "deleted": "true",
             "changes-since": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         told: dict[str, seen.Server] = {}
-        for item in self._cloud.list("compute", "/servers/detail", "servers", **query):
+        for item in self._cloud.servers(**query):
             found = seen.server(item, self._prefix)
             if found is not None and found.status == "DELETED":
                 told[found.id] = found
@@ -264,19 +263,21 @@ class Converger:
         environment_id = project.environment_id
         homeless: dict[str, int] = {}
         for action in actions:
-            if not isinstance(action, Create):
-                key: Hashable = ("server", action.server.id)
-                self._crew.do(environment_id, key, partial(self._works.act, project, action))
-                continue
-            assert workload is not None  # noqa: S101 - for mypy
-            key = ("create", environment_id, action.component, action.slot)
+            key: Hashable
+            if isinstance(action, Create):
+                assert workload is not None  # noqa: S101 - for mypy
+                name = action.component
+                key = ("create", environment_id, name, action.slot)
+                work = partial(self._works.create, project, workload, action)
+            else:
+                name, key = action.server.component, ("server", action.server.id)
+                work = partial(self._works.act, project, action)
             if not self._crew.takes(key):
                 continue
-            if self._take_room(workload, action.component):
-                work = partial(self._works.create, project, workload, action)
+            if workload is None or not plan.needs_room(action) or self._take_room(workload, name):
                 self._crew.do(environment_id, key, work)
             else:
-                homeless[action.component] = homeless.get(action.component, 0) + 1
+                homeless[name] = homeless.get(name, 0) + 1
         self._crew.tell(
             environment_id,
             "room",

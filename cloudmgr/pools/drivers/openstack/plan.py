@@ -94,6 +94,7 @@ def plan(wish: Wish, now: datetime, timing: Timing) -> list[Action]:
     components = {c.name: c for c in workload.components} if workload else {}
     found: list[Action] = []
     for server in wish.servers:
+        found += _stranded(server, now, timing)
         found += _bookkeeping(server)
     groups: dict[str, list[Server]] = {name: [] for name in components}
     for server in wish.servers:
@@ -115,6 +116,21 @@ def settled(wish: Wish, actions: Sequence[Action]) -> bool:
         )
         and all(words.FAILED not in s.metadata for s in wish.servers)
     )
+
+
+def needs_room(action: Action) -> bool:
+    """Whether a host must have room for it."""
+    return isinstance(action, Create) or (isinstance(action, Do) and action.action == "unshelve")
+
+
+def _stranded(server: Server, now: datetime, timing: Timing) -> Iterator[Action]:
+    """Nova is at something with it that its host does not hear of: it would be at it for ever.
+
+    A deletion alone needs no host, once nova knows that it is lost.
+    """
+    waits = server.busy and server.busy != words.ASKED
+    if waits and server.host_lost and reading.spared(server, now, timing):
+        yield Delete(server)
 
 
 def _bookkeeping(server: Server) -> Iterator[Action]:
