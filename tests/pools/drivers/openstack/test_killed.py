@@ -128,11 +128,12 @@ def test_whoever_comes_next_finishes_it_wherever_the_last_one_was_killed(
             found = servers(ground)
             mine = project(ground)
             ports = ground.lab.find("network", "ports", project_id=mine)
+            usages = ground.lab.api("placement").get("/usages", params={"project_id": mine})
             return (
                 sorted(int(s["name"].split("-")[1]) for s in found) == list(slots)
                 and {s["status"] for s in found} == {"ACTIVE"}
                 and sorted(p["device_id"] for p in ports) == sorted(s["id"] for s in found)
-                and taken(ground, mine) == len(slots)
+                and usages.json()["usages"].get("VCPU") == len(slots)
             )
 
         return so
@@ -155,10 +156,3 @@ def test_whoever_comes_next_finishes_it_wherever_the_last_one_was_killed(
     runs = sorted(a.id.partition(".")[2] for a in life.told.values())
     assert runs == ["", "", "", "2"], "three servers, of which one slept and woke"
     assert all(a.ended_at for a in life.told.values())
-
-
-def taken(ground: OpenStackGround, project_id: str) -> int:
-    """So many CPU of hosts, as placement has it."""
-    answer = ground.lab.api("placement").get("/usages", params={"project_id": project_id})
-    usages = answer.raise_for_status().json()["usages"].values()  # by type of consumer
-    return sum(usage.get("VCPU", 0) for usage in usages)
