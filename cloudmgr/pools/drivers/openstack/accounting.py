@@ -85,9 +85,9 @@ def _marked(cloud: Cloud, prefix: str, since: datetime) -> dict[str, seen.Server
     changed = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     found: dict[str, seen.Server] = {}
     # Deleted ones last: what goes in between is in one list of the two.
-    for which in ({}, {"deleted": "true", "changes-since": changed}):
-        query: dict[str, Any] = {"all_tenants": 1, **which}
-        for item in cloud.list("compute", "/servers/detail", "servers", **query):
+    which: tuple[dict[str, Any], ...] = ({}, {"deleted": "true", "changes-since": changed})
+    for query in which:
+        for item in cloud.servers(**query):
             server = seen.server(item, prefix)
             if server is not None:
                 found[server.id] = server

@@ -161,7 +161,7 @@ class Converger:
             self._mirror.see_projects(found, began)
             self._projects_at = now
         began, moment = self._mirror.begin(), self._clock.now()
-        items = self._cloud.list("compute", "/servers/detail", "servers", all_tenants=1)
+        items = self._cloud.servers()
         prefix = self._prefix
         servers = [s for item in items if (s := seen.server(item, prefix)) is not None]
         gone = self._deleted(self._mirror.missing(servers, began))
@@ -186,12 +186,11 @@ class Converger:
         now = self._clock.now()
         since = now - _DELETED_KNOWN if self._looked_at is None else self._looked_at - _CLOCKS
         query: dict[str, Any] = {
-            "all_tenants": 1,
             "deleted": "true",
             "changes-since": since.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
         told: dict[str, seen.Server] = {}
-        for item in self._cloud.list("compute", "/servers/detail", "servers", **query):
+        for item in self._cloud.servers(**query):
             found = seen.server(item, self._prefix)
             if found is not None and found.status == "DELETED":
                 told[found.id] = found

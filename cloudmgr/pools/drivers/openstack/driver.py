@@ -235,7 +235,8 @@ class OpenStackDriver:
                 continue
             path = f"/servers/{server.id}/metadata/{key}"
             try:
-                self._cloud.send("compute", "DELETE", path, tenant=self._ground.tenant(project))
+                with self._ground.as_member(project) as tenant:
+                    self._cloud.send("compute", "DELETE", path, tenant=tenant)
             except NotFound:
                 pass  # somebody else has forgotten it, or it has gone
             except CloudmgrError as error:
@@ -261,7 +262,8 @@ class OpenStackDriver:
         ]
         if project is None or not found:
             raise NotFound(f"there is no log of slot {slot} of this component", code="no-such-log")
-        return self._hands.console(self._ground.tenant(project), found[-1].id, lines)
+        with self._ground.as_member(project) as tenant:
+            return self._hands.console(tenant, found[-1].id, lines)
 
     # --------------------------------------------------------------------------------- inside
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
@@ -17,7 +17,7 @@ from cloudmgr.pools.drivers.openstack import seen
 from cloudmgr.pools.drivers.openstack.cloud import Tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
     from cloudmgr.pools.drivers.openstack.cloud import Cloud
@@ -132,10 +132,10 @@ class Ground:
     def lay(self, project: Project, workload: Workload) -> Project:
         """Make what lacks of it, and note what there is."""
         self._user(project)
-        self._quotas(project, workload)
+        self._quotas(project, workload, self._old_groups(project, workload))
         network, subnet = self._network(project)
         groups = {c.name: self._security_group(project, c) for c in workload.components}
-        affinity = {c.name: self._server_group(project, c.name) for c in workload.components}
+        affinity = self._server_groups(project, {c.name for c in workload.components})
         ground = {
             "digest": self.digest(workload),
             "network": network,
@@ -145,12 +145,30 @@ class Ground:
         }
         return self.write(project, {words.GROUND: json.dumps(ground, sort_keys=True)})
 
-    def _user(self, project: Project) -> None:
+    @contextmanager
+    def as_member(self, project: Project) -> Iterator[Tenant]:
+        """Who acts in an environment's project. One whom keystone does not know is made known.
+
+        :raises Temporary: ``pool-tenant``: it is to be tried again.
+        """
+        try:
+            yield self.tenant(project)
+        except Temporary as error:
+            if error.code == "pool-tenant":
+                # The pool has another credential than when the user was made, or somebody has
+                # taken the user away, or what it may do.
+                self._user(project, renew=True)
+            raise
+
+    def _user(self, project: Project, *, renew: bool = False) -> None:
         me, secret = self._cloud.self(), self.tenant(project).password
         query: dict[str, Any] = {"name": project.name, "domain_id": me.domain_id}
         found = self._cloud.list("identity", "/users", "users", **query)
         if found:
             user = found[0]
+            if renew:
+                body: Object = {"user": {"password": secret, "enabled": True}}
+                self._cloud.send("identity", "PATCH", f"/users/{user['id']}", body)
         else:
             body = {"name": project.name, "domain_id": me.domain_id, "password": secret}
             answer = self._cloud.send("identity", "POST", "/users", {"user": body}) or {}
@@ -159,17 +177,12 @@ class Ground:
         path = f"/projects/{project.id}/users/{user['id']}/roles/{role}"
         self._cloud.send("identity", "PUT", path)
 
-    def renew_user(self, project: Project) -> None:
-        """The pool has another credential than when the user was made."""
-        me = self._cloud.self()
-        query: dict[str, Any] = {"name": project.name, "domain_id": me.domain_id}
-        for user in self._cloud.list("identity", "/users", "users", **query):
-            body = {"user": {"password": self.tenant(project).password}}
-            self._cloud.send("identity", "PATCH", f"/users/{user['id']}", body)
-
-    def _quotas(self, project: Project, workload: Workload) -> None:
+    def _quotas(self, project: Project, workload: Workload, old: Sequence[Object]) -> None:
+        """:param old: security groups of components that are no more, besides."""
         wanted = self.wanted(workload)
-        compute, network = wanted["quota of nova"], wanted["quota of neutron"]
+        compute, network = wanted["quota of nova"], dict(wanted["quota of neutron"])
+        network["security_group"] += len(old)
+        network["security_group_rule"] += sum(len(g["security_group_rules"]) for g in old)
         self._cloud.send("compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute})
         self._cloud.send("network", "PUT", f"/quotas/{project.id}", {"quota": network})
 
@@ -303,6 +316,21 @@ class Ground:
         answer = self._cloud.send("network", "POST", path, {key: {"name": name}}, tenant=tenant)
         return str((answer or {})[key]["id"])
 
+    def _old_groups(self, project: Project, workload: Workload) -> list[Object]:
+        """Those of components that are no more go; what is left is that of servers yet to go."""
+        tenant, left = self.tenant(project), []
+        wanted = {"default", *(c.name for c in workload.components)}
+        path, key = "/security-groups", "security_groups"
+        for group in self._cloud.list("network", path, key, tenant, project_id=project.id):
+            if group["name"] not in wanted:
+                try:
+                    self._cloud.send("network", "DELETE", f"{path}/{group['id']}", tenant=tenant)
+                except Conflict:
+                    left.append(group)
+                except NotFound:
+                    pass
+        return left
+
     def _rules(self, component: ComponentWorkload) -> list[tuple[tuple[str, object], ...]]:
         """In: the gateway alone. Out: names, nova's metadata, and the services it is bound to."""
         found: list[tuple[str, str, int, str]] = []
@@ -317,14 +345,21 @@ class Ground:
             found += [("egress", "tcp", service.port, cidr) for cidr in service.addresses]
         return [_made(*rule) for rule in dict.fromkeys(found)]
 
-    def _server_group(self, project: Project, name: str) -> str:
-        tenant = self.tenant(project)
-        for item in self._cloud.list("compute", "/os-server-groups", "server_groups", tenant):
-            if item["name"] == name:
-                return str(item["id"])
-        body = {"server_group": {"name": name, "policy": "soft-anti-affinity"}}
-        answer = self._cloud.send("compute", "POST", "/os-server-groups", body, tenant=tenant)
-        return str((answer or {})["server_group"]["id"])
+    def _server_groups(self, project: Project, names: Collection[str]) -> dict[str, str]:
+        """The id of each; there are no others."""
+        tenant, path = self.tenant(project), "/os-server-groups"
+        found: dict[str, str] = {}
+        for item in self._cloud.list("compute", path, "server_groups", tenant):
+            if item["name"] in names:
+                found[item["name"]] = str(item["id"])
+            else:
+                with suppress(NotFound):
+                    self._cloud.send("compute", "DELETE", f"{path}/{item['id']}", tenant=tenant)
+        for name in sorted(set(names) - found.keys()):
+            body = {"server_group": {"name": name, "policy": "soft-anti-affinity"}}
+            answer = self._cloud.send("compute", "POST", path, body, tenant=tenant)
+            found[name] = str((answer or {})["server_group"]["id"])
+        return found
 
 
 def _most(component: ComponentWorkload) -> int:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST = 255  # characters in one piece of metadata
+_LAST_WORDS = 5.0  # seconds to wait for them
 _ACTIONS: dict[str, dict[str, Any]] = {
     "os-stop": {"os-stop": None},
     "os-start": {"os-start": None},
@@ -169,9 +170,11 @@ class Hands:
     def failed(self, tenant: Tenant, server: Server, fault: str) -> None:
         """Note that it has failed, and what it last wrote."""
         why = fault
-        if server.status in {"ACTIVE", "SHUTOFF"}:
+        if server.status in {"ACTIVE", "SHUTOFF"} and not server.host_lost:
+            # Nova asks the host and waits, and may not know yet that it is lost.
             with suppress(CloudmgrError):
-                last = [line for line in self.console(tenant, server.id, 5) if line.strip()]
+                written = self.console(tenant, server.id, 5, patience=_LAST_WORDS)
+                last = [line for line in written if line.strip()]
                 why += f"; it last wrote: {last[-1].strip()}" if last else ""
         said: dict[str, str | None] = {
             words.FAILED: self._clock.now().isoformat(),
@@ -195,12 +198,16 @@ class Hands:
         self._cloud.send("compute", "PUT", f"/servers/{server.id}", body, tenant=tenant)
         self._mirror.rests(server.id, owner)
 
-    def console(self, tenant: Tenant, server_id: str, lines: int) -> list[str]:
+    def console(
+        self, tenant: Tenant, server_id: str, lines: int, *, patience: float | None = None
+    ) -> list[str]:
         """The last lines that it wrote."""
         # Nova counts what follows the last line break, too.
         body = {"os-getConsoleOutput": {"length": lines + 1}}
         path = f"/servers/{server_id}/action"
-        answer = self._cloud.send("compute", "POST", path, body, tenant=tenant) or {}
+        answer = (
+            self._cloud.send("compute", "POST", path, body, tenant=tenant, patience=patience) or {}
+        )
         return str(answer.get("output") or "").splitlines()[-lines:]
 
     # ------------------------------------------------------------------------------------ inside
@@ -223,8 +230,7 @@ class Hands:
 
     def _is_there(self, project: Project, name: str) -> bool:
         """Whether nova made it after all; it is taken on then."""
-        query: dict[str, Any] = {"all_tenants": 1, "project_id": project.id, "name": f"^{name}$"}
-        for item in self._cloud.list("compute", "/servers/detail", "servers", **query):
+        for item in self._cloud.servers(project_id=project.id, name=f"^{name}$"):
             found = seen.server(item, self._settings.prefix)
             if found is not None and item["name"] == name:
                 self._mirror.put_server(found)

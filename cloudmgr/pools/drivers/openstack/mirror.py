@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.runs import Run
     from cloudmgr.pools.drivers.openstack.seen import Project, Server
 
-# Of a server that has just been asked for something: until a look that began later.
-ASKED = "asked"
 _GONE = 10_000
 
 
@@ -127,7 +125,7 @@ class Mirror:
 
     def asked(self, server_id: str, said: Mapping[str, str | None] | None = None) -> None:
         """Something was asked of it: nothing more is until a later look; ``said`` was noted."""
-        self._change(server_id, said or {}, ASKED)
+        self._change(server_id, said or {}, words.ASKED)
 
     def rests(self, server_id: str, owner: Owner) -> None:
         """When it gave its room back has been noted."""

@@ -30,6 +30,8 @@ OF = "cloudmgr:of"  # when the run began that these notes were written in
 RUN = "cloudmgr:run"  # the allocation that is open: `<number> <start> <cpu millis> <MiB>`
 RUN_OVER = "cloudmgr:run."  # with its number: as above, and the end
 RESTARTS = "cloudmgr:restarts"
+# What is being done to a server that has just been asked for something: until a later look.
+ASKED = "asked"
 # What is said of a run, and of no other.
 PASSING = (READY, BEGAN, DRAINS, SLEEPS, FAILED, WHY)
 

@@ -60,6 +60,7 @@ def plan(wish: Wish, now: datetime, timing: Timing) -> list[Action]:
     components = {c.name: c for c in workload.components} if workload else {}
     found: list[Action] = []
     for server in wish.servers:
+        found += _stranded(server, now, timing)
         found += _bookkeeping(server)
     groups: dict[str, list[Server]] = {name: [] for name in components}
     for server in wish.servers:
@@ -98,6 +99,16 @@ def needs_room(action: Action) -> bool:
             return bool(said.get(words.RESIZES))
         case _:
             return False
+
+
+def _stranded(server: Server, now: datetime, timing: Timing) -> Iterator[Action]:
+    """Nova is at something with it that its host does not hear of: it would be at it for ever.
+
+    A deletion alone needs no host, once nova knows that it is lost.
+    """
+    waits = server.busy and server.busy != words.ASKED
+    if waits and server.host_lost and reading.spared(server, now, timing):
+        yield Delete(server)
 
 
 def _serves(server: Server) -> bool:

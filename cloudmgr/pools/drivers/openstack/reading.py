@@ -98,6 +98,8 @@ def replica(
 
 def _message(server: Server, health: Health) -> str:
     said = [server.metadata.get(words.WHY, ""), server.fault, health.fault]
+    if "No valid host" in server.fault:
+        said[:0] = ["no host of the pool takes it at the moment; it is tried again by itself"]
     if server.host_lost:
         said.append("its host does not answer")
     return "; ".join(dict.fromkeys(part for part in said if part))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.openstack import names as words
@@ -53,6 +53,8 @@ class Works:
         self._hands = hands
         # How often the server before failed, of slots whose server is being replaced for that.
         self._failures: dict[str, dict[tuple[str, int], int]] = {}
+        # Of servers that were to wake: in which of their sleeps.
+        self._woken: dict[str, str] = {}
 
     def failures(self, environment_id: str) -> Mapping[tuple[str, int], int]:
         """How often slots have failed: what is new there goes on counting."""
@@ -67,32 +69,31 @@ class Works:
         flavor = self._hosts.flavor_for(component.size)
         if flavor is None:
             return
-        tenant = self._ground.tenant(project)
         try:
-            self._hands.create(
-                project, tenant, workload, component=component, asked=asked, flavor=flavor
-            )
+            with self._ground.as_member(project) as tenant:
+                self._hands.create(
+                    project, tenant, workload, component=component, asked=asked, flavor=flavor
+                )
         except (NotFound, Permanent) as error:
+            if "availability zone is not available" in error.message:
+                raise Temporary(
+                    "none of the pool's hosts is open for new servers",
+                    code="no-host",
+                    hint="it starts by itself once one is",
+                ) from error
             # Something that it stands on is gone: it is laid again.
             self._written(project, {words.GROUND: None})
             raise Temporary(error.message, code="pool-refuses", hint=error.hint) from error
-        except Temporary as error:
-            if error.code == "pool-tenant":
-                self._ground.renew_user(project)
-            raise
 
     def act(self, project: Project, action: OnServer) -> None:
         try:
-            self._act(project, self._ground.tenant(project), action)
+            with self._ground.as_member(project) as tenant:
+                self._act(project, tenant, action)
         except NotFound:
             pass  # it has gone: the next look tells
         except Conflict as error:
             # Nova is at something else with it; or it is not as it was seen to be.
             raise Temporary(error.message, code="pool-conflict") from error
-        except Temporary as error:
-            if error.code == "pool-tenant":
-                self._ground.renew_user(project)
-            raise
 
     def _flavor(self, project: Project, server: seen.Server) -> Flavor | None:
         workload = seen.wanted(project)
@@ -105,14 +106,8 @@ class Works:
         match action:
             case Note(server, said):
                 self._hands.note(tenant, server, said)
-            case Do(server, what, said):
-                try:
-                    self._hands.do(tenant, server, what, said)
-                except Permanent as error:
-                    # Nova still says that it waits for this while it is at it.
-                    if what not in {"confirmResize", "revertResize"}:
-                        raise
-                    raise Temporary(error.message, code="pool-conflict") from error
+            case Do():
+                self._do(tenant, action)
             case Resize(server, said):
                 flavor = self._flavor(project, server)
                 if flavor is not None:
@@ -123,7 +118,31 @@ class Works:
                 self._hands.asleep(tenant, server)
             case Delete(server):
                 self._remember(server)
+                self._woken.pop(server.id, None)
                 self._hands.delete(tenant, server)
+
+    def _do(self, tenant: Tenant, asked: Do) -> None:
+        """Where nova finds no host for one that is to wake it says so nowhere: it just sleeps on.
+
+        :raises Temporary: ``no-host``: it was asked once more, and will be again after a rest.
+        """
+        server = asked.server
+        try:
+            self._hands.do(tenant, server, asked.action, asked.said)
+        except Permanent as error:
+            # Nova still says that it waits for this while it is at it.
+            if asked.action not in {"confirmResize", "revertResize"}:
+                raise
+            raise Temporary(error.message, code="pool-conflict") from error
+        if asked.action != "unshelve":
+            return
+        if self._woken.get(server.id) == server.launched_at:
+            raise Temporary(
+                f"{server.component} {server.slot} does not wake: nova has found no host for it",
+                code="no-host",
+                hint="it is tried again by itself",
+            )
+        self._woken[server.id] = server.launched_at
 
     def _remember(self, server: seen.Server) -> None:
         """How often its slot failed: the next one goes on counting."""
@@ -138,12 +157,8 @@ class Works:
 
     def lay(self, project: Project, workload: Workload) -> None:
         """What it stands on."""
-        try:
+        with self._ground.as_member(project):
             laid = self._ground.lay(project, workload)
-        except Temporary as error:
-            if error.code == "pool-tenant":
-                self._ground.renew_user(project)
-            raise
         self._mirror.put_project(project.environment_id, laid)
 
     def clear(self, project: Project) -> None:
@@ -151,24 +166,23 @@ class Works:
 
         :raises Temporary: ``still-ending``, ``foreign-port``.
         """
-        if self._servers_left(project):
-            raise Temporary("its servers have not gone yet", code="still-ending")
-        clear(self._cloud, self._ground.tenant(project), project)
+        with self._ground.as_member(project) as tenant:
+            if self._servers_left(project, tenant):
+                raise Temporary("its servers have not gone yet", code="still-ending")
+            clear(self._cloud, tenant, project)
         self._mirror.put_project(project.environment_id, None)
         self._failures.pop(project.environment_id, None)
 
-    def _servers_left(self, project: Project) -> bool:
+    def _servers_left(self, project: Project, tenant: Tenant) -> bool:
         """Asked of nova itself: one may be there whose answer was lost, or a stranger's."""
-        query: dict[str, Any] = {"all_tenants": 1, "project_id": project.id}
-        left = self._cloud.list("compute", "/servers/detail", "servers", **query)
+        left = self._cloud.servers(project_id=project.id)
         for item in left:
             found = seen.server(item, self._prefix)
             if found is not None:
                 self._mirror.put_server(found)
             elif not item.get("OS-EXT-STS:task_state"):
                 # Somebody made it in a project that is ours and goes.
-                path, tenant = f"/servers/{item['id']}", self._ground.tenant(project)
-                self._cloud.send("compute", "DELETE", path, tenant=tenant)
+                self._cloud.send("compute", "DELETE", f"/servers/{item['id']}", tenant=tenant)
         return bool(left)
 
     def tell(self, project: Project, said: tuple[str, ...]) -> None:

@@ -187,6 +187,19 @@ def test_a_server_that_somebody_made_is_let_alone_and_goes_with_the_environment(
     gone(ground)
 
 
+def test_components_that_are_called_otherwise_leave_nothing_of_their_old_names(
+    ground: OpenStackGround,
+) -> None:
+    for name in ("first", "second", "third"):
+        ground.driver.apply(workload(ground.worker(name=name)))
+        until(lambda n=name: [r.component for r in ready(ground)] == [n], seconds=60)  # type: ignore[misc]
+        until(lambda: len(servers(ground)) == 1, what="no other server")
+    groups = ground.lab.find("network", "security-groups", project_id=project(ground))
+    assert {g["name"] for g in groups} <= {"default", "second", "third"}
+    hints = ground.lab.find("compute", "os-server-groups", all_projects=True)
+    assert [g["name"] for g in hints if g["project_id"] == project(ground)] == ["third"]
+
+
 def test_a_port_of_somebody_else_keeps_a_network_and_is_named(ground: OpenStackGround) -> None:
     ground.driver.apply(workload(ground.web()))
     settled(ground.driver, 1)

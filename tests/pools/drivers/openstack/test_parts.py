@@ -190,7 +190,22 @@ def test_after_its_rest_it_is_started_again_or_made_anew() -> None:
     wrong = server(0, status="ERROR", updated=NOW.isoformat(), fault={"message": "No valid host"})
     assert planned(wrong, component=one, now=NOW + timedelta(seconds=9)) == []
     assert planned(wrong, component=one, now=rested) == [Delete(wrong)]
-    assert reading.replica(wrong, WELL, one, 2).message == "No valid host"
+    message = reading.replica(wrong, WELL, one, 2).message
+    assert message.startswith("no host of the pool takes it at the moment")
+    assert message.endswith("; No valid host")
+
+
+@pytest.mark.parametrize("task", ["rebooting_hard", "powering-off", "shelving", "deleting"])
+def test_what_nova_asked_of_a_lost_host_is_not_waited_for(task: str) -> None:
+    one, later = replace(WEB, replicas=1), NOW + timedelta(seconds=10)
+    about: dict[str, Any] = {"OS-EXT-STS:task_state": task, "updated": NOW.isoformat()}
+    stranded = server(0, **about, host_status="UNKNOWN")
+    assert Delete(stranded) not in planned(stranded, component=one)
+    assert Delete(stranded) in planned(stranded, component=one, now=later)
+    at_work = server(0, **about, host_status="UP")
+    assert Delete(at_work) not in planned(at_work, component=one, now=later)
+    just_asked = replace(stranded, busy=words.ASKED)
+    assert planned(just_asked, component=one, now=later) == []
 
 
 def test_an_environment_that_goes_takes_its_servers_with_it() -> None:
