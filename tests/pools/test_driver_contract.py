@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 def held(driver: Driver) -> list[Allocation]:
-    """What replicas hold; addresses have tests of their own."""
     return [a for a in driver.allocations() if a.ended_at is None and not a.addresses]
 
 

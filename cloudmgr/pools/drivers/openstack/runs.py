@@ -111,6 +111,9 @@ def allocations(server: Server) -> list[Allocation]:
     if now is None and server.terminated is None and last is not None:
         # Where it is not written yet when it gave its room back, it is told as held.
         now = Run(last.number, last.start, last.size, rested(server, last))
+    if server.status == "DELETED":
+        # For a moment nova still lists it among those that are there.
+        now = deleted(server, last)
     if now is not None:
         found.append(now)
     kept = [allocation(server, one) for one in sorted(found, key=lambda r: r.number)]

@@ -89,7 +89,7 @@ class Life:
 
     def _reconciled(self, now: Mortal, wanted: Workload | None) -> bool:
         """As the environment's reconciler does, and the collector."""
-        held = now.driver.allocations()
+        held = [a for a in now.driver.allocations() if not a.addresses]
         self.told |= {a.id: a for a in held if a.started_at >= self._began}
         seen = now.driver.observe("env_exam")
         if wanted is None:

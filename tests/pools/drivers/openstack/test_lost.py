@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudmgr.pools.drivers.driver import ReplicaState
-from tests.pools.drivers.openstack.cloud import all_servers, project, servers
+from tests.pools.drivers.openstack.cloud import all_servers, project, runs_of, servers
 from tests.pools.drivers.openstack.conftest import SECOND
 from tests.pools.grounds import in_state, observed, settled, workload
 from tests.pools.openstack_ground import QUICK
@@ -62,7 +62,7 @@ def test_what_ran_on_a_host_that_is_lost_is_made_anew_and_the_host_comes_back_to
     assert len(lab.find("network", "ports", project_id=project(ground))) == 2
     assert held(lab, SECOND) == set()
     assert held(lab, "contract") == {r.id for r in after}
-    ended = {a.id for a in ground.driver.allocations() if a.ended_at}
+    ended = {a.id for a in runs_of(ground) if a.ended_at}
     assert ended == victims
 
 

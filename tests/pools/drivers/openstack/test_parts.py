@@ -250,6 +250,9 @@ def test_a_deletion_ends_what_is_held_and_nothing_that_slept() -> None:
     slept = "cloudmgr city env_exam dep_exam sys_exam 1@2026-11-26T12:00:00+00:00"
     assert runs.deleted(server(**gone, description=slept), last) is None
 
+    (listed, _) = runs.allocations(server(**gone))
+    assert (listed.id, listed.ended_at) == ("s0", over.end), "nova lists it for a moment yet"
+
     # Whoever begins after it went has its description alone.
     bare = server(**gone, metadata={})
     assert runs.deleted(bare, runs.past(bare)) == over
