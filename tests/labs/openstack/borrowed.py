@@ -32,6 +32,7 @@ _HOSTS = "its hosts are not ours"
 _LACKING = {
     "requests": "the log of its requests is not ours to read",
     "upload": "what its images run is not ours to say",
+    "policy": "its rules are not ours to change",
     "block": "its addresses are not ours to say",
     **dict.fromkeys(("fault", "no_faults"), "nothing of ours stands before its services"),
     **dict.fromkeys(("run", "wait", "end", "freeze", "thaw"), _PARTS),

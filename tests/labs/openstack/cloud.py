@@ -238,6 +238,10 @@ class Cloud(OpenStack):
         self._faults.clear()
         self._tell("faults.json", self._faults)
 
+    def policy(self, service: str) -> Path:
+        """The rules of this service; it reads them again as soon as they are written."""
+        return configuration.file(self.directory, service).parent / "policy.yaml"
+
     def _tell(self, name: str, what: Any) -> None:
         fresh = self.directory / f"{name}.new"
         fresh.write_text(json.dumps(what))
