@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.errors import NotFound
 from cloudmgr.metering.usage import Owner
-from cloudmgr.pools.capacity import Capacity, Host, Resources
+from cloudmgr.pools.capacity import ANY_SIZE, Capacity, Host, Resources, Sizes
 from cloudmgr.pools.drivers.driver import (
     Allocation,
     ObservedReplica,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from cloudmgr.errors import CloudmgrError
+    from cloudmgr.pools.drivers.besides import Account
 
 
 class ManualClock:
@@ -65,13 +66,15 @@ class InstantPool:
     """A pool whose replicas are Ready at once; ``writes`` are the calls that changed it.
 
     ``failing`` is raised by every call until it is taken away.
+
+    :param sizes: the only ones that a replica may have.
     """
 
     kind = "instant"
 
-    def __init__(self, room: Resources | None = None) -> None:
+    def __init__(self, room: Resources | None = None, sizes: Sizes = ANY_SIZE) -> None:
         room = room or Resources(64_000, 262_144, 10_000)
-        self._capacity = Capacity((Host("one", room),))
+        self._capacity = Capacity((Host("one", room),), sizes=sizes)
         self.workloads: dict[str, Workload] = {}
         self.states: dict[str, ReplicaState] = {}
         self.writes: list[str] = []
@@ -160,6 +163,23 @@ class LedgerPool(InstantPool):
         for allocation_id in allocation_ids:
             self.held.pop(allocation_id, None)
             self.forgotten.append(allocation_id)
+
+
+class AccountedPool(LedgerPool):
+    """A ledger's pool that keeps accounts of its own: those that a test gives it."""
+
+    kind = "accounted"
+
+    def __init__(self, *held: Allocation, accounts: Sequence[Account] = ()) -> None:
+        super().__init__(*held)
+        self.kept = list(accounts)
+
+    def accounts(self, since: datetime) -> Sequence[Account]:
+        self._may()
+        return [one for one in self.kept if one.ended_at is None or one.ended_at > since]
+
+    def server_of(self, allocation_id: str) -> str:
+        return allocation_id.partition(".")[0]
 
 
 class CountingGateway:

@@ -97,7 +97,7 @@ def own_servers_cost(
     for record in records:
         inside = record.interval.intersect(interval)
         of = METERS[record.meter]
-        if of.kind is not MeterKind.RATE or of.measured or inside is None:
+        if of.kind is not MeterKind.RATE or of.optional or inside is None:
             continue
         rate = Fraction(record.quantity) / Fraction(record.interval.seconds)
         moves = steps.setdefault((record.environment_id, record.meter, record.zone), {})

@@ -166,7 +166,7 @@ def rate_all(
 ) -> Rated:
     """Every record's charges; all that has no price is listed, none of it is rated as zero.
 
-    What was really used is charged only where it has a price: what was held is charged already.
+    An optional meter is charged only where it has a price: what was held is charged already.
     """
     charges: list[Charge] = []
     missing: dict[tuple[str, str], Missing] = {}
@@ -174,7 +174,7 @@ def rate_all(
         try:
             charges += rate(record, tariff, account_of, category)
         except Unpriced:
-            if meter_named(record.meter).measured:
+            if meter_named(record.meter).optional:
                 continue
             key = (record.meter, record.zone)
             missing[key] = _joined(missing.get(key), record)

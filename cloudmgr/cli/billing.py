@@ -13,7 +13,7 @@ from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows, written
 app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
 usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
 
-_METERS = "vcpu, memory, storage, requests, vcpu-used or memory-used."
+_METERS = "vcpu, memory, storage, requests, vcpu-used, memory-used or address."
 _LINES: list[Column] = [
     ("#", lambda line: line["number"]),
     ("environment", lambda line: f"{line['environment_zh']} {line['environment_en']}"),

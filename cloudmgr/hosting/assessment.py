@@ -17,10 +17,11 @@ from cloudmgr.hosting.validation import (
     window_problems,
 )
 from cloudmgr.policy.decision import Decision, Outcome, Reason
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from decimal import Decimal
 
     from sqlalchemy import Connection
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.store import EnvironmentStore, SystemStore
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.services import CityService
+    from cloudmgr.pools.capacity import Sizes
     from cloudmgr.pools.pool import Pool, Zone
 
 
@@ -75,7 +77,7 @@ class Location:
 
     pool_id: str | None
     considered: tuple[Refusal, ...] = ()
-    room: Resources = Resources()  # noqa: RUF009 - frozen
+    room: Room = Room()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,10 @@ class Means(Protocol):
 
         :raises Temporary: none can take it now, and one that might does not answer.
         """
+        ...
+
+    def sizes(self, pool_id: str | None) -> Sizes:
+        """The sizes that a replica may have there, as far as that is known now."""
         ...
 
     def place(self, tx: Connection, service: CityService) -> Place | None:
@@ -190,27 +196,35 @@ class Assessor:
                 lambda service: self._means.place(tx, service),
             )
         refuse(problems)
+
+        def facts(cost: Decimal) -> Facts:
+            return request_facts(
+                kind=draft.kind,
+                reason=draft.reason,
+                department_code=code,
+                roles=asker.roles,
+                system=system,
+                environment_name=name,
+                purpose=purpose,
+                components=components,
+                windows=draft.windows,
+                cost_per_month=cost,
+                now=self._clock.now(),
+            )
+
         estimate = self._means.estimate(components, system.zone)
-        facts = request_facts(
-            kind=draft.kind,
-            reason=draft.reason,
-            department_code=code,
-            roles=asker.roles,
-            system=system,
-            environment_name=name,
-            purpose=purpose,
-            components=components,
-            windows=draft.windows,
-            cost_per_month=estimate.high,
-            now=self._clock.now(),
-        )
-        decision = policy.admit(facts)
         location = Location(environment.pool_id if environment else None)
         if draft.ask is not None:
-            may = self.accepts(tx, policy, facts, components)
+            may = self.accepts(tx, policy, facts(estimate.high), components)
             location = self._means.locate(tx, components, may, system.zone, environment)
-            if location.pool_id is None and decision.outcome is not Outcome.DENY:
-                decision = _denied_for_want_of_a_pool(decision, location)
+        sizes = self._means.sizes(location.pool_id)
+        if sizes.known:
+            # What it takes there is what is paid for, whatever was asked.
+            estimate = self._means.estimate([c.taking(sizes) for c in components], system.zone)
+        decision = policy.admit(facts(estimate.high))
+        nowhere = draft.ask is not None and location.pool_id is None
+        if nowhere and decision.outcome is not Outcome.DENY:
+            decision = _denied_for_want_of_a_pool(decision, location)
         return Assessment(decision, estimate, location), system, environment
 
     def _check_department(self, tx: Connection, draft: Draft, system: System) -> None:

@@ -19,7 +19,6 @@ from cloudmgr.hosting.requests import (
     first_state,
     sign,
 )
-from cloudmgr.pools.capacity import Resources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.facts import Facts
     from cloudmgr.hosting.requests import EnvironmentAsk, Verdict
     from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
+    from cloudmgr.pools.capacity import Room
 
 _ZERO = Decimal(0)
 
@@ -282,15 +282,15 @@ def _against(location: Location) -> str:
 
 
 def _target(
-    environment: Environment, components: Sequence[Component], room: Resources
+    environment: Environment, components: Sequence[Component], room: Room
 ) -> dict[str, int]:
     """The current target in its new bounds, as far as there is room; asleep stays asleep."""
     if environment.hibernated:
         return {c.name: 0 for c in components}
     target = {c.name: c.min_replicas for c in components}
-    left = room - held(components, target)
+    left = room.left - held(components, target, room.sizes)
     for c in components:
-        one = Resources(c.cpu_millis, c.memory_mib)
+        one = room.sizes.takes(c.size)
         wish = min(environment.target.get(c.name, 0), c.max_replicas) - c.min_replicas
         more = max(0, min(wish, one.copies_in(left)))
         target[c.name] += more

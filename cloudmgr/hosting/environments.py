@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from cloudmgr.conditions import Condition
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import ANY_SIZE, Resources, Sizes
 from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.pools.pool import Zone
 
@@ -71,6 +71,16 @@ class Component:
     files: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     bindings: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> Resources:
+        """What one replica asks for while it runs."""
+        return Resources(self.cpu_millis, self.memory_mib)
+
+    def taking(self, sizes: Sizes) -> Component:
+        """As it is on a pool that gives itself away in ``sizes``."""
+        size = sizes.takes(self.size)
+        return replace(self, cpu_millis=size.cpu_millis, memory_mib=size.memory_mib)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +148,11 @@ class Environment:
     @property
     def held(self) -> Resources:
         """What it holds of its pool: by its target, and what is promised to it beyond that."""
-        return held(self.components, {c.name: self._most(c) for c in self.components})
+        return self.held_in(ANY_SIZE)
+
+    def held_in(self, sizes: Sizes) -> Resources:
+        """The same, on a pool that gives itself away in ``sizes``."""
+        return held(self.components, {c.name: self._most(c) for c in self.components}, sizes)
 
     def _most(self, component: Component) -> int:
         running = self.target.get(component.name, 0)
@@ -158,10 +172,12 @@ def without_value(environment: Environment) -> tuple[str, ...]:
     return tuple(sorted(named - environment.secrets.keys()))
 
 
-def held(components: Iterable[Component], target: Mapping[str, int]) -> Resources:
+def held(
+    components: Iterable[Component], target: Mapping[str, int], sizes: Sizes = ANY_SIZE
+) -> Resources:
     """What an environment holds at ``target``; storage for every slot up to the ceiling, always."""
     total = Resources()
     for c in components:
-        total += Resources(c.cpu_millis, c.memory_mib).times(target.get(c.name, 0))
+        total += sizes.takes(c.size).times(target.get(c.name, 0))
         total += Resources(storage_gib=c.storage_gib).times(c.max_replicas)
     return total

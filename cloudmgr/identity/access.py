@@ -49,6 +49,7 @@ class Action(StrEnum):
     POOL_READ = "pool.read"
     POOL_WRITE = "pool.write"
     USAGE_READ = "usage.read"
+    RECONCILIATION_READ = "reconciliation.read"
     CHARGE_READ = "charge.read"
     INVOICE_READ = "invoice.read"
     PERIOD_READ = "period.read"
@@ -122,6 +123,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
                 Action.POOL_READ,
                 Action.POOL_WRITE,
                 Action.USAGE_READ,
+                Action.RECONCILIATION_READ,
                 Action.POLICY_RELOAD,
                 Action.METRICS_READ,
             ),
@@ -130,6 +132,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
             everywhere=(
                 *_HOSTING,
                 *_MONEY,
+                Action.RECONCILIATION_READ,
                 Action.ACCOUNT_WRITE,
                 Action.REQUEST_APPROVE,
                 Action.PERIOD_CLOSE,
@@ -139,6 +142,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
             everywhere=(
                 *_HOSTING,
                 *_MONEY,
+                Action.RECONCILIATION_READ,
                 Action.USER_READ,
                 Action.AUDIT_READ,
                 Action.POOL_READ,
@@ -150,6 +154,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
             everywhere=(
                 *_HOSTING,
                 *_MONEY,
+                Action.RECONCILIATION_READ,
                 Action.REQUEST_APPROVE,
                 Action.DEPARTMENT_WRITE,
                 Action.ACCOUNT_WRITE,

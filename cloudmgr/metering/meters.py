@@ -35,8 +35,9 @@ class Meter:
     quantities in that, the display unit. A record of more than ``absurd_rate`` units a second is a
     fault of its source, not usage.
 
-    ``measured``: it is what was really used, as a Prometheus saw it, not what was held. It is on
-    record for whoever sizes an environment, and is charged only where the price list has it.
+    ``measured``: it is what was really used, as a Prometheus saw it, not what was held.
+    ``optional``: it is on record for whoever wants to know, and is charged only where the price
+    list has it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Meter:
     display_unit_en: str
     absurd_rate: Decimal
     measured: bool = False
+    optional: bool = False
 
     def displayed(self, quantity: Decimal) -> Fraction:
         """``quantity`` (in ``unit``) in display units, exactly."""
@@ -100,6 +102,19 @@ REQUESTS = Meter(
     Decimal(10_000_000),
 )
 
+ADDRESS = Meter(
+    "address",
+    MeterKind.RATE,
+    "address-second",
+    3600,
+    "地址",
+    "Addresses",
+    "个·小时",
+    "address-hours",
+    Decimal(1_000_000),
+    optional=True,
+)
+
 VCPU_USED = Meter(
     "vcpu-used",
     MeterKind.RATE,
@@ -111,6 +126,7 @@ VCPU_USED = Meter(
     "vCPU-hours",
     Decimal(1_000_000),
     measured=True,
+    optional=True,
 )
 MEMORY_USED = Meter(
     "memory-used",
@@ -123,10 +139,14 @@ MEMORY_USED = Meter(
     "GiB-hours",
     Decimal(10_000_000),
     measured=True,
+    optional=True,
 )
 
 METERS: Mapping[str, Meter] = MappingProxyType(
-    {meter.name: meter for meter in (VCPU, MEMORY, STORAGE, REQUESTS, VCPU_USED, MEMORY_USED)}
+    {
+        meter.name: meter
+        for meter in (VCPU, MEMORY, STORAGE, REQUESTS, VCPU_USED, MEMORY_USED, ADDRESS)
+    }
 )
 
 

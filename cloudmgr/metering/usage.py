@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from cloudmgr.errors import Invalid
 from cloudmgr.interval import Interval, hours_between, month
-from cloudmgr.metering.meters import MEMORY, STORAGE, VCPU, Meter, MeterKind, meter_named
+from cloudmgr.metering.meters import ADDRESS, MEMORY, STORAGE, VCPU, Meter, MeterKind, meter_named
 from cloudmgr.money import EXACT, exact_product
 
 if TYPE_CHECKING:
@@ -232,6 +232,7 @@ def holdings(allocation: Allocation, source: str, zone: str, pool_id: str) -> tu
         (VCPU, Decimal(size.cpu_millis) / 1000),
         (MEMORY, Decimal(size.memory_mib) / 1024),
         (STORAGE, Decimal(size.storage_gib)),
+        (ADDRESS, Decimal(allocation.addresses)),
     ):
         if not 0 <= rate <= meter.absurd_rate:
             raise Invalid(

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from cloudmgr.hosting.environments import held
-from cloudmgr.pools.capacity import Capacity, Resources
+from cloudmgr.pools.capacity import Capacity, Resources, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +30,10 @@ class PoolView:
     @property
     def free(self) -> Resources:
         return self.capacity.allocatable - self.allocated
+
+    @property
+    def room(self) -> Room:
+        return Room(self.free, self.capacity.sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +67,10 @@ def choose(
     :param lacks: makes a reason of our own from a rule name and its Chinese and English sentence.
     """
     least = {c.name: c.min_replicas for c in components}
-    need = held(components, least)
     considered: list[Considered] = []
     best: tuple[Fraction, str] | None = None
     for view in sorted(views, key=lambda v: v.pool.name):
+        need = held(components, least, view.capacity.sizes)
         against = list(accepts(view.pool))
         if not view.capacity.hosts:
             unknown = lacks(
@@ -83,7 +87,7 @@ def choose(
                 f"one replica of {c.name} is larger than any host of this pool",
             )
             for c in components
-            if not view.capacity.has_host_for(Resources(c.cpu_millis, c.memory_mib))
+            if not view.capacity.has_host_for(c.size)
         ]
         if not need.fits(view.free):
             against.append(

@@ -85,7 +85,7 @@ English = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterV
 Condition = Annotated[str, StringConstraints(min_length=1, max_length=4_000)]
 Role = Literal["approver", "operator", "finance", "administrator"]
 Count = Annotated[int, Field(ge=1, le=5)]
-MeterName = Literal["vcpu", "memory", "storage", "requests", "vcpu-used", "memory-used"]
+MeterName = Literal["vcpu", "memory", "storage", "requests", "vcpu-used", "memory-used", "address"]
 ZoneName = Literal["intranet", "extranet"]
 Minutes = Annotated[int, Field(ge=0, le=10_080)]
 PriceText = Annotated[Decimal, PlainValidator(_price)]

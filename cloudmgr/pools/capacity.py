@@ -58,6 +58,35 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Sizes:
+    """The sizes that a replica may have on a pool, smallest first; any, where there are none."""
+
+    known: tuple[Resources, ...] = ()
+
+    def takes(self, replica: Resources) -> Resources:
+        """What ``replica`` takes there: the first that holds it; itself if none does."""
+        asked = Resources(replica.cpu_millis, replica.memory_mib)
+        size = next((one for one in self.known if asked.fits(one)), asked)
+        return size + Resources(storage_gib=replica.storage_gib)
+
+    def hold(self, replica: Resources) -> bool:
+        """Whether there is one for it."""
+        asked = Resources(replica.cpu_millis, replica.memory_mib)
+        return not self.known or any(asked.fits(one) for one in self.known)
+
+
+ANY_SIZE = Sizes()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a pool has left, and the ``sizes`` that it is given away in."""
+
+    left: Resources = Resources()
+    sizes: Sizes = ANY_SIZE
+
+
+@dataclass(frozen=True, slots=True)
 class Host:
     """One machine of a pool: what it could give a single replica at most."""
 
@@ -73,13 +102,15 @@ class Capacity:
     ``allocatable`` is (physical − system reserved) × overcommit over hosts that may be used, and
     what all of them share (storage behind a network), without what is kept back for the ``spare``
     hosts that may fail at once (N+1 where that is one): of each resource the most that so many
-    hosts have. ``problems`` are sentences on what the pool lacks at the moment.
+    hosts have. ``problems`` are sentences on what the pool lacks at the moment, ``sizes`` what a
+    replica may take of it: where they are flavors, it takes more than it asked for.
     """
 
     hosts: tuple[Host, ...]
     shared: Resources = Resources()
     spare: int = 0
     problems: tuple[str, ...] = ()
+    sizes: Sizes = ANY_SIZE
 
     @property
     def allocatable(self) -> Resources:
@@ -111,7 +142,10 @@ class Capacity:
 
     def has_host_for(self, replica: Resources) -> bool:
         """Whether any single host could ever hold ``replica``: one that is lost may come back."""
-        return any(replica.fits(host.allocatable + self.shared) for host in self.hosts)
+        if not self.sizes.hold(replica):
+            return False
+        size = self.sizes.takes(replica)
+        return any(size.fits(host.allocatable + self.shared) for host in self.hosts)
 
     @property
     def _usable(self) -> list[Host]:

@@ -57,6 +57,79 @@ SENTENCES = (
     ),
     N_("%(component)s: room that was promised to it is not there yet: %(said)s"),
     N_("%(name)s: the cluster makes no more replicas: %(said)s"),
+    N_("host %(name)s is lost: its compute service does not answer"),
+    N_("host %(name)s is closed for new servers"),
+    N_(
+        "%(component)s: finds no room for %(count)s replica with %(cpu)s CPU and %(memory)s MiB; "
+        "they start by themselves once there is some"
+    ),
+    N_(
+        "%(component)s: finds no room for %(count)s replicas with %(cpu)s CPU and %(memory)s MiB; "
+        "they start by themselves once there is some"
+    ),
+    N_(
+        "%(component)s: room that was promised to it is not there yet: no host has enough left",
+    ),
+    N_(
+        "%(component)s %(slot)s: could not get its new size: nova found no host for it; it goes "
+        "on with the old one and is tried again"
+    ),
+    N_(
+        "%(component)s %(slot)s: could not get its new size: it did not become healthy with it; "
+        "it goes on with the old one and is tried again"
+    ),
+    N_(
+        "%(component)s: a replica takes a whole flavor of %(cpu)s CPU and %(memory)s MiB, "
+        "which is billed"
+    ),
+    N_(
+        "asleep: %(count)s servers take no room on hosts, and keep their addresses, their share "
+        "of the quota, and an image of each disk"
+    ),
+    N_("this pool has no autoscaler of its own: only windows and orders change the scale"),
+    N_(
+        "there is no image %(image)s that this environment may use: upload it, or share it with "
+        "the environment's project"
+    ),
+    N_(
+        "somebody else has a port on its network: %(port)s of project %(project)s (%(owner)s): "
+        "have its owner delete the port; the rest follows by itself"
+    ),
+    N_("%(component)s has no image: a pool of servers starts images"),
+    N_("name an image of the cloud, or ask for a pool of processes"),
+    N_(
+        "%(service)s is offered by an environment of this pool, and a pool of servers has no "
+        "address for it that stays"
+    ),
+    N_("bind to a service that has a fixed address"),
+    N_(
+        "no flavor of this pool holds %(cpu)s thousandths of a core and %(memory)s MiB, which "
+        "%(component)s needs; the largest has %(most)s and %(largest)s"
+    ),
+    N_("ask for less, or have the cloud's operator add a flavor"),
+    N_("the cloud of pool %(pool)s cannot be reached: %(why)s"),
+    N_("see that its services run and can be reached from here"),
+    N_("the cloud of pool %(pool)s does not know our credentials (any more)"),
+    N_("renew the application credential in its clouds.yaml"),
+    N_("the pool %(pool)s is not watched"),
+    N_("it starts at %(start)s and ends at %(end)s, which is no later"),
+    N_("give an end that is later than the start"),
+    N_("%(text)s is not a day"),
+    N_("as in 2026-06-01"),
+    # What a pool counts itself.
+    N_("this pool keeps no accounts of its own"),
+    N_("a cloud counts server-hours itself, as pools of the kind openstack do"),
+    N_("the pool has no driver here"),
+    N_("nothing of this pool was metered in that time yet"),
+    N_("ask for an earlier time, or wait until the pool is read again"),
+    N_("the pool goes on counting a server that sleeps; it holds nothing then"),
+    N_("the pool forgets what ran before a server was last woken, resized, moved or rescued"),
+    N_("somebody else's server in the environment's project: not ours, not charged"),
+    N_("the pool has purged this server from its books; ours keep it"),
+    N_("it changed within the last minute before the pool was last read"),
+    N_("a minute at most, as clocks differ"),
+    N_("the pool has it with another size than the one that is charged: look into it"),
+    N_("nothing explains this: look into it"),
     # Workloads and peaks.
     N_("an environment has 1 to %(most)s components"),
     N_("two components are called %(name)s"),
@@ -223,12 +296,26 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 def translated(sentence: str, gettext: Callable[[str], str]) -> str:
     """``sentence`` in the language of ``gettext``; as it is where no pattern fits."""
-    text = sentence.strip()
+    parts = sentence.strip().split("; ")
+    if len(parts) == 1:
+        return _one(parts[0], gettext) or sentence
+    # Several may come joined, and one may have a semicolon itself: the longest goes first.
+    found: list[str] = []
+    while parts:
+        for count in range(len(parts), 0, -1):
+            known = _one("; ".join(parts[:count]), gettext)
+            if known or count == 1:
+                found.append(known or parts[0])
+                parts = parts[count:]
+                break
+    return "; ".join(found)
+
+
+def _one(text: str, gettext: Callable[[str], str]) -> str:
+    """Empty where no pattern fits."""
     for pattern, msgid in _patterns():
-        # Several sentences may come joined: none of them may be swallowed as a quotation.
+        # None of several that are joined may be swallowed as a quotation.
         found = pattern.fullmatch(text) if msgid.count("; ") == text.count("; ") else None
         if found:
             return gettext(msgid) % found.groupdict() if found.groupdict() else gettext(msgid)
-    if "; " in text:
-        return "; ".join(translated(part, gettext) for part in text.split("; "))
-    return sentence
+    return ""

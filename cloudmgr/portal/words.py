@@ -112,6 +112,7 @@ METERS: Mapping[str, str] = {
     "requests": N_("Requests served"),
     "vcpu-used": N_("vCPU really used"),
     "memory-used": N_("Memory really used"),
+    "address": N_("Addresses"),
 }
 GAP_REASONS: Mapping[str, str] = {
     "unanswered": N_("Prometheus could not be asked"),

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cloudmgr.hosting.environments import held
-from cloudmgr.pools.capacity import Resources
 from cloudmgr.scaling import autoscaler, windows
 from cloudmgr.scaling.autoscaler import Inputs, Verdict
 from cloudmgr.scaling.hibernation import Cause, Rest, Signals, rest
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.hosting.environments import Component, Environment
     from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.pools.capacity import Room
     from cloudmgr.scaling.activity import Activity, ZoneTraffic
     from cloudmgr.scaling.orders import Order
     from cloudmgr.scaling.windows import PeakWindow
@@ -150,7 +150,7 @@ def window_floors(scene: Scene, now: datetime) -> dict[str, int]:
     return {name: value for name, value in floors.items() if value > 0}
 
 
-def assess(scene: Scene, now: datetime, free: Callable[[], Resources]) -> Assessment:
+def assess(scene: Scene, now: datetime, free: Callable[[], Room]) -> Assessment:
     """How many replicas of each component ought to run now, and when to look again.
 
     :param free: what the pool could still give, over all targets in force; asked only when more is
@@ -253,34 +253,35 @@ def _awake(
     resting: Rest,
     floors: Mapping[str, int],
     manual: Mapping[str, int],
-    free: Callable[[], Resources],
+    free: Callable[[], Room],
 ) -> dict[str, Verdict]:
     environment = scene.environment
     web = environment.web
     # What people reach goes first when the pool is nearly full.
     components = sorted(environment.components, key=lambda c: c is not web)
-    left: Resources | None = None
+    room: Room | None = None
     verdicts: dict[str, Verdict] = {}
     for c in components:
-        size = Resources(c.cpu_millis, c.memory_mib)
         inputs = _inputs(scene, c, resting, floors.get(c.name, 0), manual.get(c.name))
         more = min(autoscaler.wanted(inputs), c.max_replicas) - inputs.current
-        room = 0
+        copies = 0
         if more > 0:
-            left = free() + _promised(environment) if left is None else left
-            room = size.copies_in(left)
-        verdict = autoscaler.decide(replace(inputs, room=room))
-        if left is not None and verdict.replicas > inputs.current:
-            left -= size.times(verdict.replicas - inputs.current)
+            room = _with_promised(free(), environment) if room is None else room
+            copies = room.sizes.takes(c.size).copies_in(room.left)
+        verdict = autoscaler.decide(replace(inputs, room=copies))
+        if room is not None and verdict.replicas > inputs.current:
+            taken = room.sizes.takes(c.size).times(verdict.replicas - inputs.current)
+            room = replace(room, left=room.left - taken)
         ready = environment.status.ready.get(c.name, 0)
         terms = {**verdict.terms, "cause": resting.cause.value, "ready": ready}
         verdicts[c.name] = replace(verdict, terms=terms)
     return {c.name: verdicts[c.name] for c in environment.components}
 
 
-def _promised(environment: Environment) -> Resources:
-    """What is held for it beyond what runs: room that it may take."""
-    return environment.held - held(environment.components, environment.target)
+def _with_promised(room: Room, environment: Environment) -> Room:
+    """With what is held for it beyond what runs: room that it may take."""
+    running = held(environment.components, environment.target, room.sizes)
+    return replace(room, left=room.left + environment.held_in(room.sizes) - running)
 
 
 def _inputs(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.errors import Conflict
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.scaling.assessment import Scene, assess, consequences
 from cloudmgr.scaling.orders import ScalingDecision
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.store import ScalingStores
 
 # Nothing that was approved is larger.
-_ENDLESS = Resources(10**15, 10**15, 10**15)
+_ENDLESS = Room(Resources(10**15, 10**15, 10**15))
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Scaler:
         environments: EnvironmentStore,
         stores: ScalingStores,
         policy: Callable[[], Classes],
-        free: Callable[[Connection, Environment], Resources],
+        free: Callable[[Connection, Environment], Room],
         clock: Clock,
         *,
         moved: Callable[[Connection, str], None] = lambda _tx, _environment_id: None,

@@ -12,7 +12,7 @@ from cloudmgr.hosting.requests import Estimate
 from cloudmgr.metering.usage import Owner
 from cloudmgr.planning.placement import UNREACHABLE, PoolView, choose
 from cloudmgr.policy.decision import Reason
-from cloudmgr.pools.capacity import Capacity, Resources
+from cloudmgr.pools.capacity import ANY_SIZE, Capacity, Resources, Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.store import EnvironmentStore
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.holder import PolicyHolder
+    from cloudmgr.pools.capacity import Sizes
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.pools.pool import Pool, Zone
     from cloudmgr.pools.store import PoolStore
@@ -58,18 +59,32 @@ class City:
             capacity = driver.capacity() if driver else Capacity(())
         except CloudmgrError:
             capacity = Capacity(())
-        return PoolView(pool, capacity, self._environments.held(tx, pool.id, besides))
+        if not capacity.sizes.known:
+            return PoolView(pool, capacity, self._environments.held(tx, pool.id, besides))
+        # Flavors come and go, so that what they make of a replica is reckoned anew.
+        there = (e for e in self._environments.list(tx, pool_id=pool.id) if e.id != besides)
+        return PoolView(
+            pool, capacity, sum((e.held_in(capacity.sizes) for e in there), start=Resources())
+        )
+
+    def sizes(self, pool_id: str | None) -> Sizes:
+        """As :meth:`cloudmgr.hosting.assessment.Means.sizes`."""
+        driver = self._drivers.get(pool_id or "")
+        try:
+            return driver.capacity().sizes if driver else ANY_SIZE
+        except CloudmgrError:
+            return ANY_SIZE
 
     def views(self, tx: Connection) -> list[PoolView]:
         return [self.view(tx, pool) for pool in self._pools.list(tx)]
 
-    def free(self, tx: Connection, environment: Environment) -> Resources:
+    def free(self, tx: Connection, environment: Environment) -> Room:
         """What the environment's pool could still give, above all targets in force.
 
         The pool is locked until ``tx`` ends, so that two decisions cannot give the same room away.
         """
         self._pools.lock(tx, environment.pool_id)
-        return self.view(tx, self._pools.get(tx, environment.pool_id)).free
+        return self.view(tx, self._pools.get(tx, environment.pool_id)).room
 
     def locate(
         self,
@@ -106,7 +121,7 @@ class City:
         return Location(
             placement.pool_id,
             tuple(Refusal(c.pool_name, c.against) for c in placement.considered),
-            next((v.free for v in views if v.pool.id == placement.pool_id), Resources()),
+            next((v.room for v in views if v.pool.id == placement.pool_id), Room()),
         )
 
     # ----------------------------------------------------------------- what metering must know
@@ -151,6 +166,7 @@ class DeskMeans:
         self._clock = clock
         self.wake = wake
         self.locate = city.locate
+        self.sizes = city.sizes
         self.hold = scaling.hold
         self.place = bindings.place
         self.resolve = bindings.resolve

@@ -50,6 +50,7 @@ OF_ONES_OWN = {
 NOT_RUNNING = {
     "get_environment_log": "a driver",
     "list_changes": "a driver",
+    "get_reconciliation": "a driver",
 }
 
 # Ids of the example bodies that mean something, though no path parameter is called so.

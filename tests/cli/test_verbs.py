@@ -9,12 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.builders import a_component, a_gap, an_environment
 from tests.cli.office import Office, said
+from tests.metering.counted import a_counted_pool, read
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -238,3 +240,30 @@ def test_shared_services_are_listed_with_who_is_bound_to_them(
     assert "not led there" not in said(capsys, "service", "list")[1]
     assert [s["name"] for s in asked(capsys, "service", "list")] == ["e-licence", "gov-sms", "sso"]
     assert "sso (sso.example.gov.cn, port 443)" in said(capsys, "env", "show", "env_exam")[1]
+
+
+def test_hours_are_held_against_the_pools_own_and_what_nothing_explains_is_a_failure(
+    office: Office, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDMGR_TOKEN", office.finance)
+    plane = office.plane
+    code, _, error = said(capsys, "pool", "reconcile", "pool_outer")
+    assert (code, error.count("\n")) == (4, 1)
+    assert "keeps no accounts" in error
+
+    pool = a_counted_pool(plane.clock)
+    plane.drivers["pool_outer"] = pool
+    read(plane.database, plane.stores.metering, plane.clock, "pool_outer", pool)
+    since = ("--since", f"{plane.clock.now() - timedelta(hours=12):%Y-%m-%dT%H:%M:%SZ}")
+    found = asked(capsys, "pool", "reconcile", "pool_outer", *since)
+    assert found["explained"]
+    code, out, _ = said(capsys, "pool", "reconcile", "pool_outer", *since)
+    assert code == 0
+    assert "2.0000 the pool goes on counting a server that sleeps" in out
+    assert "every difference is explained" in out
+
+    pool.kept.clear()
+    code, out, _ = said(capsys, "pool", "reconcile", "pool_outer", *since)
+    assert code == 1
+    assert "UNEXPLAINED" in out
+    assert said(capsys, "pool", "reconcile", "pool_outer", *since, "--json")[0] == 1

@@ -10,7 +10,7 @@ from cloudmgr.errors import Conflict, Forbidden, Invalid, NotFound, Temporary
 from cloudmgr.hosting.assessment import Draft
 from cloudmgr.hosting.environments import Purpose
 from cloudmgr.hosting.requests import EnvironmentAsk, RequestKind, RequestState, Verdict
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import Resources, Room, Sizes
 from tests.builders import a_component, a_system, a_version
 from tests.fakes import InstantPool, Unfenced
 from tests.hosting.office import Office, Person
@@ -184,3 +184,49 @@ def test_a_department_that_has_ended_asks_for_nothing_more_but_may_let_go(office
     assert refused.value.code == "department-ended"
     retire = Draft(RequestKind.RETIRE, "sys_exam", made.environment_id, reason="部门撤销")
     assert office.signed(office.submit(retire)).state is RequestState.FULFILLED
+
+
+FLAVORS = Sizes((Resources(1_000, 1_024), Resources(4_000, 8_192)))
+
+
+def in_flavors(office: Office) -> None:
+    """The office's pool gives itself away in these sizes."""
+    office.plane.drivers["pool_outer"] = InstantPool(Resources(8_000, 16_384, 100), FLAVORS)
+
+
+def test_a_pool_of_flavors_promises_what_a_replica_takes_and_not_what_it_asks(
+    office: Office,
+) -> None:
+    in_flavors(office)
+    little = a_component(cpu_millis=100, memory_mib=64, min_replicas=7, max_replicas=8)
+    made = office.hosted(little)
+    with office.plane.database.read() as tx:
+        (view,) = [v for v in office.plane.city.views(tx) if v.pool.name == "outer"]
+    assert view.allocated == Resources(7_000, 7_168)
+    other = office.submit(office.ask(replace(little, min_replicas=2), name="other"))
+    assert other.state is RequestState.DENIED
+    assert "no-room" in other.decision.fired
+    assert made.environment_id is not None
+    with office.plane.database.write() as tx:
+        office.plane.scaling.scale(tx, made.environment_id, "web", 8, actor="usr_bob", why="高峰")
+    office.plane.scaling_reconciler.reconcile(made.environment_id, Unfenced())
+    (environment,) = office.environments()
+    assert environment.target == {"web": 8}, "eight of a core each, and eight cores"
+    with office.plane.database.write() as tx:
+        assert office.plane.city.free(tx, environment) == Room(Resources(0, 8_192, 100), FLAVORS)
+
+
+def test_what_is_paid_for_on_a_pool_of_flavors_is_what_is_estimated(office: Office) -> None:
+    little = a_component(cpu_millis=100, memory_mib=64, max_replicas=2)
+    whole = a_component(cpu_millis=1_000, memory_mib=1_024, max_replicas=2)
+    dear = office.submit(office.ask(whole)).estimate
+    assert office.submit(office.ask(little)).estimate != dear
+    in_flavors(office)
+    assert office.submit(office.ask(little)).estimate == dear
+
+
+def test_what_no_flavor_holds_is_not_placed_on_a_pool_of_flavors(office: Office) -> None:
+    in_flavors(office)
+    request = office.submit(office.ask(a_component(cpu_millis=5_000, max_replicas=1)))
+    assert request.state is RequestState.DENIED
+    assert "no-host-fits" in request.decision.fired

@@ -39,6 +39,7 @@ OFFICERS = [
 EVERYBODYS = [
     "/",
     "/pools",
+    "/pools/{pool_id}/reconciliation",
     "/billing",
     "/billing/{month}",
     "/invoices/{invoice_id}",

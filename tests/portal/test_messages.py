@@ -78,6 +78,15 @@ def test_a_sentence_that_nobody_knows_is_shown_as_it_is() -> None:
     assert joined == "请说明原因; the moon; 该高峰期已经过去"
 
 
+def test_a_sentence_with_a_semicolon_is_known_among_others() -> None:
+    said = (
+        "web: finds no room for 2 replicas with 1 CPU and 128 MiB; "
+        "they start by themselves once there is some; say why"
+    )
+    chinese = translated(said, translations(Locale.ZH_CN).gettext)
+    assert chinese == "web：没有空间再放 2 个副本（1 核、128 MiB）；一有空间即自动启动; 请说明原因"
+
+
 def test_chinese_comes_first_and_english_where_it_is_asked_for(seen_city: City) -> None:
     def language(**headers: str) -> str:
         client = browser(seen_city, **headers)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.pools.pool import Pool, Zone
 from cloudmgr.pools.store import PoolStore
 from cloudmgr.scaling.control import ScalingControl
@@ -87,9 +87,9 @@ class Rig:
             self.database, self.stores.activities, lambda: self.classes, self.clock
         )
 
-    def free(self, tx: Connection, environment: Environment) -> Resources:
+    def free(self, tx: Connection, environment: Environment) -> Room:
         self.pools.lock(tx, environment.pool_id)
-        return self.capacity - self.environments.held(tx, environment.pool_id)
+        return Room(self.capacity - self.environments.held(tx, environment.pool_id))
 
     def host(self, *environments: Environment) -> Rig:
         """Have these, or the usual one, with their pool and system."""

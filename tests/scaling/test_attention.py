@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cloudmgr.clock import AcceleratedClock
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.requests import WindowAsk
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.scaling.activity import Activity, Sample, ZoneTraffic
 from cloudmgr.scaling.assessment import ScalingState, Scene, assess
 from tests.builders import a_scaling_class, a_window, an_environment
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 LEAD = 10 * MINUTE
 SECOND = timedelta(seconds=1)
 AWAKE = {"web": 1}
+PLENTY = Room(Resources(10**6, 10**6, 10**6))
 
 
 def test_sleeping_environments_are_left_alone_until_something_needs_them(
@@ -153,10 +154,10 @@ def test_a_verdict_stands_until_the_next_look(
 ) -> None:
     now = NOW + second * SECOND
     samples.sort(key=lambda s: (s[0], s[1]))
-    first = assess(pure_scene(now, samples), now, lambda: Resources(10**6, 10**6, 10**6))
+    first = assess(pure_scene(now, samples), now, lambda: PLENTY)
     if first.look_at is None or first.look_at <= now:
         return
     for part in (0.25, 0.5, 0.99):
         later = now + (first.look_at - now) * part
-        again = assess(pure_scene(later, samples), later, lambda: Resources(10**6, 10**6, 10**6))
+        again = assess(pure_scene(later, samples), later, lambda: PLENTY)
         assert again.target == first.target

@@ -18,13 +18,14 @@ from cloudmgr.errors import Conflict, NotFound
 from cloudmgr.hosting.environments import without_value
 from cloudmgr.hosting.workload import workload
 from cloudmgr.identity.access import Action
-from cloudmgr.pools.drivers.driver import Previewing
+from cloudmgr.pools.drivers.besides import Previewing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.hosting.environments import Environment
-    from cloudmgr.pools.drivers.driver import Change, Driver
+    from cloudmgr.pools.drivers.besides import Change
+    from cloudmgr.pools.drivers.driver import Driver
 
 router = APIRouter(prefix="/api/v1/environments", tags=["environments"])
 

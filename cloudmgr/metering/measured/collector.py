@@ -24,7 +24,7 @@ from cloudmgr.metering.measured.measuring import (
 )
 from cloudmgr.metering.observation import Note
 from cloudmgr.metering.usage import cell_of
-from cloudmgr.pools.drivers.driver import Measured
+from cloudmgr.pools.drivers.besides import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from cloudmgr.metering.measured.measuring import Found, Gap, Samples
     from cloudmgr.metering.store import MeteringStores, Source
     from cloudmgr.metering.usage import Holding
-    from cloudmgr.pools.drivers.driver import Driver, Measurement
+    from cloudmgr.pools.drivers.besides import Measurement
+    from cloudmgr.pools.drivers.driver import Driver
 
 # After the last sample that an hour takes: what was scraped then must have got there.
 _SETTLE = timedelta(minutes=1)
@@ -49,7 +50,7 @@ class Measurer:
     """Turns what Prometheus has of each pool's replicas into usage and gaps.
 
     :param drivers: by pool id; looked at afresh on each run. Those that are no
-        :class:`~cloudmgr.pools.drivers.driver.Measured` are left alone.
+        :class:`~cloudmgr.pools.drivers.besides.Measured` are left alone.
     :param charge: what policy says is charged for a gap.
     :param time_zone: the city's: usage is cut where its months begin.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.interval import Interval
     from cloudmgr.metering.measured.measuring import Samples
-    from cloudmgr.pools.drivers.driver import Measurement
+    from cloudmgr.pools.drivers.besides import Measurement
 
 _METRICS = {
     VCPU_USED.name: "container_cpu_usage_seconds_total",

@@ -12,7 +12,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cloudmgr.pools.capacity import Capacity, Resources
 
@@ -216,27 +216,14 @@ class ObservedWorkload:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One field of what a pool holds that an apply would change.
-
-    ``path`` is empty where the thing ``what`` itself would come or go; ``before`` and ``after`` are
-    JSON, empty where there is nothing.
-    """
-
-    what: str
-    path: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
 class Allocation:
     """Something a pool held or holds for an environment, from a first to a last instant.
 
     ``id`` is unique for ever and deterministic to observe: asking twice gives the same. ``size`` is
     constant over the interval (a resize ends one allocation and starts another). ``ended_at`` is
     None while it is held, then never before ``started_at`` and never another: where nobody watched
-    it end, it is the moment when that was noticed. It may equal ``started_at``.
+    it end, it is the moment when that was noticed. It may equal ``started_at``. ``addresses`` are
+    those that a pool keeps for a replica over its sleep, apart from all that it gives back.
     """
 
     id: str
@@ -247,33 +234,7 @@ class Allocation:
     size: Resources
     started_at: datetime
     ended_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """A Prometheus that scrapes cAdvisor on every host of a pool.
-
-    ``url`` is its address, with the path that its API hangs on; ``token_file`` holds a bearer
-    token, ``ca_file`` the certificates to trust; both may be empty. ``matchers`` are those of
-    PromQL that leave the series of this pool. ``allocation_of`` tells from the labels of a series
-    the id of the :class:`Allocation` that it is of; empty for none.
-    """
-
-    url: str
-    token_file: str
-    ca_file: str
-    matchers: str
-    allocation_of: Callable[[Mapping[str, str]], str]
-
-
-@runtime_checkable
-class Measured(Protocol):
-    """What a :class:`Driver` may be besides: one whose pool is also measured."""
-
-    @property
-    def measurement(self) -> Measurement | None:
-        """Where what its replicas really use is measured; None where nobody does."""
-        ...
+    addresses: int = 0
 
 
 class Driver(Protocol):
@@ -344,9 +305,9 @@ class Driver(Protocol):
         """What is held, and what was held and has not been forgotten yet.
 
         One allocation for each replica's run (CPU and memory, from its start to its end) and one
-        for each storage slot (storage, from its creation to its deletion). A replica that drains
-        still holds; one in Backoff only where its room is kept for it. What was listed as held is
-        listed as ended, once it has, until it is forgotten.
+        for each storage slot (storage, from its creation to its deletion) and each address that is
+        kept. A replica that drains still holds; one in Backoff only where its room is kept for it.
+        What was listed as held is listed as ended, once it has, until it is forgotten.
         """
         ...
 
@@ -364,17 +325,5 @@ class Driver(Protocol):
         them, or at least the last.
 
         :raises NotFound: for a slot that never ran.
-        """
-        ...
-
-
-@runtime_checkable
-class Previewing(Protocol):
-    """What a driver may do besides: tell beforehand what an apply would change."""
-
-    def preview(self, workload: Workload) -> Sequence[Change]:
-        """What :meth:`Driver.apply` would change now; nothing is written.
-
-        :raises Permanent: and :raises Temporary: as :meth:`Driver.apply`.
         """
         ...

@@ -12,6 +12,7 @@ from cloudmgr.identity.access import Action
 from cloudmgr.planning.placement import PoolView
 from cloudmgr.portal import words
 from cloudmgr.portal.listing import Column, Empty, Listing
+from cloudmgr.portal.pages.reconciliation import accounted
 from cloudmgr.portal.view import View
 
 if TYPE_CHECKING:
@@ -82,6 +83,21 @@ def _listing(view: View, tx: Connection, caller: Caller) -> Listing[PoolView]:
             sortable=False,
         ),
     ]
+    kept = {pool.id for pool in accounted(caller, tx)}
+    if kept:
+        columns.append(
+            Column(
+                "accounts",
+                view._("Server-hours, ours and the pool's"),
+                lambda p: (
+                    view.link(f"/pools/{p.pool.id}/reconciliation", view._("Compare"))
+                    if p.pool.id in kept
+                    else ""
+                ),
+                lambda _: "",
+                sortable=False,
+            )
+        )
     return Listing(
         view,
         view._("Pools"),

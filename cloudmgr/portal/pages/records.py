@@ -24,6 +24,7 @@ from cloudmgr.portal import words
 from cloudmgr.portal.forms import Form, Posted
 from cloudmgr.portal.listing import MOST, Choice, Column, Empty, Filter, Listing, choices
 from cloudmgr.portal.names import Names
+from cloudmgr.portal.pages.reconciliation import accounted
 from cloudmgr.portal.pages.systems import Text, department_filter
 from cloudmgr.portal.view import View, redirect
 
@@ -180,7 +181,13 @@ def show_usage(
             "list.html",
             title=view._("Usage"),
             listing=_usage(view, tx, caller, query),
-            verbs=[],
+            verbs=[
+                (
+                    f"/pools/{pool.id}/reconciliation",
+                    view._("Compare with %(pool)s", pool=pool.name),
+                )
+                for pool in accounted(caller, tx)
+            ],
             lead=view._("What was held and served, as observed. The ledger is only ever added to."),
         )
 

@@ -14,7 +14,7 @@ from cloudmgr.pools.drivers.kubernetes.settings import KubernetesSettings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cloudmgr.pools.drivers.driver import Measurement
+    from cloudmgr.pools.drivers.besides import Measurement
 
 TEN = datetime(2026, 6, 1, 10, tzinfo=UTC)
 # A web pod that works from ten to one, and a worker whose node was not scraped from 11:10 to 11:40.

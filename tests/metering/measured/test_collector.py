@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from cloudmgr.metering.collector import SourceReport
     from cloudmgr.metering.measured.measuring import Gap
     from cloudmgr.metering.usage import UsageRecord
-    from cloudmgr.pools.drivers.driver import Measurement
+    from cloudmgr.pools.drivers.besides import Measurement
 
 ZONE = ZoneInfo("Asia/Shanghai")
 ALWAYS = UsageFilter(Interval(datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)))

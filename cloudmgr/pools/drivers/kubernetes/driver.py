@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 from cloudmgr.errors import NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
-from cloudmgr.pools.drivers.driver import Change
+from cloudmgr.pools.drivers.besides import Change
 from cloudmgr.pools.drivers.kubernetes import names as words
 from cloudmgr.pools.drivers.kubernetes import reading, seen, storage
 from cloudmgr.pools.drivers.kubernetes.cluster import Cluster
@@ -44,12 +44,8 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
-    from cloudmgr.pools.drivers.driver import (
-        Allocation,
-        Measurement,
-        ObservedWorkload,
-        Workload,
-    )
+    from cloudmgr.pools.drivers.besides import Measurement
+    from cloudmgr.pools.drivers.driver import Allocation, ObservedWorkload, Workload
     from cloudmgr.pools.drivers.kubernetes.manifests import Manifest
     from cloudmgr.pools.drivers.kubernetes.seen import Owned, SeenPod
     from cloudmgr.pools.pool import Pool

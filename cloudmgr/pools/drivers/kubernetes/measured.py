@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cloudmgr.pools.drivers.driver import Measurement
+from cloudmgr.pools.drivers.besides import Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
+from cloudmgr.pools.drivers.openstack.actions import Create, Resize
 from cloudmgr.pools.drivers.openstack.crew import Crew
-from cloudmgr.pools.drivers.openstack.plan import Create, Wish
+from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.probes import Prober, Target
+from cloudmgr.pools.drivers.openstack.rooms import Rooms
+from cloudmgr.pools.drivers.openstack.told import amounts
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -22,25 +25,27 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.drivers.driver import Workload
+    from cloudmgr.pools.drivers.openstack.actions import Action
     from cloudmgr.pools.drivers.openstack.cloud import Cloud
     from cloudmgr.pools.drivers.openstack.ground import Ground
     from cloudmgr.pools.drivers.openstack.hosts import Hosts
     from cloudmgr.pools.drivers.openstack.lease import Lease
     from cloudmgr.pools.drivers.openstack.mirror import Mirror
-    from cloudmgr.pools.drivers.openstack.plan import Action
     from cloudmgr.pools.drivers.openstack.seen import Project
     from cloudmgr.pools.drivers.openstack.settings import Timing
     from cloudmgr.pools.drivers.openstack.works import Works
 
 _log = logging.getLogger(__name__)
 _DELETED_KNOWN = timedelta(days=2)  # back, when we begin to look
+_LISTENS = {"ACTIVE", "VERIFY_RESIZE"}
 _CLOCKS = timedelta(minutes=5)  # so much may nova's clock and ours differ
 
 
 class Converger:
     """One thread looks and plans, some others act.
 
-    ``seen_at`` is when a look last succeeded, in elapsed time; ``trouble`` what the last one met.
+    ``seen_at`` is when a look last succeeded, in elapsed time; ``trouble`` what the last one met,
+    ``hosts_trouble`` the last one at the hosts alone.
 
     :param name: the pool's, for messages.
     """
@@ -77,11 +82,12 @@ class Converger:
         self._bell = threading.Event()
         self._stopping = False
         self._due: set[str] = set()
-        self._room: dict[str, tuple[float, int]] = {}
+        self._rooms = Rooms(hosts, mirror, clock, timing, under_way=self._crew.under_way)
         self._projects_at = -1e9
         self._looked_at: datetime | None = None
         self.seen_at: float | None = None
         self.trouble: CloudmgrError | None = None
+        self.hosts_trouble: CloudmgrError | None = None
         self.first_look = threading.Event()
 
     # --------------------------------------------------------------------------------- its life
@@ -161,8 +167,8 @@ class Converger:
         gone = self._deleted(self._mirror.missing(servers, began))
         self._mirror.see_servers(servers, began, gone)
         self._looked_at = moment
-        self._hosts.refresh()
         self._lease.keep()
+        self._look_at_hosts()
         self._watch_health()
         with self._lock:
             self._due.update(self._mirror.environments())
@@ -207,7 +213,7 @@ class Converger:
             components = {c.name: c for c in workload.components}
             for server in self._mirror.servers(project.environment_id):
                 component = components.get(server.component)
-                if component is None or component.port is None or server.status != "ACTIVE":
+                if component is None or component.port is None or server.status not in _LISTENS:
                     continue
                 if server.address:
                     targets[server.id] = Target(
@@ -241,7 +247,7 @@ class Converger:
         if workload is None and not project.removed:
             return True  # somebody wrote there: the environment is applied again
         failures = self._works.failures(environment_id)
-        wish = Wish(workload, servers, self._prober.health(), failures)
+        wish = Wish(workload, servers, self._prober.health(), failures, self._hosts.sizes)
         actions = plan.plan(wish, self._clock.now(), self._timing)
         key: Hashable = ("ground", environment_id)
         if project.removed:
@@ -249,7 +255,7 @@ class Converger:
                 self._crew.do(environment_id, key, partial(self._works.clear, project))
         elif workload is not None and project.ground.get("digest") != self._ground.digest(workload):
             self._crew.do(environment_id, key, partial(self._works.lay, project, workload))
-            actions = [action for action in actions if not isinstance(action, Create)]
+            actions = [a for a in actions if not isinstance(a, Create | Resize)]
         self._begin(project, workload, actions)
         said = self._crew.troubles(environment_id)
         if said != project.problems:
@@ -261,20 +267,24 @@ class Converger:
         self, project: Project, workload: Workload | None, actions: Iterable[Action]
     ) -> None:
         environment_id = project.environment_id
+        components = {c.name: c for c in workload.components} if workload else {}
         homeless: dict[str, int] = {}
         for action in actions:
             key: Hashable
             if isinstance(action, Create):
-                assert workload is not None  # noqa: S101 - for mypy
-                name = action.component
-                key = ("create", environment_id, name, action.slot)
+                assert workload is not None  # noqa: S101 - nothing is made of what is to go
+                name, key = (
+                    action.component,
+                    ("create", environment_id, action.component, action.slot),
+                )
                 work = partial(self._works.create, project, workload, action)
             else:
                 name, key = action.server.component, ("server", action.server.id)
                 work = partial(self._works.act, project, action)
             if not self._crew.takes(key):
                 continue
-            if workload is None or not plan.needs_room(action) or self._take_room(workload, name):
+            free = not plan.needs_room(action)
+            if free or self._rooms.take(key, environment_id, components[name]):
                 self._crew.do(environment_id, key, work)
             else:
                 homeless[name] = homeless.get(name, 0) + 1
@@ -282,27 +292,42 @@ class Converger:
             environment_id,
             "room",
             {
-                component.name: f"{component.name}: finds no room for {count} "
-                f"{'replica' if count == 1 else 'replicas'} with "
-                f"{component.cpu_millis / 1000:g} CPU and {component.memory_mib} MiB; "
+                name: f"{name}: finds no room for {count} "
+                f"{'replica' if count == 1 else 'replicas'} with {amounts(component.size)}; "
                 "they start by themselves once there is some"
-                for component in (workload.components if workload else ())
-                if (count := homeless.get(component.name, 0))
+                for name, component in components.items()
+                if (count := homeless.get(name, 0))
             },
         )
 
-    def _take_room(self, workload: Workload, name: str) -> bool:
-        """Whether placement has room for one more; asked once for many."""
-        component = next(c for c in workload.components if c.name == name)
-        flavor = self._hosts.flavor_for(component.size)
-        if flavor is None:
-            return False
-        now = self._clock.monotonic()
-        asked, left = self._room.get(flavor.id, (-1e9, 0))
-        if now - asked > self._timing.busy_poll:
-            try:
-                asked, left = now, self._hosts.room_for(flavor)
-            except CloudmgrError:
-                return False
-        self._room[flavor.id] = asked, max(0, left - 1)
-        return left > 0
+    def _look_at_hosts(self) -> None:
+        """While placement is away, what is there already is cared for.
+
+        :raises CloudmgrError: placement has not answered at all yet.
+        """
+        try:
+            self._hosts.refresh()
+            if self._lease.held:
+                self._tell_of_promises()
+            self.hosts_trouble = None
+        except CloudmgrError as error:
+            if not self._hosts.known:
+                raise
+            if self.hosts_trouble is None:
+                _log.warning("pool %s: %s", self._name, error.message)
+            self.hosts_trouble = error
+
+    def _tell_of_promises(self) -> None:
+        """:raises CloudmgrError: placement does not answer."""
+        short = self._rooms.short()
+        for environment_id in self._mirror.environments():
+            self._crew.tell(
+                environment_id,
+                "promise",
+                {
+                    name: f"{name}: room that was promised to it is not there yet: "
+                    "no host has enough left"
+                    for whose, name in short
+                    if whose == environment_id
+                },
+            )

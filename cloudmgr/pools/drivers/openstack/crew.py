@@ -65,6 +65,10 @@ class Crew:
         with self._lock:
             return not self._flying
 
+    def under_way(self, key: Hashable) -> bool:
+        with self._lock:
+            return key in self._flying
+
     def takes(self, key: Hashable) -> bool:
         """Whether ``key`` would be done now: not if it is under way, or has just failed."""
         with self._lock:

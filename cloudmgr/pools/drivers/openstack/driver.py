@@ -15,7 +15,8 @@ from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.admission import is_name, require_host, require_valid
 from cloudmgr.pools.drivers.driver import ObservedWorkload
 from cloudmgr.pools.drivers.openstack import names as words
-from cloudmgr.pools.drivers.openstack import reading, sealed, seen
+from cloudmgr.pools.drivers.openstack import preview, reading, runs, sealed, seen
+from cloudmgr.pools.drivers.openstack.accounting import accounts
 from cloudmgr.pools.drivers.openstack.cloud import Cloud
 from cloudmgr.pools.drivers.openstack.converger import Converger
 from cloudmgr.pools.drivers.openstack.ground import Ground
@@ -25,17 +26,20 @@ from cloudmgr.pools.drivers.openstack.lease import Lease
 from cloudmgr.pools.drivers.openstack.mirror import Mirror
 from cloudmgr.pools.drivers.openstack.probes import Prober
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
+from cloudmgr.pools.drivers.openstack.told import limitations, problems
 from cloudmgr.pools.drivers.openstack.userdata import require_small
 from cloudmgr.pools.drivers.openstack.works import Works
 from cloudmgr.pools.drivers.written import dump_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.capacity import Capacity
-    from cloudmgr.pools.drivers.driver import Allocation, Workload
+    from cloudmgr.pools.drivers.besides import Account, Change
+    from cloudmgr.pools.drivers.driver import Allocation, ComponentWorkload, Workload
     from cloudmgr.pools.drivers.openstack.seen import Project
     from cloudmgr.pools.pool import Pool
 
@@ -130,16 +134,25 @@ class OpenStackDriver:
 
     def capacity(self) -> Capacity:
         self._require_fresh()
+        trouble = self._converger.hosts_trouble
+        if trouble is not None and self._hosts.age > self._timing.hosts + self._timing.stale:
+            raise Temporary(trouble.message, code="pool-unreachable", hint=trouble.hint)
         ours = {server.id for server in self._mirror.servers()} | set(self._mirror.gone())
         return self._hosts.capacity(ours)
 
+    def preview(self, workload: Workload) -> Sequence[Change]:
+        self._admitted(workload)
+        there = self._mirror.project(workload.environment_id)
+        before = None if there is None or there.removed else seen.wanted(there)
+
+        def flavor(component: ComponentWorkload) -> str:
+            found = self._hosts.flavor_for(component.size)
+            return found.name if found else ""
+
+        return preview.changes(before, workload, self._ground.wanted, flavor)
+
     def apply(self, workload: Workload) -> None:
-        require_valid(workload)
-        self._require_images(workload)
-        require_host(workload, self.capacity())
-        self._require_flavors(workload)
-        written = dump_workload(workload)
-        require_small(workload, written)
+        written = self._admitted(workload)
         environment_id = workload.environment_id
         there = self._mirror.project(environment_id)
         if there is not None and there.removed:
@@ -203,7 +216,8 @@ class OpenStackDriver:
             environment_id,
             self._digest(project, workload),
             tuple(sorted(replicas, key=lambda r: (r.component, r.slot, r.started_at, r.id))),
-            project.problems if project else (),
+            (*(project.problems if project else ()), *problems(components.values(), servers)),
+            limitations(components.values(), servers, self._hosts.sizes),
         )
 
     def observe_all(self) -> Iterable[ObservedWorkload]:
@@ -230,6 +244,14 @@ class OpenStackDriver:
                 continue
             self._mirror.noted(server.id, {key: None})
 
+    def accounts(self, since: datetime) -> Sequence[Account]:
+        self._require_fresh()
+        places = {project.id: project.environment_id for project in self._mirror.projects()}
+        return accounts(self._cloud, self._settings.prefix, places, since)
+
+    def server_of(self, allocation_id: str) -> str:
+        return runs.server_id(allocation_id)
+
     def log(self, environment_id: str, component: str, slot: int, lines: int) -> Sequence[str]:
         self._require_fresh()
         project = self._mirror.project(environment_id)
@@ -244,6 +266,16 @@ class OpenStackDriver:
             return self._hands.console(tenant, found[-1].id, lines)
 
     # --------------------------------------------------------------------------------- inside
+
+    def _admitted(self, workload: Workload) -> str:
+        """As it is written into the cloud. :raises: as :meth:`apply`."""
+        require_valid(workload)
+        self._require_images(workload)
+        require_host(workload, self.capacity())
+        self._require_flavors(workload)
+        written = dump_workload(workload)
+        require_small(workload, written)
+        return written
 
     def _digest(self, project: Project | None, workload: Workload | None) -> str:
         """Empty where the environment has to be applied again."""

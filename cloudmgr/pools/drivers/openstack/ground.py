@@ -178,9 +178,18 @@ class Ground:
         self._cloud.send("identity", "PUT", path)
 
     def _quotas(self, project: Project, workload: Workload, old: Sequence[Object]) -> None:
-        """From the ceiling, and one more of each component while replicas are replaced.
+        """:param old: security groups of components that are no more, besides."""
+        wanted = self.wanted(workload)
+        compute, network = wanted["quota of nova"], dict(wanted["quota of neutron"])
+        network["security_group"] += len(old)
+        network["security_group_rule"] += sum(len(g["security_group_rules"]) for g in old)
+        self._cloud.send("compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute})
+        self._cloud.send("network", "PUT", f"/quotas/{project.id}", {"quota": network})
 
-        :param old: security groups besides.
+    def wanted(self, workload: Workload) -> dict[str, Object]:
+        """What has to be laid, by what it is.
+
+        Quotas are from the ceiling, and one more of each component while replicas are replaced.
         """
         cores = memory = servers = 0
         for component in workload.components:
@@ -197,19 +206,20 @@ class Ground:
             "server_group_members": servers,
             "key_pairs": 0,
         }
-        self._cloud.send("compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute})
         network = {
             "network": 1,
             "subnet": 1,
             "port": servers + 4,  # of its router, and of DHCP
-            "security_group": count + 1 + len(old),  # neutron makes one that it calls default
-            "security_group_rule": 4
-            + sum(len(self._rules(c)) for c in workload.components)
-            + sum(len(group["security_group_rules"]) for group in old),
+            "security_group": count + 1,  # neutron makes one that it calls default
+            "security_group_rule": 4 + sum(len(self._rules(c)) for c in workload.components),
             "floatingip": 0,
             "router": 0,
         }
-        self._cloud.send("network", "PUT", f"/quotas/{project.id}", {"quota": network})
+        groups = {
+            f"security group {c.name}": {"rules": [dict(rule) for rule in self._rules(c)]}
+            for c in workload.components
+        }
+        return {"quota of nova": compute, "quota of neutron": network, **groups}
 
     def _network(self, project: Project) -> tuple[str, str]:
         tenant = self.tenant(project)

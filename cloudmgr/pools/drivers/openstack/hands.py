@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.errors import CloudmgrError, NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
+from cloudmgr.pools.drivers.openstack.resizing import shape
 from cloudmgr.pools.drivers.openstack.userdata import user_data
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.clock import Clock
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.openstack.actions import Create
     from cloudmgr.pools.drivers.openstack.cloud import Cloud, Tenant
     from cloudmgr.pools.drivers.openstack.flavors import Flavor
     from cloudmgr.pools.drivers.openstack.mirror import Mirror
@@ -33,6 +35,8 @@ _ACTIONS: dict[str, dict[str, Any]] = {
     "reboot": {"reboot": {"type": "HARD"}},
     "shelve": {"shelve": None},
     "unshelve": {"unshelve": None},
+    "confirmResize": {"confirmResize": None},
+    "revertResize": {"revertResize": None},
 }
 
 
@@ -57,7 +61,7 @@ class Hands:
         workload: Workload,
         *,
         component: ComponentWorkload,
-        asked: plan.Create,
+        asked: Create,
         flavor: Flavor,
     ) -> None:
         """A server on a port that is its own: of two that are made of one port one is refused."""
@@ -67,7 +71,7 @@ class Hands:
             return
         ground = project.ground
         port = self._port(tenant, name, ground["network"], ground["groups"][component.name])
-        metadata = {words.TEMPLATE: marked}
+        metadata = {words.TEMPLATE: marked, words.SHAPE: shape(component)}
         if asked.restarts:
             metadata[words.RESTARTS] = str(asked.restarts)
         owner = words.Owner(
@@ -140,6 +144,15 @@ class Hands:
             said = self._write(tenant, server, said)
         path = f"/servers/{server.id}/action"
         self._cloud.send("compute", "POST", path, _ACTIONS[action], tenant=tenant)
+        self._mirror.asked(server.id, said)
+
+    def resize(
+        self, tenant: Tenant, server: Server, flavor: Flavor, said: Mapping[str, str | None]
+    ) -> None:
+        """Ask nova to give it another flavor."""
+        said = self._write(tenant, server, said)
+        body = {"resize": {"flavorRef": flavor.id}}
+        self._cloud.send("compute", "POST", f"/servers/{server.id}/action", body, tenant=tenant)
         self._mirror.asked(server.id, said)
 
     def delete(self, tenant: Tenant, server: Server) -> None:

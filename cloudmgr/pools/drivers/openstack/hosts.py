@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.errors import NotFound, Permanent
+from cloudmgr.pools.capacity import Sizes
 from cloudmgr.pools.drivers.openstack import reading
 from cloudmgr.pools.drivers.openstack.flavors import flavor, smallest, usable
 from cloudmgr.pools.drivers.openstack.reading import Provider
@@ -45,6 +46,11 @@ class Hosts:
     def known(self) -> bool:
         """Whether there was a look at all."""
         return self._looks > 0
+
+    @property
+    def age(self) -> float:
+        """Seconds since the last look."""
+        return self._clock.monotonic() - self._asked
 
     def refresh(self, *, now: bool = False) -> bool:
         """Look, if it is time to; whether anything is another than before.
@@ -91,7 +97,13 @@ class Hosts:
 
     def capacity(self, ours: Collection[str]) -> Capacity:
         """:param ours: the consumers that are."""
-        return reading.capacity(self._providers.values(), ours, self._settings.spare_hosts)
+        spare = self._settings.spare_hosts
+        return reading.capacity(self._providers.values(), ours, spare, self.sizes)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Of its flavors."""
+        return Sizes(tuple(one.size for one in self._flavors))
 
     def flavor_for(self, size: Resources) -> Flavor | None:
         """The smallest that holds ``size``."""
@@ -101,18 +113,20 @@ class Hosts:
     def largest(self) -> Flavor | None:
         return self._flavors[-1] if self._flavors else None
 
-    def room_for(self, wanted: Flavor) -> int:
-        """How many servers of this flavor would find a host now, as placement itself says."""
-        count = 0
-        for provider_id, said in self._candidates(wanted.asked).items():
+    def free(self, asked: Mapping[str, int]) -> dict[str, dict[str, int]]:
+        """What the hosts have left that could take ``asked`` now, as placement itself says.
+
+        :raises CloudmgrError: it does not answer.
+        """
+        found: dict[str, dict[str, int]] = {}
+        for provider_id, said in self._candidates(asked).items():
             host = self._providers.get(provider_id)
-            if host is not None and not (host.up and host.enabled):
-                continue
-            free = {k: int(v["capacity"]) - int(v["used"]) for k, v in said["resources"].items()}
-            count += min(
-                (free.get(kind, 0) // n for kind, n in wanted.asked.items() if n), default=0
-            )
-        return count
+            if host is None or (host.up and host.enabled):
+                found[provider_id] = {
+                    kind: int(amount["capacity"]) - int(amount["used"])
+                    for kind, amount in said["resources"].items()
+                }
+        return found
 
     def _ours(self) -> dict[str, Any]:
         """What chooses the pool's hosts among all."""

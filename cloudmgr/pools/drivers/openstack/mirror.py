@@ -81,6 +81,7 @@ class Mirror:
             del self._gone[next(iter(self._gone))]
         kept = runs.allocations(known) if known else []
         self._ended |= {one.id: one for one in kept if one.ended_at is not None}
+        self._ended |= {one.id: one for one in runs.addresses(server)}
         over = runs.deleted(server, last)
         if over is not None:
             made = runs.allocation(server, over)

@@ -16,6 +16,10 @@ ENVIRONMENT = "cloudmgr_environment"
 
 # Metadata of a server; one that is empty says nothing.
 TEMPLATE = "cloudmgr:template"  # what it was made from
+SHAPE = "cloudmgr:shape"  # … but for its size
+RESIZES = "cloudmgr:resizes"  # the template whose size it is to get
+MOVES = "cloudmgr:moves"  # when nova was asked for that
+UNFIT = "cloudmgr:unfit"  # a template whose size it could not have, when, and why
 READY = "cloudmgr:ready"  # since when it has been Ready
 BEGAN = "cloudmgr:began"  # when it was last started after a failure
 DRAINS = "cloudmgr:drains"  # since when it gets no new traffic

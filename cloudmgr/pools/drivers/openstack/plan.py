@@ -6,78 +6,36 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from cloudmgr.pools.capacity import ANY_SIZE
 from cloudmgr.pools.drivers.openstack import names as words
-from cloudmgr.pools.drivers.openstack import reading, runs
+from cloudmgr.pools.drivers.openstack import reading, resizing, runs
+from cloudmgr.pools.drivers.openstack.actions import AskWhen, AskWhy, Create, Delete, Do, Note
 from cloudmgr.pools.drivers.openstack.reading import NOT_CHECKED, Health
+from cloudmgr.pools.drivers.openstack.resizing import Resizing, shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from cloudmgr.pools.capacity import Sizes
     from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
+    from cloudmgr.pools.drivers.openstack.actions import Action
     from cloudmgr.pools.drivers.openstack.seen import Server
     from cloudmgr.pools.drivers.openstack.settings import Timing
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
-    """A new server; ``restarts`` is how often its slot has failed before."""
-
-    component: str
-    slot: int
-    restarts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Write metadata; what is None goes."""
-
-    server: Server
-    said: Mapping[str, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Do:
-    """Ask nova for an action on a server: ``os-stop``, ``shelve``; ``said`` is noted before it."""
-
-    server: Server
-    action: str
-    said: Mapping[str, str | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Delete:
-    """It goes, whatever it is about."""
-
-    server: Server
-
-
-@dataclass(frozen=True, slots=True)
-class AskWhy:
-    """It has failed: what it last wrote is noted with that."""
-
-    server: Server
-    fault: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskWhen:
-    """It sleeps: when it gave its room back is noted."""
-
-    server: Server
-
-
-Action = Create | Note | Do | Delete | AskWhy | AskWhen
-
-
-@dataclass(frozen=True, slots=True)
 class Wish:
-    """What ought to be; ``workload`` is None for an environment that is to go."""
+    """What ought to be; ``workload`` is None for an environment that is to go.
+
+    ``sizes`` are those of the pool's flavors.
+    """
 
     workload: Workload | None
     servers: Sequence[Server]
     health: Mapping[str, Health]
     failures: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    sizes: Sizes = ANY_SIZE
 
     def health_of(self, server: Server) -> Health:
         return self.health.get(server.id, NOT_CHECKED)
@@ -119,8 +77,14 @@ def settled(wish: Wish, actions: Sequence[Action]) -> bool:
 
 
 def needs_room(action: Action) -> bool:
-    """Whether a host must have room for it."""
-    return isinstance(action, Create) or (isinstance(action, Do) and action.action == "unshelve")
+    """Whether a host must have room for it, or for what follows from it."""
+    match action:
+        case Create() | Do(action="unshelve"):
+            return True
+        case Note(said=said):
+            return bool(said.get(words.RESIZES))
+        case _:
+            return False
 
 
 def _stranded(server: Server, now: datetime, timing: Timing) -> Iterator[Action]:
@@ -131,6 +95,10 @@ def _stranded(server: Server, now: datetime, timing: Timing) -> Iterator[Action]
     waits = server.busy and server.busy != words.ASKED
     if waits and server.host_lost and reading.spared(server, now, timing):
         yield Delete(server)
+
+
+def _serves(server: Server) -> bool:
+    return server.status == "ACTIVE" and words.READY in server.metadata and not server.draining
 
 
 def _bookkeeping(server: Server) -> Iterator[Action]:
@@ -174,14 +142,15 @@ class _Planner:
         self._now = now
         self._timing = timing
         self._template = template(component) if component else ""
+        self._shape = shape(component) if component else ""
         self._wanted = component.replicas if component else 0
 
     def actions(self) -> Iterator[Action]:
         kept: dict[int, Server] = {}
         spare: list[Server] = []
         for server in self._servers:
-            fits = server.template == self._template and server.slot not in kept
-            if fits and not self._leaves(server):
+            fits = server.template == self._template or self._resizable(server)
+            if fits and server.slot not in kept and not self._leaves(server):
                 kept[server.slot] = server
             else:
                 spare.append(server)
@@ -189,8 +158,7 @@ class _Planner:
             yield from self._rest(kept.values(), spare)
             return
         spare += [kept.pop(slot) for slot in list(kept) if slot >= self._wanted]
-        for server in kept.values():
-            yield from self._keep(server, self._component)
+        yield from self._keep_all(kept.values(), self._component)
         yield from self._replace(kept, spare)
 
     # ------------------------------------------------------------------------------- to sleep
@@ -208,6 +176,44 @@ class _Planner:
             yield from self._leave(server, sleeps=False)
 
     # ----------------------------------------------------------------------------- to be there
+
+    def _keep_all(self, kept: Collection[Server], component: ComponentWorkload) -> Iterator[Action]:
+        begun = False
+        for server in kept:
+            if server.template == self._template and not resizing.under_way(server):
+                yield from self._keep(server, component)
+                continue
+            others = [s for s in kept if s is not server]
+            may_begin = not begun and len(kept) == self._wanted and all(map(_serves, others))
+            steps = list(self._resizing(server, component).steps(may_begin=may_begin))
+            begun |= bool(steps)
+            yield from steps
+            if not steps and not resizing.under_way(server):
+                yield from self._keep(server, component)
+
+    def _resizing(self, server: Server, component: ComponentWorkload) -> Resizing:
+        return Resizing(
+            server,
+            component,
+            self._template,
+            self._wish.sizes.takes(component.size),
+            self._wish.health_of(server),
+            self._now,
+            self._timing,
+        )
+
+    def _resizable(self, server: Server) -> bool:
+        """Whether it lacks nothing but the size, and is to get that in its place.
+
+        A single one is replaced, so that it serves all the time.
+        """
+        if self._component is None or server.metadata.get(words.SHAPE, "") != self._shape:
+            return False
+        tried = self._resizing(server, self._component)
+        if resizing.under_way(server) or tried.failed:
+            return True
+        alike = server.size == tried.size
+        return _serves(server) and (self._wanted > 1 or alike)
 
     def _keep(self, server: Server, component: ComponentWorkload) -> Iterator[Action]:
         if server.busy:
@@ -301,7 +307,8 @@ class _Planner:
     # --------------------------------------------------------------------------------- to go
 
     def _leaves(self, server: Server) -> bool:
-        return server.draining and words.SLEEPS not in server.metadata
+        stays = words.SLEEPS in server.metadata or words.RESIZES in server.metadata
+        return server.draining and not stays
 
     def _leave(self, server: Server, *, sleeps: bool) -> Iterator[Action]:
         if server.busy or (sleeps and server.status == "SHELVED"):
@@ -319,6 +326,8 @@ class _Planner:
                 {
                     words.DRAINS: (drains or self._now).isoformat(),
                     words.SLEEPS: "yes" if sleeps else None,
+                    words.RESIZES: None,
+                    words.MOVES: None,
                     **runs.news(server),
                 },
             )

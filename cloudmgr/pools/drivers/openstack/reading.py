@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cloudmgr.pools.capacity import Capacity, Host, Resources
+from cloudmgr.pools.capacity import ANY_SIZE, Capacity, Host, Resources, Sizes
 from cloudmgr.pools.drivers.driver import ObservedReplica, ReplicaState
 from cloudmgr.pools.drivers.openstack import names as words
 
@@ -166,10 +166,13 @@ def taken(resources: Mapping[str, int]) -> Resources:
     return Resources(1000 * resources.get("VCPU", 0), resources.get("MEMORY_MB", 0))
 
 
-def capacity(providers: Iterable[Provider], ours: Collection[str], spare: int) -> Capacity:
+def capacity(
+    providers: Iterable[Provider], ours: Collection[str], spare: int, sizes: Sizes = ANY_SIZE
+) -> Capacity:
     """What the pool's hosts have beyond what is taken there and is not ours.
 
     :param ours: the consumers that are ours.
+    :param sizes: those of its flavors.
     """
     hosts = sorted(providers, key=lambda p: p.name)
     left = [Host(one.name, _left(one, ours), one.up and one.enabled) for one in hosts]
@@ -181,7 +184,7 @@ def capacity(providers: Iterable[Provider], ours: Collection[str], spare: int) -
     said += [
         f"host {one.name} is closed for new servers" for one in hosts if one.up and not one.enabled
     ]
-    return Capacity(tuple(left), Resources(), spare, tuple(said))
+    return Capacity(tuple(left), Resources(), spare, tuple(said), sizes)
 
 
 def _left(one: Provider, ours: Collection[str]) -> Resources:

@@ -101,9 +101,10 @@ def rested(server: Server, last: Run) -> datetime | None:
 
 def allocations(server: Server) -> list[Allocation]:
     """What it holds, and what it held and has not been forgotten."""
+    # Where nova lets us write nothing yet, what is over is told as it will be written.
     found = [
         over
-        for key, text in server.metadata.items()
+        for key, text in {**news(server), **server.metadata}.items()
         if key.startswith(words.RUN_OVER) and (over := run(text)) is not None
     ]
     last, now = known(server), current(server)
@@ -112,7 +113,28 @@ def allocations(server: Server) -> list[Allocation]:
         now = Run(last.number, last.start, last.size, rested(server, last))
     if now is not None:
         found.append(now)
-    return [allocation(server, one) for one in sorted(found, key=lambda r: r.number)]
+    kept = [allocation(server, one) for one in sorted(found, key=lambda r: r.number)]
+    return [*kept, *addresses(server)]
+
+
+def addresses(server: Server) -> list[Allocation]:
+    """Its address: its port is there from its creation to its deletion, however it sleeps."""
+    if server.launched is None:
+        return []
+    end = server.terminated
+    return [
+        Allocation(
+            f"{server.id}.address",
+            server.environment_id,
+            server.owner.department_id,
+            server.owner.system_id,
+            server.component,
+            Resources(),
+            server.created,
+            None if end is None else max(server.created, end),
+            addresses=1,
+        )
+    ]
 
 
 def deleted(server: Server, last: Run | None) -> Run | None:
@@ -157,6 +179,22 @@ def past(server: Server) -> Run | None:
 def allocation_id(server_id: str, number: int) -> str:
     """The first has the id of the replica."""
     return server_id if number == 1 else f"{server_id}.{number}"
+
+
+def server_id(allocation: str) -> str:
+    """Of what has this :func:`allocation_id`."""
+    return allocation.partition(".")[0]
+
+
+def idle_from(server: Server) -> datetime | None:
+    """Since when it has held nothing though nova counts it, as it does until the next launch."""
+    if server.launched is None:
+        return None
+    try:
+        slept = instant(server.owner.rest.partition("@")[2])
+    except ValueError:
+        return None
+    return slept if slept >= server.launched else None
 
 
 def allocation(server: Server, one: Run) -> Allocation:

@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING
 from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import sealed, seen
+from cloudmgr.pools.drivers.openstack.actions import (
+    AskWhen,
+    AskWhy,
+    Create,
+    Delete,
+    Do,
+    Note,
+    Resize,
+)
 from cloudmgr.pools.drivers.openstack.clearing import clear
-from cloudmgr.pools.drivers.openstack.plan import AskWhen, AskWhy, Create, Delete, Do, Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudmgr.pools.drivers.driver import Workload
+    from cloudmgr.pools.drivers.openstack.actions import OnServer
     from cloudmgr.pools.drivers.openstack.cloud import Cloud, Tenant
+    from cloudmgr.pools.drivers.openstack.flavors import Flavor
     from cloudmgr.pools.drivers.openstack.ground import Ground
     from cloudmgr.pools.drivers.openstack.hands import Hands
     from cloudmgr.pools.drivers.openstack.hosts import Hosts
     from cloudmgr.pools.drivers.openstack.mirror import Mirror
-    from cloudmgr.pools.drivers.openstack.plan import Action
     from cloudmgr.pools.drivers.openstack.seen import Project
 
 
@@ -76,25 +85,33 @@ class Works:
             self._written(project, {words.GROUND: None})
             raise Temporary(error.message, code="pool-refuses", hint=error.hint) from error
 
-    def act(self, project: Project, action: Action) -> None:
-        """What is not :class:`Create`."""
+    def act(self, project: Project, action: OnServer) -> None:
         try:
             with self._ground.as_member(project) as tenant:
-                self._act(tenant, action)
+                self._act(project, tenant, action)
         except NotFound:
             pass  # it has gone: the next look tells
         except Conflict as error:
             # Nova is at something else with it; or it is not as it was seen to be.
             raise Temporary(error.message, code="pool-conflict") from error
 
-    def _act(self, tenant: Tenant, action: Action) -> None:
+    def _flavor(self, project: Project, server: seen.Server) -> Flavor | None:
+        workload = seen.wanted(project)
+        for component in workload.components if workload else ():
+            if component.name == server.component:
+                return self._hosts.flavor_for(component.size)
+        return None
+
+    def _act(self, project: Project, tenant: Tenant, action: OnServer) -> None:
         match action:
             case Note(server, said):
                 self._hands.note(tenant, server, said)
-            case Do(server, "unshelve", _):
-                self._wake(tenant, server)
-            case Do(server, what, said):
-                self._hands.do(tenant, server, what, said)
+            case Do():
+                self._do(tenant, action)
+            case Resize(server, said):
+                flavor = self._flavor(project, server)
+                if flavor is not None:
+                    self._hands.resize(tenant, server, flavor, said)
             case AskWhy(server, fault):
                 self._hands.failed(tenant, server, fault)
             case AskWhen(server):
@@ -104,12 +121,21 @@ class Works:
                 self._woken.pop(server.id, None)
                 self._hands.delete(tenant, server)
 
-    def _wake(self, tenant: Tenant, server: seen.Server) -> None:
-        """Where nova finds no host it says so nowhere: the server just sleeps on.
+    def _do(self, tenant: Tenant, asked: Do) -> None:
+        """Where nova finds no host for one that is to wake it says so nowhere: it just sleeps on.
 
         :raises Temporary: ``no-host``: it was asked once more, and will be again after a rest.
         """
-        self._hands.do(tenant, server, "unshelve", {})
+        server = asked.server
+        try:
+            self._hands.do(tenant, server, asked.action, asked.said)
+        except Permanent as error:
+            # Nova still says that it waits for this while it is at it.
+            if asked.action not in {"confirmResize", "revertResize"}:
+                raise
+            raise Temporary(error.message, code="pool-conflict") from error
+        if asked.action != "unshelve":
+            return
         if self._woken.get(server.id) == server.launched_at:
             raise Temporary(
                 f"{server.component} {server.slot} does not wake: nova has found no host for it",

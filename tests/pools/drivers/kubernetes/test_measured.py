@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.errors import Invalid
-from cloudmgr.pools.drivers.driver import Measured
+from cloudmgr.pools.drivers.besides import Measured
 from cloudmgr.pools.drivers.kubernetes.driver import KubernetesDriver
 from cloudmgr.pools.drivers.kubernetes.measured import measurement, pod_uid
 from cloudmgr.pools.drivers.kubernetes.mirror import allocation_of_pod

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from cloudmgr.pools.drivers.driver import Allocation
     from tests.labs.openstack.cloud import Cloud
     from tests.pools.openstack_ground import OpenStackGround
 
@@ -29,6 +30,11 @@ def all_servers(lab: Cloud, **query: str) -> list[dict[str, Any]]:
     answer = lab.api("compute").get("/servers/detail", params={"all_tenants": "1", **query})
     found: list[dict[str, Any]] = answer.raise_for_status().json()["servers"]
     return found
+
+
+def runs_of(ground: OpenStackGround) -> list[Allocation]:
+    """What servers held and hold of hosts."""
+    return [a for a in ground.driver.allocations() if not a.addresses]
 
 
 def writes(lab: Cloud, since: int) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from cloudmgr.errors import Temporary
 from cloudmgr.pools.drivers.driver import ReplicaState
-from tests.pools.drivers.openstack.cloud import gone, project, servers
+from tests.pools.drivers.openstack.cloud import gone, project, runs_of, servers
 from tests.pools.grounds import in_state, observed, settled, workload
 from tests.waiting import until
 
@@ -136,7 +136,7 @@ def test_a_server_that_somebody_deleted_comes_back_and_its_end_is_known(
         what="another one in its place",
     )
     assert second.id in {r.id for r in ready(ground)}
-    (over,) = [a for a in ground.driver.allocations() if a.ended_at]
+    (over,) = [a for a in runs_of(ground) if a.ended_at]
     assert over.id == first.id
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from tests.pools.drivers.openstack.cloud import (
     inventory,
     looks,
     project,
+    runs_of,
     servers,
     writes,
 )
@@ -67,6 +69,10 @@ def test_what_sleeps_gives_its_host_back_and_wakes_as_the_same_server(
     for server in found:
         (allocation,) = [a for a in over if a.id == server["id"]]
         assert allocation.ended_at == offloaded(ground, server["id"]), "exact to the change"
+    kept = [a for a in ground.driver.allocations() if a.addresses]
+    assert [(a.addresses, a.ended_at) for a in kept] == [(1, None)] * 2, "asleep, too"
+    assert {a.started_at for a in kept} == {datetime.fromisoformat(s["created"]) for s in found}
+    assert any("keep their addresses" in said for said in observed(ground.driver).limitations)
     usage = ground.lab.api("placement").get("/usages", params={"project_id": project(ground)})
     assert not any(usage.json()["usages"].values()), "nothing is held on a host"
     assert ground.driver.capacity().allocatable == room.allocatable
@@ -74,12 +80,16 @@ def test_what_sleeps_gives_its_host_back_and_wakes_as_the_same_server(
     ground.driver.apply(wanted)
     after = until(lambda: ready_of(ground, 2), seconds=60, what="waking")
     assert [(r.id, r.address) for r in after] == [(r.id, r.address) for r in before]
-    held = [a for a in ground.driver.allocations() if a.ended_at is None]
+    held = [a for a in runs_of(ground) if a.ended_at is None]
     assert {a.id for a in held} == {f"{r.id}.2" for r in before}
     assert all(ground.get(replica)[0] == 200 for replica in after)
-    until(lambda: [a for a in ground.driver.allocations() if a.ended_at], what="what was held")
+    until(lambda: [a for a in runs_of(ground) if a.ended_at], what="what was held")
     ground.driver.forget([a.id for a in over])
-    until(lambda: {a.id for a in ground.driver.allocations()} == {a.id for a in held})
+    until(lambda: {a.id for a in runs_of(ground)} == {a.id for a in held})
+
+    gone(ground)
+    over = [a for a in ground.driver.allocations() if a.addresses]
+    assert [(a.id, a.ended_at is None) for a in over] == [(a.id, False) for a in kept]
 
 
 def test_what_is_retired_leaves_nothing_in_any_service(ground: OpenStackGround) -> None:
@@ -102,7 +112,7 @@ def test_what_nova_says_that_was_used_is_what_we_say(ground: OpenStackGround) ->
     mine = project(ground)
     ground.driver.apply(workload(ground.web(replicas=1)))
     until(lambda: len(observed(ground.driver).replicas) == 1, seconds=60)
-    ours = {a.id: a for a in ground.driver.allocations()}
+    ours = {a.id: a for a in runs_of(ground)}
     asked = {"start": "2020-01-01T00:00:00"}
     answer = ground.lab.api("compute").get(f"/os-simple-tenant-usage/{mine}", params=asked)
     theirs = {
@@ -126,7 +136,7 @@ def ready_of(ground: OpenStackGround, count: int) -> list[Any]:
 
 
 def all_over(ground: OpenStackGround, count: int) -> list[Any]:
-    found = list(ground.driver.allocations())
+    found = runs_of(ground)
     return found if len([a for a in found if a.ended_at]) == count == len(found) else []
 
 
@@ -139,3 +149,27 @@ def offloaded(ground: OpenStackGround, server_id: str) -> datetime:
 
 def instant(text: str) -> datetime:
     return datetime.fromisoformat(f"{text}+00:00")
+
+
+def test_room_that_is_promised_is_taken_by_nobody_else(ground: OpenStackGround) -> None:
+    """The host has eight vCPU, and each replica takes one."""
+    peak = ground.web(replicas=1, reserved=6)
+    ground.driver.apply(workload(peak))
+    settled(ground.driver, 1)
+    others = replace(workload(ground.web(replicas=4)), environment_id="env_other")
+    ground.driver.apply(others)
+    settled(ground.driver, 2, "env_other")
+    sentence = (
+        "web: finds no room for 2 replicas with 1 CPU and 128 MiB; "
+        "they start by themselves once there is some"
+    )
+    until(lambda: observed(ground.driver, "env_other").problems == (sentence,), what="the refusal")
+
+    ground.driver.apply(workload(replace(peak, replicas=6)))
+    settled(ground.driver, 6)
+    assert observed(ground.driver).problems == ()
+    assert len(observed(ground.driver, "env_other").replicas) == 2
+
+    ground.driver.apply(workload(replace(peak, replicas=1, reserved=0)))
+    settled(ground.driver, 4, "env_other")
+    until(lambda: observed(ground.driver, "env_other").problems == ())

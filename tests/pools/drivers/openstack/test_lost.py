@@ -11,6 +11,7 @@ import pytest
 
 from cloudmgr.pools.drivers.driver import ReplicaState
 from tests.pools.drivers.openstack.cloud import all_servers, project, servers
+from tests.pools.drivers.openstack.conftest import SECOND
 from tests.pools.grounds import in_state, observed, settled, workload
 from tests.pools.openstack_ground import QUICK
 from tests.waiting import until
@@ -25,22 +26,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.openstack
 
 HOST = "OS-EXT-SRV-ATTR:host"
-SECOND = "contract2"
-
-
-@pytest.fixture
-def two_hosts(ground: OpenStackGround) -> Iterator[OpenStackGround]:
-    """The pool has a second host for the length of a test."""
-    lab = ground.lab
-    lab.add_host(SECOND, 8, 8192)
-    follow(lab, "add_host")
-    until(lambda: len(ground.driver.capacity().hosts) == 2, what="two hosts")
-    yield ground
-    for each in list(ground.driver.observe_all()):
-        ground.driver.remove(each.environment_id)
-    until(lambda: not on_host(lab, SECOND), seconds=60, what="a host without servers")
-    follow(lab, "remove_host")
-    lab.remove_host(SECOND)
 
 
 def test_what_ran_on_a_host_that_is_lost_is_made_anew_and_the_host_comes_back_to_nothing(
@@ -197,12 +182,6 @@ def room_taken(lab: Cloud, host: str) -> Iterator[None]:
 def service(lab: Cloud, host: str) -> dict[str, Any]:
     (found,) = lab.find("compute", "os-services", binary="nova-compute", host=host)
     return found
-
-
-def follow(lab: Cloud, what: str) -> None:
-    (aggregate,) = lab.find("compute", "os-aggregates")
-    path = f"/os-aggregates/{aggregate['id']}/action"
-    lab.api("compute").post(path, json={what: {"host": SECOND}}).raise_for_status()
 
 
 def on_host(lab: Cloud, host: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cloudmgr.errors import Invalid, Permanent
-from cloudmgr.pools.capacity import Resources
+from cloudmgr.pools.capacity import Resources, Sizes
 from cloudmgr.pools.drivers.driver import (
     ComponentWorkload,
     ReplicaState,
@@ -21,9 +21,19 @@ from cloudmgr.pools.drivers.driver import (
 )
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, reading, runs, sealed, seen
+from cloudmgr.pools.drivers.openstack.actions import (
+    Action,
+    AskWhen,
+    AskWhy,
+    Create,
+    Delete,
+    Do,
+    Note,
+)
 from cloudmgr.pools.drivers.openstack.flavors import Flavor, smallest, usable
-from cloudmgr.pools.drivers.openstack.plan import AskWhen, AskWhy, Create, Delete, Do, Note, Wish
+from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.reading import Health, Provider
+from cloudmgr.pools.drivers.openstack.resizing import shape
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
 from cloudmgr.pools.drivers.openstack.userdata import require_small, user_data
 
@@ -34,6 +44,8 @@ TIMING = Timing()
 WEB = ComponentWorkload(
     "web", replicas=2, cpu_millis=1000, memory_mib=512, image="web:1", port=80, ceiling=4
 )
+# A replica of WEB has the first of them.
+SIZES = Sizes((Resources(1000, 512), Resources(2000, 1024)))
 
 
 def wanted(*components: ComponentWorkload) -> Workload:
@@ -61,6 +73,7 @@ def server(slot: int = 0, **changes: Any) -> seen.Server:
     run = f"1 {seen.instant(LAUNCHED).isoformat()} 1000 512"
     metadata = {
         words.TEMPLATE: plan.template(component),
+        words.SHAPE: shape(component),
         words.OF: LAUNCHED,
         words.READY: "2026-11-26T11:00:05+00:00",
         words.RUN: run,
@@ -78,9 +91,9 @@ def planned(
     health: Health = WELL,
     now: datetime = NOW,
     removed: bool = False,
-) -> list[plan.Action]:
+) -> list[Action]:
     workload = None if removed else wanted(*([component] if component else []))
-    wish = Wish(workload, servers, {s.id: health for s in servers})
+    wish = Wish(workload, servers, {s.id: health for s in servers}, sizes=SIZES)
     return plan.plan(wish, now, TIMING)
 
 
@@ -208,19 +221,21 @@ def test_an_environment_that_goes_takes_its_servers_with_it() -> None:
 
 def test_a_sleep_ends_one_allocation_and_the_waking_begins_another() -> None:
     awake = server()
-    (held,) = runs.allocations(awake)
+    held, kept = runs.allocations(awake)
+    assert (kept.id, kept.addresses, kept.size) == ("s0.address", 1, Resources())
+    assert (kept.started_at, kept.ended_at) == (awake.created, None)
     assert (held.id, held.started_at) == ("s0", seen.instant(LAUNCHED))
     assert (held.ended_at, held.size) == (None, Resources(1000, 512))
     end = "2026-11-26T12:00:00+00:00"
     slept = f"cloudmgr city env_exam dep_exam sys_exam 1@{end}"
     asleep = server(status="SHELVED_OFFLOADED", description=slept)
-    (over,) = runs.allocations(asleep)
-    assert over == replace(held, ended_at=NOW)
+    over, still = runs.allocations(asleep)
+    assert (over, still) == (replace(held, ended_at=NOW), kept)
     again = server(0, description=slept, **{"OS-SRV-USG:launched_at": "2026-11-26T13:00:00"})
     said = runs.news(again)
     noted = replace(again, metadata={**again.metadata, **said})
     assert runs.news(noted) == {}
-    first, second = runs.allocations(noted)
+    first, second, _ = runs.allocations(noted)
     assert first == over
     assert (second.id, second.ended_at) == ("s0.2", None)
     assert words.READY not in again.metadata, "what was said of the run before does not hold"

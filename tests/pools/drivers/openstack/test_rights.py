@@ -102,6 +102,13 @@ def renewing(ground: OpenStackGround, without: Without) -> str:
     return said
 
 
+def accounting(ground: OpenStackGround, without: Without) -> str:
+    ground.driver.start(ground.changes.append)
+    with without(), pytest.raises(Temporary) as found:
+        ground.driver.accounts(ground.clock.now())
+    return found.value.message
+
+
 # How each is come across; what is not here is asked in every look.
 COME_ACROSS: dict[str, Callable[[OpenStackGround, Without], str]] = {
     "identity:create_project": making,
@@ -115,6 +122,7 @@ COME_ACROSS: dict[str, Callable[[OpenStackGround, Without], str]] = {
     "identity:delete_project": clearing,
     "os_compute_api:os-quota-sets:update": laying,
     "os_compute_api:os-quota-sets:delete": clearing,
+    "os_compute_api:os-simple-tenant-usage:list": accounting,
     "os_compute_api:servers:allow_all_filters": looking_at_servers,
     "os_compute_api:servers:show:host_status": looking_at_servers,
 }

@@ -1,0 +1,250 @@
+"""What nova itself counted of a pool's servers, held against what the ledger says they held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from cloudmgr.errors import Temporary
+from cloudmgr.interval import Interval
+from cloudmgr.metering.collector import Collector, pool_source
+from cloudmgr.metering.observation import SETTLE
+from cloudmgr.metering.reconciliation import METERS, Kind, Reconciliation, reconcile, runs
+from cloudmgr.metering.store import MeteringStores
+from cloudmgr.pools.drivers.driver import ReplicaState
+from cloudmgr.pools.drivers.openstack.accounting import accounts
+from tests.fakes import City
+from tests.pools.drivers.openstack.cloud import servers
+from tests.pools.grounds import observed, workload
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloudmgr.db.engine import Database
+    from tests.labs.openstack.cloud import Cloud
+    from tests.pools.openstack_ground import OpenStackGround
+
+pytestmark = pytest.mark.openstack
+
+T = TypeVar("T")
+Told = dict[str, set[Kind]]
+
+
+@dataclass
+class Office:
+    """Reads the pool into a ledger, and holds that against nova."""
+
+    ground: OpenStackGround
+    database: Database
+    stores: MeteringStores = field(default_factory=MeteringStores)
+
+    def __post_init__(self) -> None:
+        self.since = datetime.now(UTC)
+        self.collector = Collector(
+            self.database,
+            self.stores,
+            City(),
+            self.ground.clock,
+            UTC,
+            drivers={"lab": self.ground.driver},
+            gateways={},
+        )
+
+    def report(self) -> Reconciliation:
+        """Nothing is excused as not seen yet: it was all waited for."""
+        when(lambda: self.collector.collect().problems == (), "a reading")
+        name = pool_source("lab")
+        with self.database.read() as tx:
+            source = self.stores.sources.get(tx, name)
+            assert source is not None
+            assert source.read_at is not None
+            interval = Interval(self.since, source.read_at)
+            held = self.stores.holdings.during(tx, name, interval, METERS)
+        books = runs(held, self.ground.driver.server_of)
+        theirs = when(lambda: self.ground.driver.accounts(self.since), "nova's accounts")
+        return reconcile(books, theirs, interval, source.read_at + SETTLE)
+
+
+def when(condition: Callable[[], T], what: str) -> T:
+    """What it gives, once it gives something; a cloud that is slow to answer is waited for."""
+
+    def given() -> T | None:
+        try:
+            return condition()
+        except Temporary:
+            return None
+
+    found = until(given, seconds=60, what=what)
+    assert found is not None
+    return found
+
+
+def told(found: Reconciliation) -> Told:
+    """Why each server differs. That is all of it, and it is exact: not a second is let pass."""
+    lines = [line for environment in found.environments for line in environment.servers]
+    for line in lines:
+        assert sum(d.seconds for d in line.differences) == line.difference
+    return {line.server_id: {d.kind for d in line.differences} for line in lines}
+
+
+@pytest.fixture
+def office(ground: OpenStackGround, sqlite: Database) -> Office:
+    return Office(ground, sqlite)
+
+
+@pytest.fixture
+def second_host(ground: OpenStackGround) -> Iterator[None]:
+    """What is resized goes to another host, and back before the next test counts them."""
+    lab = ground.lab
+    lab.add_host("contract2", 8, 8192)
+    (zone,) = [a for a in lab.find("compute", "os-aggregates") if a["name"] == "contract"]
+    path = f"/os-aggregates/{zone['id']}/action"
+    host = {"host": "contract2"}
+    lab.api("compute").post(path, json={"add_host": host}).raise_for_status()
+    yield
+    lab.api("compute").post(path, json={"remove_host": host}).raise_for_status()
+    lab.remove_host("contract2")
+
+
+@pytest.mark.usefixtures("second_host")
+def test_every_second_that_nova_counts_and_we_do_not_has_its_reason(
+    ground: OpenStackGround, office: Office
+) -> None:
+    lab = ground.lab
+    ground.driver.apply(workload(ground.web(replicas=3)))
+    first, second, third = ready(ground, 3)
+    ground.driver.apply(workload(ground.web(replicas=2)))
+    strangers = a_strangers_server(ground)
+    when(lambda: ended(ground, third), "one replica less")
+    assert told(office.report()) == {
+        first: set(),
+        second: set(),
+        third: set(),
+        strangers: {Kind.STRANGER},
+    }
+
+    sleep(ground)
+    asleep = told(office.report())
+    assert asleep[first] == asleep[second] == {Kind.ASLEEP}
+    ground.driver.apply(workload(ground.web(replicas=2)))
+    ready(ground, 2)
+    when(lambda: {f"{first}.2", f"{second}.2"} <= held(ground), "their second runs")
+    awake = told(office.report())
+    assert awake[first] == awake[second] == {Kind.RELAUNCHED}
+
+    resize(lab, second, "lab-2")
+    third_run = f"{second}.3"
+    when(lambda: third_run in {a.id for a in ground.driver.allocations()}, third_run)
+    when(lambda: at_rest(ground), "all at rest")
+    found = office.report()
+    assert told(found)[second] == {Kind.RELAUNCHED}
+    assert found.explained
+
+    sleep(ground)
+    delete(lab, strangers)
+    when(lambda: retired_from(ground), "its retirement")
+    retired = office.report()
+    assert told(retired) == {
+        first: {Kind.RELAUNCHED, Kind.ASLEEP},
+        second: {Kind.RELAUNCHED, Kind.ASLEEP},
+        third: set(),
+    }
+    assert [environment.environment_id for environment in retired.environments] == ["env_exam"]
+    assert retired.explained
+
+    by_pages = accounts(ground.driver._cloud, ground.prefix, {}, office.since, page=1)
+    assert {account.server_id for account in by_pages} == {first, second, third}
+    assert len(by_pages) == 3
+
+    lab.archive()
+    purged = office.report()
+    assert set(told(purged)) == {first, second, third}
+    assert {frozenset(kinds) for kinds in told(purged).values()} == {frozenset({Kind.FORGOTTEN})}
+    assert purged.ours == retired.ours
+
+
+def a_strangers_server(ground: OpenStackGround) -> str:
+    """Somebody with rights in the environment's project has made one by hand."""
+    there = ground.driver._mirror.project("env_exam")
+    assert there is not None
+    lab = ground.lab
+    (flavor,) = [f["id"] for f in lab.find("compute", "flavors") if f["name"] == "lab-1"]
+    (image,) = lab.find("image", "images", name="eq:lab-sleep:1")
+    body = {
+        "name": "by-hand",
+        "imageRef": image["id"],
+        "flavorRef": flavor,
+        "networks": [{"uuid": there.ground["network"]}],
+        "availability_zone": "contract",
+    }
+    tenant = ground.driver._ground.tenant(there)
+    made = ground.driver._cloud.send("compute", "POST", "/servers", {"server": body}, tenant=tenant)
+    assert made is not None
+    until(lambda: look(lab, made["server"]["id"])["status"] == "ACTIVE", seconds=60)
+    return str(made["server"]["id"])
+
+
+def sleep(ground: OpenStackGround) -> None:
+    ground.driver.apply(workload(ground.web(replicas=0)))
+    when(lambda: held(ground) == set(), "the end of what was held")
+
+
+def resize(lab: Cloud, server_id: str, flavor: str) -> None:
+    """By hand; who confirms it is the same to what is counted."""
+    (larger,) = [f["id"] for f in lab.find("compute", "flavors") if f["name"] == flavor]
+    before = look(lab, server_id)["OS-SRV-USG:launched_at"]
+    act(lab, server_id, {"resize": {"flavorRef": larger}})
+    until(lambda: look(lab, server_id)["OS-SRV-USG:launched_at"] != before, seconds=60)
+    if look(lab, server_id)["status"] == "VERIFY_RESIZE":
+        act(lab, server_id, {"confirmResize": None})
+    until(lambda: look(lab, server_id)["status"] == "ACTIVE", seconds=60, what="its end")
+
+
+def delete(lab: Cloud, server_id: str) -> None:
+    path = f"/servers/{server_id}"
+    lab.api("compute").delete(path).raise_for_status()
+    until(lambda: lab.api("compute").get(path).status_code == 404, seconds=60, what="its end")
+
+
+def act(lab: Cloud, server_id: str, action: dict[str, Any]) -> None:
+    lab.api("compute").post(f"/servers/{server_id}/action", json=action).raise_for_status()
+
+
+def look(lab: Cloud, server_id: str) -> dict[str, Any]:
+    answer = lab.api("compute").get(f"/servers/{server_id}").raise_for_status()
+    found: dict[str, Any] = answer.json()["server"]
+    return found
+
+
+def held(ground: OpenStackGround) -> set[str]:
+    return {a.id for a in ground.driver.allocations() if a.ended_at is None}
+
+
+def ended(ground: OpenStackGround, server_id: str) -> bool:
+    return any(a.id == server_id and a.ended_at for a in ground.driver.allocations())
+
+
+def retired_from(ground: OpenStackGround) -> bool:
+    ground.driver.remove("env_exam")
+    return ground.driver.observe("env_exam") is None
+
+
+def at_rest(ground: OpenStackGround) -> bool:
+    return {(s["status"], s["OS-EXT-STS:task_state"]) for s in servers(ground)} == {
+        ("ACTIVE", None)
+    }
+
+
+def ready(ground: OpenStackGround, count: int) -> list[str]:
+    """The ids of the replicas by their slots, once there are so many and all are Ready."""
+
+    def found() -> list[str]:
+        replicas = observed(ground.driver).replicas
+        fit = [r for r in replicas if r.state is ReplicaState.READY]
+        return [r.id for r in replicas] if len(fit) == len(replicas) == count else []
+
+    return when(found, f"{count} replicas")
