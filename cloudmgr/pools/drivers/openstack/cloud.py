@@ -147,9 +147,11 @@ class Cloud:
         except (lost.ClientException, SDKException, OSError) as error:
             raise self._lost(error) from error
         if answer.status_code >= 400:
-            if answer.status_code == 401:
+            said_no = _message(answer)
+            # Keystone says that, and 404, to a token whose application credential is deleted.
+            if answer.status_code == 401 or "Could not find Application Credential" in said_no:
                 raise self._unknown(tenant)
-            raise self._refused(service, answer.status_code, _message(answer))
+            raise self._refused(service, answer.status_code, said_no)
         return cast("Object", answer.json()) if answer.content else None
 
     def self(self) -> Self:
