@@ -8,7 +8,7 @@ from datetime import UTC
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from cloudmgr.errors import Conflict, Invalid, NotFound
+from cloudmgr.errors import Conflict, Invalid
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -92,15 +92,11 @@ class Department:
         return held
 
     def at(self, moment: datetime) -> DepartmentVersion:
-        """:raises NotFound: ``department-not-in-force`` before the first version begins."""
-        version = self.in_force(moment)
-        if version is None:
-            raise NotFound(
-                f"the department {self.code} does not exist before "
-                f"{self.versions[0].valid_from.isoformat()}",
-                code="department-not-in-force",
-            )
-        return version
+        """The version that holds at ``moment``, and before the first begins that one.
+
+        Requests are counted by the hour, and the hour in which a department begins began before it.
+        """
+        return self.in_force(moment) or self.versions[0]
 
     def revised(self, version: DepartmentVersion, now: datetime) -> Department:
         """This department with ``version`` appended; what was, stays as it was.

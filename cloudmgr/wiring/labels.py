@@ -39,7 +39,7 @@ class Labels:
         known = {d.id: d for d in self._stores.departments.list(tx)}
 
         def account_of(department_id: str, moment: datetime) -> str:
-            """:raises NotFound: for a department that is not known, or not yet in force."""
+            """:raises NotFound: for a department that is not known."""
             if department_id not in known:
                 raise NotFound(f"there is no department {department_id}", code="no-such-department")
             return known[department_id].at(moment).billing_account_id

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudmgr.departments.department import Department
-from cloudmgr.errors import Conflict, Invalid, NotFound
+from cloudmgr.errors import Conflict, Invalid
 from tests.builders import CREATED, a_department, a_version, an_account
 
 DAY = timedelta(days=1)
@@ -23,11 +23,10 @@ def test_a_version_holds_from_its_beginning_until_the_next_begins() -> None:
     assert department.at(CREATED + 1000 * DAY) is second
 
 
-def test_before_its_first_version_a_department_does_not_exist() -> None:
-    assert a_department().in_force(CREATED - DAY) is None
-    with pytest.raises(NotFound, match="does not exist before") as refused:
-        a_department().at(CREATED - DAY)
-    assert refused.value.code == "department-not-in-force"
+def test_before_its_first_version_a_department_does_not_exist_and_that_one_pays() -> None:
+    department = a_department()
+    assert department.in_force(CREATED - DAY) is None
+    assert department.at(CREATED - DAY) is department.versions[0]
 
 
 def test_a_version_that_would_begin_in_the_past_is_refused() -> None:
