@@ -8,6 +8,7 @@ fixed addresses: see ``inside/guests.py``.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from tests.labs.openstack.build import Built
 
+_LANES = 4
 # Of the clouds of this process.
 _BLOCKS: set[int] = set()
 
@@ -66,7 +68,10 @@ class Cloud(OpenStack):
         }
         super().__init__(directory, {"auth": login, "region_name": configuration.REGION})
         # Servers have addresses in 127.block.0.0/16, so that two labs keep out of each other's way.
-        self.block = next(iter({20 + free_port() % 200 for _ in range(50)} - _BLOCKS))
+        # Of several test processes each has every so-manieth.
+        lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _LANES
+        found = {20 + _LANES * (free_port() % (200 // _LANES)) + lane for _ in range(50)}
+        self.block = next(iter(found - _BLOCKS))
         _BLOCKS.add(self.block)
         self._hosts = {f"host{number}": Host() for number in range(1, hosts + 1)}
         self._lost: set[str] = set()

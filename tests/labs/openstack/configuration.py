@@ -113,6 +113,8 @@ def _contents(
         "keystone": {
             "database": kept("keystone"),
             "identity": {"password_hash_rounds": "4"},
+            # It is one process: what it remembers of tokens and roles it forgets in time by itself.
+            "cache": {"enabled": "true", "backend": "dogpile.cache.memory"},
             "fernet_tokens": {"key_repository": f"{d}/fernet"},
             "credential": {"key_repository": f"{d}/credential"},
         },
