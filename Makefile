@@ -68,10 +68,13 @@ test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes (a lab: needs G
 	$(BIN)/python -m tests.labs.kubernetes.build
 	$(BIN)/pytest -m kubernetes $(ARGS)
 
+# Each has its own lab; whose cloud is borrowed has it to itself.
+CLOUDS = $(if $(OS_CLOUD),0,2)
+
 .PHONY: test-openstack
 test-openstack: $(VENV)/.dev  ## Test against a real OpenStack (a lab: installed once; or a disposable OS_CLOUD)
 	$(BIN)/python -m tests.labs.openstack.build
-	$(BIN)/pytest -m openstack -o faulthandler_timeout=600 $(ARGS)
+	$(BIN)/pytest -m openstack -o faulthandler_timeout=600 -n $(CLOUDS) $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
