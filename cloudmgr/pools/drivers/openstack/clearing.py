@@ -35,7 +35,7 @@ def clear(cloud: Cloud, tenant: Tenant, project: Project) -> None:
         _gone(cloud, "identity", "DELETE", f"/users/{user['id']}")
     cloud.forget(project.id)
     _gone(cloud, "identity", "DELETE", f"/projects/{project.id}")
-    _department_gone(cloud, project.parent_id)
+    department_gone(cloud, project.parent_id)
 
 
 def _network(cloud: Cloud, project: Project) -> None:
@@ -70,7 +70,7 @@ def _empty(cloud: Cloud, network: Object) -> None:
             )
 
 
-def _department_gone(cloud: Cloud, project_id: str) -> None:
+def department_gone(cloud: Cloud, project_id: str) -> None:
     """The project above it goes with the last one below."""
     if not project_id or project_id == cloud.self().project_id:
         return

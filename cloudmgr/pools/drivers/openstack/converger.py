@@ -13,6 +13,7 @@ from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
 from cloudmgr.pools.drivers.openstack.actions import Create
+from cloudmgr.pools.drivers.openstack.clearing import department_gone
 from cloudmgr.pools.drivers.openstack.crew import Crew
 from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.probes import Prober, Target
@@ -84,6 +85,7 @@ class Converger:
         self._due: set[str] = set()
         self._rooms = Rooms(hosts, mirror, clock, timing, under_way=self._crew.under_way)
         self._projects_at = -1e9
+        self._childless: set[str] = set()
         self._looked_at: datetime | None = None
         self.seen_at: float | None = None
         self.trouble: CloudmgrError | None = None
@@ -160,6 +162,7 @@ class Converger:
             found = [p for item in items if (p := seen.project(item)) is not None]
             self._mirror.see_projects(found, began)
             self._projects_at = now
+            self._clear_departments(seen.childless(items, self._prefix))
         began, moment = self._mirror.begin(), self._clock.now()
         items = self._cloud.servers()
         prefix = self._prefix
@@ -172,6 +175,16 @@ class Converger:
         self._watch_health()
         with self._lock:
             self._due.update(self._mirror.environments())
+
+    def _clear_departments(self, childless: set[str]) -> None:
+        """Somebody ended between an environment's project and the one above it.
+
+        Twice in a row, since a department's project is made before the first one below it.
+        """
+        for project_id in childless & self._childless:
+            key: Hashable = ("department", project_id)
+            self._crew.do("", key, partial(department_gone, self._cloud, project_id))
+        self._childless = childless
 
     def _deleted(
         self, missing: Sequence[seen.Server]

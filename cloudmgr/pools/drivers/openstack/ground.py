@@ -107,7 +107,12 @@ class Ground:
         found = self._cloud.list("identity", "/projects", "projects", **query)
         if found:
             return str(found[0]["id"])
-        body = {"name": name, "domain_id": me.domain_id, "parent_id": me.project_id}
+        body = {
+            "name": name,
+            "domain_id": me.domain_id,
+            "parent_id": me.project_id,
+            "tags": [words.tag(self._settings.prefix)],
+        }
         try:
             answer = self._cloud.send("identity", "POST", "/projects", {"project": body}) or {}
         except Conflict:

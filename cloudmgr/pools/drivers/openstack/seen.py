@@ -12,7 +12,7 @@ from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.written import load_workload
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from cloudmgr.pools.drivers.driver import Workload
 
@@ -143,6 +143,18 @@ def _notes(metadata: Mapping[str, str], launched: str) -> dict[str, str]:
         key: text
         for key, text in metadata.items()
         if text and not (passed and key in words.PASSING)
+    }
+
+
+def childless(items: Iterable[Object], prefix: str) -> set[str]:
+    """The departments' projects among ``items`` that have none of an environment below."""
+    listed = list(items)
+    parents = {item.get("parent_id") for item in listed}
+    return {
+        item["id"]
+        for item in listed
+        if item["name"].startswith(words.department_of(prefix, " ")[:-1])
+        and item["id"] not in parents
     }
 
 

@@ -367,3 +367,13 @@ def test_settings_that_are_wrong_are_named() -> None:
         OpenStackSettings.parse({"prefix": "A", "gateway_cidrs": ["10.0.0.1/8"], "parallel": 0})
     said = {path for path, _ in refused.value.problems}
     assert said == {"clouds_file", "cloud", "subnet_pool", "prefix", "gateway_cidrs", "parallel"}
+
+
+def test_a_department_without_environments_is_known_by_its_project() -> None:
+    items: list[dict[str, Any]] = [
+        {"id": "a", "name": "city-department-dep_a", "parent_id": "top"},
+        {"id": "b", "name": "city-department-none", "parent_id": "top"},
+        {"id": "c", "name": "city-env_1", "parent_id": "a"},
+    ]
+    assert seen.childless(items, "city") == {"b"}
+    assert seen.childless(items, "other") == set()
