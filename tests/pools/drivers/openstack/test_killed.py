@@ -12,6 +12,8 @@ import pytest
 
 from cloudmgr.errors import Temporary
 from cloudmgr.pools.drivers.driver import ReplicaState
+from cloudmgr.pools.drivers.openstack import names as words
+from cloudmgr.pools.drivers.openstack import plan
 from tests.pools.drivers.openstack.cloud import inventory, project, servers
 from tests.pools.grounds import workload
 from tests.pools.openstack_ground import QUICK
@@ -20,7 +22,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cloudmgr.pools.drivers.driver import Allocation, Workload
+    from cloudmgr.pools.drivers.driver import Allocation, ComponentWorkload, Workload
     from tests.pools.openstack_ground import OpenStackGround
 
 pytestmark = pytest.mark.openstack
@@ -123,8 +125,9 @@ def test_whoever_comes_next_finishes_it_wherever_the_last_one_was_killed(
     ground.driver.close()
     life = Life(ground)
 
-    def awake(*slots: int) -> Callable[[], bool]:
+    def awake(component: ComponentWorkload, *slots: int) -> Callable[[], bool]:
         """Exactly these are there, each once, with a port and its room on a host."""
+        names = [words.server_of("web", slot, plan.template(component)) for slot in slots]
 
         def so() -> bool:
             found = servers(ground)
@@ -132,7 +135,7 @@ def test_whoever_comes_next_finishes_it_wherever_the_last_one_was_killed(
             ports = ground.lab.find("network", "ports", project_id=mine)
             usages = ground.lab.api("placement").get("/usages", params={"project_id": mine}).json()
             return (
-                sorted(int(s["name"].split("-")[1]) for s in found) == list(slots)
+                sorted(s["name"] for s in found) == names
                 and {s["status"] for s in found} == {"ACTIVE"}
                 and sorted(p["device_id"] for p in ports) == sorted(s["id"] for s in found)
                 and sum(kind["VCPU"] for kind in usages["usages"].values()) == len(slots)
@@ -146,12 +149,12 @@ def test_whoever_comes_next_finishes_it_wherever_the_last_one_was_killed(
         return len(found) == 2 and states == {("SHELVED_OFFLOADED", None)}
 
     web = ground.web(ceiling=2)
-    life.lead(workload(web), awake(0), "one replica")
-    life.lead(workload(replace(web, replicas=2)), awake(0, 1), "two")
+    life.lead(workload(web), awake(web, 0), "one replica")
+    life.lead(workload(replace(web, replicas=2)), awake(web, 0, 1), "two")
     life.lead(workload(replace(web, replicas=0)), asleep, "sleep")
-    life.lead(workload(web), awake(0), "one that woke, and the other gone")
-    other = workload(replace(web, variables={"VERSION": "2"}))
-    life.lead(other, awake(0), "one of the other template, and the old one gone")
+    life.lead(workload(web), awake(web, 0), "one that woke, and the other gone")
+    other = replace(web, variables={"VERSION": "2"})
+    life.lead(workload(other), awake(other, 0), "one of the other template, the old one gone")
     life.lead(None, lambda: inventory(ground.lab) == before, "nothing in any of the services")
 
     assert life.killed > 40
