@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,7 @@ from tests.fakes import ManualClock
 from tests.postgres import free_port as free_port  # noqa: PLC0414 - where tests look for it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from tests.labs.kubernetes.controlplane import ControlPlane
     from tests.labs.openstack.build import Built
@@ -36,11 +37,37 @@ settings.register_profile(
 settings.load_profile("cloudmgr")
 
 
+# That run.
+_CLOUDS: list[Cloud] = []
+
+
 def absent(part: str) -> None:
     """Skip for want of ``part``; in CI that is a failure, so that a skip cannot hide one."""
     if os.environ.get("CI"):
         pytest.fail(f"{part} is not installed: run `make test-deps`")
     pytest.skip(f"{part} is not installed: run `make test-deps`")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """In CI a failure is told at once: a run that is ended from outside never comes to its end."""
+    if report.failed and os.environ.get("CI") and "PYTEST_XDIST_WORKER" not in os.environ:
+        told = [f"{report.nodeid} ({report.when})", report.longreprtext[-4000:]]
+        told += [f"{title}\n{text[-4000:]}" for title, text in report.sections]
+        sys.stdout.write("\n" + "\n".join(told) + "\n")
+        sys.stdout.flush()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What a cloud's services complained of stands beside the failure of a test."""
+    report = yield
+    if report.failed and item.get_closest_marker("openstack"):
+        report.sections += [
+            (f"log of {part}", said) for lab in _CLOUDS for part, said in lab.said()
+        ]
+    return report
 
 
 @pytest.fixture
@@ -172,9 +199,11 @@ def openstack_lab(
         borrowed.close()
         return
     lab = Cloud(directory, request.getfixturevalue("openstack_built"))
+    _CLOUDS.append(lab)
     try:
         yield lab.start()
     finally:
+        _CLOUDS.remove(lab)
         lab.stop()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -28,11 +29,13 @@ from tests.postgres import free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.labs.openstack.build import Built
 
 _LANES = 4
+_PLAIN = re.compile(r" INFO | DEBUG |python binding code in neutronclient|synchronizing instance")
 # Of the clouds of this process.
 _BLOCKS: set[int] = set()
 
@@ -157,6 +160,17 @@ class Cloud(OpenStack):
             check=False,  # 1 says that there was something
             stdout=subprocess.DEVNULL,
         )
+
+    def said(self, lines: int = 15) -> Iterator[tuple[str, str]]:
+        """Of each part its name, whether it runs, and the last that it complained of."""
+        for part in SERVICES:
+            process = self._processes.get(part)
+            code = "ended" if process is None else process.poll()
+            log = self.directory / f"{part}.log"
+            text = log.read_text(errors="replace") if log.exists() else ""
+            # What neither a client asked nor a service tells as it goes; tracebacks stand bare.
+            bad = [line[:400] for line in text.splitlines() if not _PLAIN.search(line)]
+            yield f"{part} ({'runs' if code is None else code})", "\n".join(bad[-lines:])
 
     # ----------------------------------------------------------------------------- its hosts
 

@@ -171,12 +171,13 @@ def test_a_server_that_somebody_made_is_let_alone_and_goes_with_the_environment(
     ground.driver.apply(workload(ground.web()))
     (ours,) = settled(ground.driver, 1)
     with member(ground) as (compute, _):
-        like = ground.lab.api("compute").get(f"/servers/{ours.id}").json()["server"]
+        # One that needs to be told nothing to go on running.
+        (image,) = [i for i in ground.lab.find("image", "images") if i["name"] == "lab-sleep:1"]
         (flavor,) = [f for f in ground.lab.find("compute", "flavors") if f["name"] == "lab-1"]
         (network,) = ground.lab.find("network", "networks", project_id=project(ground))
         body = {
             "name": "strange",
-            "imageRef": like["image"]["id"],
+            "imageRef": image["id"],
             "flavorRef": flavor["id"],
             "networks": [{"uuid": network["id"]}],
             "availability_zone": "contract",
