@@ -19,7 +19,7 @@ from bench.databases import databases
 from bench.idle import asleep, await_settled
 from bench.load import USERS, ask
 from bench.table import machine, show
-from tests.postgres import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

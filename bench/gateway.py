@@ -39,7 +39,7 @@ from cloudmgr.wiring.stores import Stores
 from tests.end_to_end.plane import Place
 from tests.end_to_end.town import Town
 from tests.fakes import Unfenced
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.scaling.serving import serving
 from tests.waiting import until
 

@@ -32,7 +32,7 @@ from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.assessment import ScalingState
 from cloudmgr.wiring.stores import Stores
 from tests.end_to_end.plane import Place
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from cloudmgr.db.engine import Database
 from tests import postgres
 from tests.databases import file_with_tables, fresh_with_tables, hurried
 from tests.fakes import ManualClock
-from tests.postgres import free_port as free_port  # noqa: PLC0414 - where tests look for it
+from tests.ports import free_port as free_port  # noqa: PLC0414 - where tests look for it
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

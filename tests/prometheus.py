@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.conftest import absent
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import uvicorn
 
 from cloudmgr.cli.serving import _bound
 from cloudmgr.errors import Permanent
-from tests.postgres import free_port
+from tests.ports import free_port
 
 
 def server(port: int, host: str = "127.0.0.1") -> uvicorn.Server:

@@ -102,17 +102,19 @@ def place(tmp_path: Path, zones: dict[str, Zone]) -> Iterator[Place]:
         made.down()
 
 
-def life(place: Place, plane: Plane, town: Town, zone: Zone) -> dict[str, Any]:
+def life(
+    place: Place, plane: Plane, town: Town, zone: str, component: dict[str, Any]
+) -> dict[str, Any]:
     """An environment asked for, reached, scaled, asleep and woken."""
-    environment = town.hosted(plane, **IMAGE)
+    environment = town.hosted(plane, **component)
     host, path = environment["host"], f"/environments/{environment['id']}"
-    until(lambda: served(place, host, zone.name), what="the route")
+    until(lambda: served(place, host, zone), what="the route")
     operator = plane.api(town.tokens["operator"])
     operator.post(f"{path}/scale", {"component": "web", "replicas": 2, "reason": "演练"})
     town.ready(operator, environment["id"], 2)
     operator.post(f"{path}/hibernate", {"reason": "演练结束", "force": True})
     until(lambda: operator.get(path)["status"]["replicas"]["web"] == 0, what="sleep")
-    assert visit(place, host, zone=zone.name).status_code == 200, "it wakes"
+    assert visit(place, host, zone=zone).status_code == 200, "it wakes"
     return environment
 
 
@@ -122,7 +124,7 @@ def test_each_zones_cluster_is_told_of_its_own_and_of_nothing_else(
     plane = place.plane().start()
     towns = {name: Town(place, plane, code, name) for name, code in ZONES.items()}
     with ThreadPoolExecutor() as both:
-        lives = both.map(lambda name: life(place, plane, towns[name], zones[name]), ZONES)
+        lives = both.map(lambda name: life(place, plane, towns[name], name, IMAGE), ZONES)
         environments = dict(zip(ZONES, lives, strict=True))
     for name, environment in environments.items():
         towns[name].retire(plane, environment["id"])

@@ -30,7 +30,7 @@ _PARTS = "its parts are not ours to stop"
 _HOSTS = "its hosts are not ours"
 # What only the lab can do, and why.
 _LACKING = {
-    "requests": "the log of its requests is not ours to read",
+    **dict.fromkeys(("requests", "listening"), "the log of its requests is not ours to read"),
     "upload": "what its images run is not ours to say",
     "policy": "its rules are not ours to change",
     "block": "its addresses are not ours to say",

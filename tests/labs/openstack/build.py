@@ -24,7 +24,7 @@ import httpx
 
 from tests.labs.openstack import configuration
 from tests.labs.openstack.configuration import DATABASES, PASSWORD, REGION, ROOT, SERVICES
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 LOCK = ROOT / "requirements" / "openstack-lab.txt"

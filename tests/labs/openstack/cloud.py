@@ -14,7 +14,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from tests.labs.openstack import configuration
 from tests.labs.openstack.api import OpenStack
 from tests.labs.openstack.configuration import SERVICES, address
 from tests.labs.openstack.inside.guests import end_all
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -229,6 +229,15 @@ class Cloud(OpenStack):
         """One entry for each request that is over, of any service, by whoever asked."""
         lines = (self.directory / "requests.log").read_text().splitlines()
         return [json.loads(line) for line in lines]
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Meanwhile the entries hold the whole `body` of a request too, and its `token`."""
+        (self.directory / "listening").touch()
+        try:
+            yield
+        finally:
+            (self.directory / "listening").unlink()
 
     def fault(
         self,

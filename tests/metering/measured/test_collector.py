@@ -26,7 +26,7 @@ from cloudmgr.pools.drivers.kubernetes.measured import pod_uid
 from tests.builders import an_allocation
 from tests.fakes import City, LedgerPool, ManualClock
 from tests.metering.measured.cadvisor import JOB, TEN, WEB, at, labels, measured_by, serving
-from tests.postgres import free_port
+from tests.ports import free_port
 from tests.prometheus import server
 from tests.waiting import until
 

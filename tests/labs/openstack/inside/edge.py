@@ -1,10 +1,12 @@
 """The edge of a service: every request is logged, and some are answered badly when it is told to.
 
-What it is told is the file ``faults.json`` of the cloud's directory; see ``Cloud.fault``.
+What it is told is the file ``faults.json`` of the cloud's directory; see ``Cloud.fault``. While a
+file ``listening`` is there, what is asked is logged whole, with the token that it is asked with.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -32,6 +34,7 @@ class Edge:
         self._service = service
         self._log = (directory / "requests.log").open("a", buffering=1)
         self._told = directory / "faults.json"
+        self._listening = directory / "listening"
         self._stamp: tuple[int, int] | None = None
         self._faults: list[dict[str, Any]] = []
         self._used: dict[str, int] = {}
@@ -50,6 +53,8 @@ class Edge:
             "time": time.time(),
             "status": 0,
         }
+        if self._listening.exists():
+            entry |= {"token": environ.get("HTTP_X_AUTH_TOKEN", ""), "body": _body(environ)}
         fault = self._fault(entry)
 
         def begin(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
@@ -97,6 +102,15 @@ class Edge:
             if stamp != self._stamp:
                 self._faults = json.loads(self._told.read_text())
                 self._stamp = stamp
+
+
+def _body(environ: dict[str, Any]) -> str:
+    """What was sent, left in its place for the service; empty if it is no text."""
+    if not environ.get("CONTENT_TYPE", "").startswith("application/json"):
+        return ""
+    sent: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(sent)
+    return sent.decode(errors="replace")
 
 
 class Gateway(wsgi.Gateway_10):

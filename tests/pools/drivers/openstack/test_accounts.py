@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
@@ -174,6 +174,9 @@ def a_strangers_server(ground: OpenStackGround) -> str:
 def sleep(ground: OpenStackGround) -> None:
     ground.driver.apply(workload(ground.web(replicas=0)))
     when(lambda: held(ground) == set(), "the end of what was held")
+    # A sleep of less than a second would be of no second at all.
+    last = max(a.ended_at for a in ground.driver.allocations() if a.ended_at)
+    until(lambda: datetime.now(UTC) - last > timedelta(seconds=2), what="two seconds of sleep")
 
 
 def resize(lab: Cloud, server_id: str, flavor: str) -> None:
