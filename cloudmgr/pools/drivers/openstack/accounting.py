@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
 
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.drivers.besides import Account
@@ -69,15 +68,10 @@ def _usages(cloud: Cloud, since: datetime, page: int) -> Iterator[dict[str, Any]
     """Of all servers of the cloud; until now, since no end is said."""
     start = since.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
     query: dict[str, Any] = {"detailed": 1, "start": start, "limit": page}
-    while True:
-        answer = cloud.get("compute", "/os-simple-tenant-usage", **query)
-        for tenant in answer.get("tenant_usages") or []:
-            yield from tenant["server_usages"]
-        links = answer.get("tenant_usages_links")
-        if not links:
-            return
-        # The last server of the last project need not be it, where a cloud has several cells.
-        query["marker"] = parse_qs(urlsplit(links[0]["href"]).query)["marker"][0]
+    # The last server of the last project need not be the last of a page, where a cloud has several
+    # cells: where the next one begins nova says.
+    for tenant in cloud.list("compute", "/os-simple-tenant-usage", "tenant_usages", **query):
+        yield from tenant["server_usages"]
 
 
 def _marked(cloud: Cloud, prefix: str, since: datetime) -> dict[str, seen.Server]:

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.openstack
 
 T = TypeVar("T")
+# To be seen where whole seconds are counted.
+LONG_ENOUGH = timedelta(seconds=2)
 Told = dict[str, set[Kind]]
 
 
@@ -59,21 +61,31 @@ class Office:
         )
 
     def report(self) -> Reconciliation:
-        """Nothing is excused as not seen yet: it was all waited for."""
-        when(lambda: self.collector.collect().problems == (), "a reading")
-        name = pool_source("lab")
+        """Nothing is excused as not seen yet: it was all waited for.
+
+        Up to a reading of some time from now: nova counts in whole seconds, and what has just begun
+        is to be one of them.
+        """
+        name, asked = pool_source("lab"), datetime.now(UTC)
+
+        def later() -> datetime | None:
+            if self.collector.collect().problems:
+                return None
+            with self.database.read() as tx:
+                source = self.stores.sources.get(tx, name)
+            read_at = source.read_at if source else None
+            return read_at if read_at and read_at - asked > LONG_ENOUGH else None
+
+        read_at = when(later, "a reading")
+        interval = Interval(self.since, read_at)
         with self.database.read() as tx:
-            source = self.stores.sources.get(tx, name)
-            assert source is not None
-            assert source.read_at is not None
-            interval = Interval(self.since, source.read_at)
             held = self.stores.holdings.during(tx, name, interval, METERS)
         books = runs(held, self.ground.driver.server_of)
         (theirs,) = when(lambda: [self.ground.driver.accounts(self.since)], "nova's accounts")
-        return reconcile(books, theirs, interval, source.read_at + SETTLE)
+        return reconcile(books, theirs, interval, read_at + SETTLE)
 
 
-def when(condition: Callable[[], T], what: str) -> T:
+def when(condition: Callable[[], T | None], what: str) -> T:
     """What it gives, once it gives something; a cloud that is slow to answer is waited for."""
 
     def given() -> T | None:
@@ -174,9 +186,8 @@ def a_strangers_server(ground: OpenStackGround) -> str:
 def sleep(ground: OpenStackGround) -> None:
     ground.driver.apply(workload(ground.web(replicas=0)))
     when(lambda: held(ground) == set(), "the end of what was held")
-    # A sleep of less than a second would be of no second at all.
     last = max(a.ended_at for a in ground.driver.allocations() if a.ended_at)
-    until(lambda: datetime.now(UTC) - last > timedelta(seconds=2), what="two seconds of sleep")
+    until(lambda: datetime.now(UTC) - last > LONG_ENOUGH, what="a sleep that counts")
 
 
 def resize(lab: Cloud, server_id: str, flavor: str) -> None:

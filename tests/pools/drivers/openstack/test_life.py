@@ -49,6 +49,23 @@ def test_it_grows_and_shrinks_and_what_is_there_already_is_not_written_again(
     assert writes(ground.lab, before) == []
     quota = ground.lab.api("compute").get(f"/os-quota-sets/{project(ground)}").json()["quota_set"]
     assert (quota["instances"], quota["cores"], quota["ram"]) == (7, 7, 7 * 128)
+    all_pages_are_read(ground)
+
+
+def all_pages_are_read(ground: OpenStackGround) -> None:
+    """However little the operator of a service lets it put on one."""
+    cloud = ground.driver._cloud
+    for service, path, key, query in (
+        ("compute", "/servers/detail", "servers", {"all_tenants": 1}),
+        ("compute", "/flavors/detail", "flavors", {}),
+        ("network", "/ports", "ports", {}),
+        ("image", "/images", "images", {}),
+    ):
+        whole = {item["id"] for item in cloud.list(service, path, key, None, **query)}
+        assert len(whole) > 1
+        by_ones = [item["id"] for item in cloud.list(service, path, key, None, limit=1, **query)]
+        assert len(by_ones) == len(whole), key
+        assert set(by_ones) == whole
 
 
 def test_what_sleeps_gives_its_host_back_and_wakes_as_the_same_server(
