@@ -37,10 +37,12 @@ def two_hosts(ground: OpenStackGround) -> Iterator[OpenStackGround]:
 
     lab.add_host(SECOND, 8, 8192)
     follow("add_host")
-    until(lambda: len(ground.driver.capacity().hosts) == 2, what="two hosts")
-    yield ground
-    for each in list(ground.driver.observe_all()):
-        ground.driver.remove(each.environment_id)
-    until(is_empty, seconds=60, what="a host without servers")
-    follow("remove_host")
-    lab.remove_host(SECOND)
+    try:
+        until(lambda: len(ground.driver.capacity().hosts) == 2, what="two hosts")
+        yield ground
+        for each in list(ground.driver.observe_all()):
+            ground.driver.remove(each.environment_id)
+        until(is_empty, seconds=60, what="a host without servers")
+    finally:
+        follow("remove_host")
+        lab.remove_host(SECOND)
