@@ -181,7 +181,10 @@ def ground(admin: Connection, login: dict[str, Any], number: int) -> dict[str, A
     project = identity.create_project(name=name, domain_id="default")
     user = identity.create_user(name=name, domain_id="default", password=_SECRET)
     identity.assign_project_role_to_user(project, user, identity.find_role("member"))
-    admin.set_compute_quotas(project.id, cores=SERVERS + 1, ram=128 * (SERVERS + 1), instances=21)
+    count = SERVERS + 1
+    admin.set_compute_quotas(
+        project.id, cores=count, ram=128 * count, instances=count, server_group_members=count
+    )
     admin.set_network_quotas(project.id, port=SERVERS + 5)
     auth = {**login["auth"], "username": name, "password": _SECRET, "project_name": name}
     member = openstack.connect(**{**login, "auth": auth})
