@@ -16,7 +16,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -128,6 +128,28 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(  # noqa: PLR091
         assert found.violations_count == 0, f"{path}\n{found.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     assert hosts == {address.removeprefix("http://")}
+    assert faults == []
+    page.context.close()
+
+
+def test_what_brings_charts_to_life_is_loaded_once_however_slowly_it_comes(
+    chromium: Browser, address: str, seen_city: City
+) -> None:
+    page = opened(chromium, address, "officer", java_script_enabled=True)
+    held: list[Route] = []
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.route("**/charts.js", lambda route: held.append(route))  # noqa: PLW0108 - a builtin will not do
+    page.clock.install()
+    path = "/environments/{environment_id}".format(**seen_city.ours)
+    page.goto(path, wait_until="domcontentloaded")
+    for _ in range(2):
+        with page.expect_response(page.url):
+            page.clock.run_for(5000)
+    page.locator("figure[data-seen]").wait_for()
+    assert len(held) == 1
+    held[0].continue_()
+    page.locator("figure[data-alive]").wait_for()
     assert faults == []
     page.context.close()
 

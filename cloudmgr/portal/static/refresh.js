@@ -2,20 +2,22 @@
 "use strict";
 (() => {
   const every = 5000;
+  let loading;
 
   async function charts(root) {
     const figures = root.querySelectorAll("[data-chart]:not([data-alive])");
     if (!figures.length) return;
-    if (!window.vegaEmbed) {
-      await new Promise((done, failed) => {
-        const script = document.createElement("script");
-        script.src = "/charts.js";
-        script.onload = done;
-        script.onerror = failed;
-        document.head.append(script);
-      });
-    }
+    // Once, however often somebody looks before it has come: it cannot be run a second time.
+    loading ??= new Promise((done, failed) => {
+      const script = document.createElement("script");
+      script.src = "/charts.js";
+      script.onload = done;
+      script.onerror = (fault) => { loading = undefined; failed(fault); };
+      document.head.append(script);
+    });
+    await loading;
     for (const figure of figures) {
+      if ("alive" in figure.dataset) continue;
       const spec = JSON.parse(document.getElementById(figure.dataset.chart).textContent);
       const place = figure.querySelector(".chart > [role=img]");
       const live = document.createElement("div");
