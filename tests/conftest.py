@@ -37,7 +37,7 @@ settings.register_profile(
 settings.load_profile("cloudmgr")
 
 
-# That run.
+# The OpenStack labs that this process has running.
 _CLOUDS: list[Cloud] = []
 
 
