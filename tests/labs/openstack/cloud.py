@@ -161,6 +161,12 @@ class Cloud(OpenStack):
             stdout=subprocess.DEVNULL,
         )
 
+    def where(self) -> None:
+        """All parts say in their logs where each of their threads stands: for one that hangs."""
+        for process in self._processes.values():
+            with suppress(OSError):
+                process.send_signal(signal.SIGUSR1)
+
     def said(self, lines: int = 15) -> Iterator[tuple[str, str]]:
         """Of each part its name, whether it runs, and the last that it complained of."""
         for part in SERVICES:

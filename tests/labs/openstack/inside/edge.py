@@ -6,10 +6,12 @@ file ``listening`` is there, what is asked is logged whole, with the token that 
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import json
 import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -140,7 +142,8 @@ def end_with_parent(first: Callable[[], None] = lambda: None) -> None:
 
 
 def serve(app: Callable[..., Iterable[bytes]], port: int, threads: int) -> None:
-    """Until the process ends."""
+    """Until the process ends. At SIGUSR1 it says in its log where each of its threads stands."""
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     server = wsgi.Server(("127.0.0.1", port), app, numthreads=threads, request_queue_size=64)
     server.gateway = Gateway
     server.start()
