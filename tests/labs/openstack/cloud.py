@@ -8,10 +8,11 @@ fixed addresses: see ``inside/guests.py``.
 from __future__ import annotations
 
 import json
-import os
+import random
 import re
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 from contextlib import closing, contextmanager, suppress
@@ -34,10 +35,27 @@ if TYPE_CHECKING:
 
     from tests.labs.openstack.build import Built
 
-_LANES = 4
 _PLAIN = re.compile(r" INFO | DEBUG |python binding code in neutronclient|synchronizing instance")
-# Of the clouds of this process.
-_BLOCKS: set[int] = set()
+# No guest of a cloud listens at this port.
+_CLAIM = 10999
+
+
+def _block() -> tuple[int, socket.socket]:
+    """Servers have addresses in 127.block.0.0/16: one that no other cloud of this machine has.
+
+    :return: it, and what is to be kept open as long as it is to be nobody else's.
+    """
+    blocks = list(range(20, 220))
+    random.shuffle(blocks)
+    for block in blocks:
+        claim = socket.socket()
+        try:
+            claim.bind((f"127.{block}.0.0", _CLAIM))
+        except OSError:
+            claim.close()
+        else:
+            return block, claim
+    raise AssertionError("200 clouds are too many for one machine")
 
 
 @dataclass(frozen=True)
@@ -70,12 +88,7 @@ class Cloud(OpenStack):
             "project_domain_id": "default",
         }
         super().__init__(directory, {"auth": login, "region_name": configuration.REGION})
-        # Servers have addresses in 127.block.0.0/16, so that two labs keep out of each other's way.
-        # Of several test processes each has every so-manieth.
-        lane = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _LANES
-        found = {20 + _LANES * (free_port() % (200 // _LANES)) + lane for _ in range(50)}
-        self.block = next(iter(found - _BLOCKS))
-        _BLOCKS.add(self.block)
+        self.block, self._claim = _block()
         self._hosts = {f"host{number}": Host() for number in range(1, hosts + 1)}
         self._lost: set[str] = set()
         self._faults: list[dict[str, Any]] = []
@@ -101,6 +114,7 @@ class Cloud(OpenStack):
         for part in reversed(list(self._processes)):
             self.end(part)
         end_all(self.directory)
+        self._claim.close()
 
     def run(self, part: str) -> None:
         """Start one part again that was ended."""
