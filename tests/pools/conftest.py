@@ -63,7 +63,7 @@ def ground(request: pytest.FixtureRequest) -> Ground:
     return found
 
 
-@pytest.fixture(params=[_LOCAL, _KUBERNETES])
+@pytest.fixture(params=[_LOCAL, _KUBERNETES, _OPENSTACK])
 def storing(request: pytest.FixtureRequest) -> Ground:
     """Those that keep storage."""
     found: Ground = request.getfixturevalue(request.param)

@@ -44,7 +44,7 @@ FLAVORS = {"lab-1": (1, 128), "lab-2": (2, 256), "lab-4": (4, 1024), "lab-host":
 class OpenStackGround:
     """One for all tests of a session, since it takes its time; between two it is emptied."""
 
-    host = Resources(8000, 8192)
+    host = Resources(8000, 8192, 100)
     keeps_room = True
     names_services = False
 
@@ -75,6 +75,7 @@ class OpenStackGround:
             "subnet_prefix": 26,
             "dhcp": False,  # neutron has no loopback addresses with it
             "gateway_cidrs": ("127.0.0.1/32",),
+            "storage_gib": self.host.storage_gib,
         }
         driver = OpenStackDriver(
             "test", self.clock, OpenStackSettings(**{**given, **settings}), timing

@@ -20,7 +20,6 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import Allocation, Driver
     from tests.pools.grounds import Ground
-    from tests.pools.openstack_ground import OpenStackGround
 
 
 def held(driver: Driver) -> list[Allocation]:
@@ -390,11 +389,3 @@ def test_what_has_storage_has_it_in_its_slot_when_the_driver_was_closed(storing:
     other = storing.another()
     assert settled(other, 2) == replicas
     assert {r.id for r in replicas} <= {a.id for a in held(other)}
-
-
-@pytest.mark.openstack
-def test_a_pool_without_storage_refuses_it(openstack: OpenStackGround) -> None:
-    with pytest.raises(Permanent) as refused:
-        openstack.driver.apply(workload(openstack.web(storage_gib=1)))
-    assert refused.value.code == "does-not-fit"
-    assert openstack.driver.observe("env_exam") is None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.driver import Allocation, Driver
     from tests.pools.grounds import Ground
     from tests.pools.kubernetes_ground import KubernetesGround
+    from tests.pools.openstack_ground import OpenStackGround
 
 
 def stored(driver: Driver) -> tuple[list[Allocation], list[Allocation]]:
@@ -56,13 +57,31 @@ def test_a_claim_that_grows_is_told_by_everybody_alike(kubernetes: KubernetesGro
     assert list(kubernetes.another().allocations()) == list(driver.allocations())
 
 
-@pytest.mark.kubernetes
-def test_a_claim_cannot_shrink(kubernetes: KubernetesGround) -> None:
-    there = workload(kubernetes.web(storage_gib=2))
-    kubernetes.driver.apply(there)
-    settled(kubernetes.driver, 1)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("kubernetes", marks=pytest.mark.kubernetes),
+        pytest.param("openstack", marks=pytest.mark.openstack),
+    ],
+)
+def test_a_volume_cannot_shrink(request: pytest.FixtureRequest, kind: str) -> None:
+    ground: Ground = request.getfixturevalue(kind)
+    there = workload(ground.web(storage_gib=2))
+    ground.driver.apply(there)
+    settled(ground.driver, 1)
     with pytest.raises(Permanent) as refused:
-        kubernetes.driver.apply(workload(kubernetes.web(storage_gib=1, variables={"A": "b"})))
+        ground.driver.apply(workload(ground.web(storage_gib=1, variables={"A": "b"})))
     assert (refused.value.code, refused.value.path) == ("unsupported", "components[0].storage_gib")
     assert refused.value.message == "the storage of web cannot shrink: it is 2 GiB"
-    assert observed(kubernetes.driver).digest == there.digest, "nothing was written"
+    assert observed(ground.driver).digest == there.digest, "nothing was written"
+
+
+@pytest.mark.openstack
+def test_a_pool_without_storage_refuses_it(openstack: OpenStackGround) -> None:
+    openstack.driver.close()
+    openstack.driver = openstack.make(storage_gib=0)
+    openstack.driver.start(openstack.changes.append)
+    with pytest.raises(Permanent) as refused:
+        openstack.driver.apply(workload(openstack.web(storage_gib=1)))
+    assert refused.value.code == "does-not-fit"
+    assert openstack.driver.observe("env_exam") is None

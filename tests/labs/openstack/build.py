@@ -154,6 +154,7 @@ def _fill(made: Built, empty: Path, keystone: str) -> None:
     )  # fmt: skip
     manage("placement", "db", "sync")
     manage("glance", "db_sync")
+    manage("cinder", "db", "sync")
     manage("nova", "api_db", "sync")
     manage("nova", "cell_v2", "map_cell0", "--database_connection", cell0)
     manage("nova", "db", "sync")

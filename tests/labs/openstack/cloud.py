@@ -345,7 +345,14 @@ class Cloud(OpenStack):
         d = self.directory
         d.mkdir(parents=True, exist_ok=True, mode=0o700)
         shutil.copytree(self._built.template, d, dirs_exist_ok=True)
-        for name in ("images", "guests", "state/staging", "state/tasks", "state/neutron"):
+        for name in (
+            "images",
+            "guests",
+            "state/staging",
+            "state/tasks",
+            "state/neutron",
+            "state/cinder",
+        ):
             (d / name).mkdir(parents=True)
         configuration.write(d, self._built.environment, self._ports)
         self._tell_hosts()
@@ -371,6 +378,8 @@ class Cloud(OpenStack):
     def _command(self, part: str) -> list[str]:
         inside = "tests.labs.openstack.inside"
         port, place = str(self._ports[part]), str(self.directory)
+        if part == "cinder":
+            return [str(self._built.python), "-m", f"{inside}.storage", port, place]
         if part != "nova":
             return [str(self._built.python), "-m", f"{inside}.serve", part, port, place]
         after = [str(self._ports[first]) for first in ("keystone", "placement")]

@@ -18,7 +18,8 @@ REGION = "RegionOne"
 # What reaches it can do nothing that its user could not do anyhow.
 PASSWORD = "lab"
 DATABASES = (
-    "keystone", "placement", "glance", "neutron", "nova_api", "nova_cell1", "nova_cell1_cell0",
+    "keystone", "placement", "glance", "neutron", "cinder",
+    "nova_api", "nova_cell1", "nova_cell1_cell0",
 )  # fmt: skip
 # Of each service: its type in the catalogue, and what follows its address there.
 SERVICES = {
@@ -26,6 +27,7 @@ SERVICES = {
     "placement": ("placement", ""),
     "glance": ("image", ""),
     "neutron": ("network", ""),
+    "cinder": ("block-storage", "/v3/$(project_id)s"),
     "nova": ("compute", "/v2.1"),
 }
 _FILES = {
@@ -33,6 +35,7 @@ _FILES = {
     "placement": "placement.conf",
     "glance": "glance-api.conf",
     "neutron": "neutron.conf",
+    "cinder": "cinder.conf",
     "nova": "nova.conf",
 }
 
@@ -58,7 +61,9 @@ def variables(directory: Path) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore",
         "PYTHONUNBUFFERED": "1",
         "LAB_GUESTS": str(directory / "guests"),
+        "LAB_VOLUMES": str(directory / "volumes"),
         "OS_NOVA_DISABLE_EVENTLET_PATCHING": "1",
+        "OS_CINDER_DISABLE_EVENTLET_PATCHING": "1",
         "OS_NEUTRON_CONFIG_FILES": "neutron.conf",
         **{f"OS_{name.upper()}_CONFIG_DIR": str(file(directory, name).parent) for name in SERVICES},
     }
@@ -165,6 +170,28 @@ def _contents(
             "keystone_authtoken": tokens,
             "nova": login,
         },
+        "cinder": {
+            "DEFAULT": {
+                # Its queues are in one process, and so are all of its parts.
+                "transport_url": "fake:///",
+                "auth_strategy": "keystone",
+                "api_paste_config": f"{installed}/cinder/api-paste.ini",
+                "resource_query_filters_file": f"{installed}/cinder/resource_filters.json",
+                "state_path": f"{d}/state/cinder",
+                "enabled_backends": "lab",
+                "service_down_time": "1000000",  # they share one sign of life
+                "glance_api_servers": address(ports["glance"]),
+            },
+            "lab": {
+                "volume_driver": "tests.labs.openstack.inside.volumes.Volumes",
+                "volume_backend_name": "lab",
+            },
+            "database": kept("cinder"),
+            "oslo_concurrency": {"lock_path": f"{d}/state/cinder"},
+            "coordination": {"backend_url": f"file://{d}/state/cinder"},
+            "keystone_authtoken": tokens,
+            "nova": login,
+        },
         "nova": {
             "DEFAULT": {
                 # Its queues are in one process, and so are all of nova's parts.
@@ -189,6 +216,7 @@ def _contents(
             "keystone_authtoken": tokens,
             "placement": login,
             "neutron": login,
+            "cinder": login,
             # Neutron lets a member delete the port of a server only together with nova.
             "service_user": {**login, "send_service_user_token": "true"},
         },

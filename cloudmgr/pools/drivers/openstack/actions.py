@@ -9,15 +9,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudmgr.pools.drivers.openstack.seen import Server
+    from cloudmgr.pools.drivers.openstack.volumes import Volume
 
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """A new server; ``restarts`` is how often its slot has failed before."""
+    """A new server; ``restarts`` is how often its slot failed before, ``volume`` its storage."""
 
     component: str
     slot: int
     restarts: int = 0
+    volume: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Storage for a slot that has none."""
+
+    component: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enlarge:
+    """More room on a volume that no server has at the moment."""
+
+    volume: Volume
+    gib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +86,5 @@ class AskWhen:
 
 
 OnServer = Note | Do | Resize | Delete | AskWhy | AskWhen
-Action = Create | OnServer
+OnStorage = Store | Enlarge
+Action = Create | OnStorage | OnServer

@@ -114,7 +114,8 @@ class Cloud:
     ) -> Object | None:
         """What it answers; None for nothing.
 
-        :param service: ``identity``, ``compute``, ``network``, ``placement`` or ``image``.
+        :param service: ``identity``, ``compute``, ``network``, ``placement``, ``image`` or
+            ``block_storage``.
         :param patience: so many seconds are waited for the answer, if not as long as usual.
         :raises NotFound: there is no such thing.
         :raises Conflict: it is not as the request supposes (409, 412).
@@ -124,6 +125,9 @@ class Cloud:
         """
         try:
             adapter = getattr(self._connected(), service)
+            if service == "block_storage":
+                # Before Yoga (2022) cinder's paths began with who asks, and they still may.
+                path = f"/{tenant.project_id if tenant else self._access().project_id}{path}"
             said: dict[str, Any] = {"headers": dict(headers or {}), "raise_exc": False}
             if tenant is not None:
                 said["auth"] = self._auth(tenant)
@@ -250,8 +254,11 @@ class Cloud:
                 code="pool-refuses",
                 hint="take a cloud of OpenStack Ussuri (2020) or later",
             )
-        self._endpoints[service] = data.url
-        return str(data.url)
+        url = str(data.url)
+        if service == "block_storage":
+            url = url.rstrip("/").removesuffix(f"/{self._access().project_id}")
+        self._endpoints[service] = url
+        return url
 
     def _auth(self, tenant: Tenant) -> v3.Password:
         known = self._tenants.get(tenant.project_id)

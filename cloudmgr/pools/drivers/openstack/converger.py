@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
-from cloudmgr.pools.drivers.openstack.actions import Create
+from cloudmgr.pools.drivers.openstack.actions import Create, Enlarge, Store
 from cloudmgr.pools.drivers.openstack.clearing import department_gone
 from cloudmgr.pools.drivers.openstack.crew import Crew
 from cloudmgr.pools.drivers.openstack.plan import Wish
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.mirror import Mirror
     from cloudmgr.pools.drivers.openstack.seen import Project
     from cloudmgr.pools.drivers.openstack.settings import Timing
+    from cloudmgr.pools.drivers.openstack.shelf import Shelf
     from cloudmgr.pools.drivers.openstack.works import Works
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Converger:
         prefix: str,
         cloud: Cloud,
         mirror: Mirror,
+        shelf: Shelf,
         hosts: Hosts,
         ground: Ground,
         works: Works,
@@ -72,6 +74,7 @@ class Converger:
         self._timing = timing
         self._clock = clock
         self._mirror = mirror
+        self._shelf = shelf
         self._hosts = hosts
         self._ground = ground
         self._works = works
@@ -86,6 +89,7 @@ class Converger:
         self._rooms = Rooms(hosts, mirror, clock, timing, under_way=self._crew.under_way)
         self._projects_at = -1e9
         self._childless: set[str] = set()
+        self._storage_known = False
         self._looked_at: datetime | None = None
         self.seen_at: float | None = None
         self.trouble: CloudmgrError | None = None
@@ -170,6 +174,7 @@ class Converger:
         gone = self._deleted(self._mirror.missing(servers, began))
         self._mirror.see_servers(servers, began, gone)
         self._looked_at = moment
+        self._look_at_storage()
         self._lease.keep()
         self._look_at_hosts()
         self._watch_health()
@@ -260,7 +265,8 @@ class Converger:
         if workload is None and not project.removed:
             return True  # somebody wrote there: the environment is applied again
         failures = self._works.failures(environment_id)
-        wish = Wish(workload, servers, self._prober.health(), failures, self._hosts.sizes)
+        stored = self._shelf.of(environment_id)
+        wish = Wish(workload, servers, self._prober.health(), failures, self._hosts.sizes, stored)
         actions = plan.plan(wish, self._clock.now(), self._timing)
         key: Hashable = ("ground", environment_id)
         if project.removed:
@@ -291,6 +297,11 @@ class Converger:
                     ("create", environment_id, action.component, action.slot),
                 )
                 work = partial(self._works.create, project, workload, action)
+            elif isinstance(action, Store | Enlarge):
+                assert workload is not None  # noqa: S101 - what is to go gets no storage
+                of = action.volume if isinstance(action, Enlarge) else action
+                name, key = of.component, ("storage", environment_id, of.component, of.slot)
+                work = partial(self._works.store, project, workload, action)
             else:
                 name, key = action.server.component, ("server", action.server.id)
                 work = partial(self._works.act, project, action)
@@ -310,6 +321,23 @@ class Converger:
                 if (count := homeless.get(name, 0))
             },
         )
+
+    def _look_at_storage(self) -> None:
+        """While cinder is away, what is there already is cared for, and what has no storage.
+
+        :raises CloudmgrError: cinder has not answered at all yet.
+        """
+        said: dict[str, str] = {}
+        try:
+            self._works.look_at_storage()
+            self._storage_known = True
+        except CloudmgrError as error:
+            if not self._storage_known:
+                raise
+            said = {"": error.message}
+        for environment_id in self._mirror.environments():
+            stored = self._shelf.of(environment_id)
+            self._crew.tell(environment_id, "cinder", said if stored else {})
 
     def _look_at_hosts(self) -> None:
         """While placement is away, what is there already is cared for.

@@ -26,7 +26,9 @@ from cloudmgr.pools.drivers.openstack.lease import Lease
 from cloudmgr.pools.drivers.openstack.mirror import Mirror
 from cloudmgr.pools.drivers.openstack.probes import Prober
 from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings, Timing
-from cloudmgr.pools.drivers.openstack.told import limitations, problems
+from cloudmgr.pools.drivers.openstack.shelf import Shelf
+from cloudmgr.pools.drivers.openstack.stores import Stores
+from cloudmgr.pools.drivers.openstack.told import limitations, problems, require_no_less
 from cloudmgr.pools.drivers.openstack.userdata import require_small
 from cloudmgr.pools.drivers.openstack.works import Works
 from cloudmgr.pools.drivers.written import dump_workload
@@ -72,6 +74,7 @@ class OpenStackDriver:
         self._listener: Callable[[str], None] = lambda _environment_id: None
         self._cloud = Cloud(name, settings, self._timing)
         self._mirror = Mirror(self._tell)
+        self._shelf = Shelf(self._tell)
         self._hosts = Hosts(self._cloud, settings, clock, self._timing)
         self._ground = Ground(
             self._cloud, settings, lambda component: self._hosts.flavor_for(component.size)
@@ -85,6 +88,7 @@ class OpenStackDriver:
             prefix=settings.prefix,
             cloud=self._cloud,
             mirror=self._mirror,
+            shelf=self._shelf,
             hosts=self._hosts,
             ground=self._ground,
             works=Works(
@@ -94,6 +98,7 @@ class OpenStackDriver:
                 hosts=self._hosts,
                 ground=self._ground,
                 hands=self._hands,
+                stores=Stores(self._cloud, settings, self._timing, self._shelf, clock),
             ),
             lease=Lease(self._cloud, settings.prefix, clock, self._timing),
             prober=self._prober,
@@ -217,7 +222,9 @@ class OpenStackDriver:
             self._digest(project, workload),
             tuple(sorted(replicas, key=lambda r: (r.component, r.slot, r.started_at, r.id))),
             (*(project.problems if project else ()), *problems(components.values(), servers)),
-            limitations(components.values(), servers, self._hosts.sizes),
+            limitations(
+                components.values(), servers, self._hosts.sizes, self._shelf.of(environment_id)
+            ),
         )
 
     def observe_all(self) -> Iterable[ObservedWorkload]:
@@ -226,9 +233,12 @@ class OpenStackDriver:
 
     def allocations(self) -> Iterable[Allocation]:
         self._require_fresh()
-        return self._mirror.allocations()
+        found = [*self._mirror.allocations(), *self._shelf.allocations()]
+        return sorted(found, key=lambda one: (one.started_at, one.id))
 
     def forget(self, allocation_ids: Iterable[str]) -> None:
+        allocation_ids = list(allocation_ids)
+        self._shelf.forget(allocation_ids)
         for server, key in self._mirror.forget(allocation_ids):
             project = self._mirror.project(server.environment_id)
             if project is None:
@@ -273,6 +283,7 @@ class OpenStackDriver:
         self._require_images(workload)
         require_host(workload, self.capacity())
         self._require_flavors(workload)
+        require_no_less(workload, self._shelf.of(workload.environment_id))
         written = dump_workload(workload)
         require_small(workload, written)
         return written

@@ -15,6 +15,7 @@ from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import seen
 from cloudmgr.pools.drivers.openstack.cloud import Tenant
+from cloudmgr.pools.drivers.openstack.groups import Groups, outward
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.settings import OpenStackSettings
 
 Object = dict[str, Any]
-_METADATA = "169.254.169.254/32"
 _TRIES = 3
 
 
@@ -45,6 +45,7 @@ class Ground:
         self._cloud = cloud
         self._settings = settings
         self._flavor_of = flavor_of
+        self._groups = Groups(cloud, settings)
         self._pools: dict[str, str] = {}
 
     # --------------------------------------------------------------------------------- project
@@ -127,19 +128,25 @@ class Ground:
     def digest(self, workload: Workload) -> str:
         """Names what has to be laid for ``workload``: all but how many replicas run."""
         said: list[list[object]] = [
-            [c.name, c.port, _most(c), f.id if (f := self._flavor_of(c)) else "", _outward(c)]
+            [
+                *(c.name, c.port, _most(c), f.id if (f := self._flavor_of(c)) else ""),
+                *(outward(c), c.storage_gib),
+            ]
             for c in workload.components
         ]
         s = self._settings
-        said.append([s.subnet_pool, s.router, s.dhcp, s.gateway_cidrs, s.dns_cidrs])
+        said.append(
+            [s.storage_gib > 0, s.subnet_pool, s.router, s.dhcp, s.gateway_cidrs, s.dns_cidrs]
+        )
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
 
     def lay(self, project: Project, workload: Workload) -> Project:
         """Make what lacks of it, and note what there is."""
         self._user(project)
-        self._quotas(project, workload, self._old_groups(project, workload))
+        self._quotas(project, workload, self._groups.outlived(self.tenant(project), workload))
         network, subnet = self._network(project)
-        groups = {c.name: self._security_group(project, c) for c in workload.components}
+        tenant = self.tenant(project)
+        groups = {c.name: self._groups.lay(tenant, c) for c in workload.components}
         affinity = self._server_groups(project, {c.name for c in workload.components})
         ground = {
             "digest": self.digest(workload),
@@ -190,6 +197,26 @@ class Ground:
         network["security_group_rule"] += sum(len(g["security_group_rules"]) for g in old)
         self._cloud.send("compute", "PUT", f"/os-quota-sets/{project.id}", {"quota_set": compute})
         self._cloud.send("network", "PUT", f"/quotas/{project.id}", {"quota": network})
+        if storage := wanted.get("quota of cinder"):
+            count, gib = self._kept(project, workload)
+            storage = {**storage, "volumes": storage["volumes"] + count}
+            storage["gigabytes"] += gib
+            path = f"/os-quota-sets/{project.id}"
+            self._cloud.send("block_storage", "PUT", path, {"quota_set": storage})
+
+    def _kept(self, project: Project, workload: Workload) -> tuple[int, int]:
+        """How many volumes, and of how many GiB, are kept beyond what is wanted now."""
+        wanted = {
+            words.volume_of(c.name, slot): c.storage_gib
+            for c in workload.components
+            for slot in range(_most(c))
+            if c.storage_gib
+        }
+        items = self._cloud.list(
+            "block_storage", "/volumes/detail", "volumes", self.tenant(project)
+        )
+        other = [int(item["size"]) for item in items if item["name"] not in wanted]
+        return len(other), sum(other)
 
     def wanted(self, workload: Workload) -> dict[str, Object]:
         """What has to be laid, by what it is.
@@ -216,15 +243,24 @@ class Ground:
             "subnet": 1,
             "port": servers + 4,  # of its router, and of DHCP
             "security_group": count + 1,  # neutron makes one that it calls default
-            "security_group_rule": 4 + sum(len(self._rules(c)) for c in workload.components),
+            "security_group_rule": 4 + sum(len(self._groups.rules(c)) for c in workload.components),
             "floatingip": 0,
             "router": 0,
         }
         groups = {
-            f"security group {c.name}": {"rules": [dict(rule) for rule in self._rules(c)]}
+            f"security group {c.name}": {"rules": [dict(rule) for rule in self._groups.rules(c)]}
             for c in workload.components
         }
-        return {"quota of nova": compute, "quota of neutron": network, **groups}
+        quotas = {"quota of nova": compute, "quota of neutron": network}
+        if self._settings.storage_gib:
+            stored = [c for c in workload.components if c.storage_gib]
+            quotas["quota of cinder"] = {
+                "volumes": sum(_most(c) for c in stored),
+                "gigabytes": sum(_most(c) * c.storage_gib for c in stored),
+                "snapshots": 0,
+                "backups": 0,
+            }
+        return {**quotas, **groups}
 
     def _network(self, project: Project) -> tuple[str, str]:
         tenant = self.tenant(project)
@@ -284,72 +320,6 @@ class Ground:
             self._pools[name] = str(found[0]["id"])
         return self._pools[name]
 
-    # --------------------------------------------------------------------------- who may reach it
-
-    def _security_group(self, project: Project, component: ComponentWorkload) -> str:
-        tenant = self.tenant(project)
-        group = self._group(tenant, component.name)
-        wanted = self._rules(component)
-        there = self._cloud.list(
-            "network",
-            "/security-group-rules",
-            "security_group_rules",
-            tenant,
-            security_group_id=group,
-        )
-        for item in there:
-            rule = _rule(item)
-            if rule in wanted:
-                wanted.remove(rule)
-            else:
-                path = f"/security-group-rules/{item['id']}"
-                with suppress(NotFound):
-                    self._cloud.send("network", "DELETE", path, tenant=tenant)
-        if wanted:
-            rules = [{"security_group_id": group, "ethertype": "IPv4", **dict(r)} for r in wanted]
-            body = {"security_group_rules": rules}
-            self._cloud.send("network", "POST", "/security-group-rules", body, tenant=tenant)
-        return group
-
-    def _group(self, tenant: Tenant, name: str) -> str:
-        path, key = "/security-groups", "security_group"
-        found = self._cloud.list(
-            "network", path, f"{key}s", tenant, name=name, project_id=tenant.project_id
-        )
-        if found:
-            return str(found[0]["id"])
-        answer = self._cloud.send("network", "POST", path, {key: {"name": name}}, tenant=tenant)
-        return str((answer or {})[key]["id"])
-
-    def _old_groups(self, project: Project, workload: Workload) -> list[Object]:
-        """Those of components that are no more go; what is left is that of servers yet to go."""
-        tenant, left = self.tenant(project), []
-        wanted = {"default", *(c.name for c in workload.components)}
-        path, key = "/security-groups", "security_groups"
-        for group in self._cloud.list("network", path, key, tenant, project_id=project.id):
-            if group["name"] not in wanted:
-                try:
-                    self._cloud.send("network", "DELETE", f"{path}/{group['id']}", tenant=tenant)
-                except Conflict:
-                    left.append(group)
-                except NotFound:
-                    pass
-        return left
-
-    def _rules(self, component: ComponentWorkload) -> list[tuple[tuple[str, object], ...]]:
-        """In: the gateway alone. Out: names, nova's metadata, and the services it is bound to."""
-        found: list[tuple[str, str, int, str]] = []
-        if component.port is not None:
-            found += [
-                ("ingress", "tcp", component.port, cidr) for cidr in self._settings.gateway_cidrs
-            ]
-        for cidr in self._settings.dns_cidrs:
-            found += [("egress", "udp", 53, cidr), ("egress", "tcp", 53, cidr)]
-        found.append(("egress", "tcp", 80, _METADATA))
-        for service in component.services:
-            found += [("egress", "tcp", service.port, cidr) for cidr in service.addresses]
-        return [_made(*rule) for rule in dict.fromkeys(found)]
-
     def _server_groups(self, project: Project, names: Collection[str]) -> dict[str, str]:
         """The id of each; there are no others."""
         tenant, path = self.tenant(project), "/os-server-groups"
@@ -369,27 +339,6 @@ class Ground:
 
 def _most(component: ComponentWorkload) -> int:
     return max(component.ceiling, component.replicas, component.reserved)
-
-
-def _outward(component: ComponentWorkload) -> list[object]:
-    return [[service.port, *service.addresses] for service in component.services]
-
-
-def _made(direction: str, protocol: str, port: int, cidr: str) -> tuple[tuple[str, object], ...]:
-    return (
-        ("direction", direction),
-        ("protocol", protocol),
-        ("port_range_min", port),
-        ("port_range_max", port),
-        ("remote_ip_prefix", cidr),
-    )
-
-
-def _rule(item: Object) -> tuple[tuple[str, object], ...]:
-    if item.get("ethertype") != "IPv4":
-        return ()
-    keys = ("direction", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix")
-    return tuple((key, item.get(key)) for key in keys)
 
 
 def _taken(answer: Object | None) -> Project:

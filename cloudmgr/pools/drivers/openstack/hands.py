@@ -87,9 +87,16 @@ class Hands:
             "flavorRef": flavor.id,
             "networks": [{"port": port}],
             "metadata": metadata,
-            "user_data": user_data(component),
+            "user_data": user_data(component, asked.volume),
             "config_drive": not self._settings.dhcp,
         }
+        if asked.volume:
+            disk = {"boot_index": 0, "uuid": server["imageRef"], "source_type": "image"}
+            storage = {"boot_index": -1, "uuid": asked.volume, "source_type": "volume"}
+            server["block_device_mapping_v2"] = [
+                {**disk, "destination_type": "local", "delete_on_termination": True},
+                {**storage, "destination_type": "volume", "delete_on_termination": False},
+            ]
         if self._settings.availability_zone:
             server["availability_zone"] = self._settings.availability_zone
         body = {

@@ -97,8 +97,8 @@ class Hosts:
 
     def capacity(self, ours: Collection[str]) -> Capacity:
         """:param ours: the consumers that are."""
-        spare = self._settings.spare_hosts
-        return reading.capacity(self._providers.values(), ours, spare, self.sizes)
+        spare, storage = self._settings.spare_hosts, self._settings.storage_gib
+        return reading.capacity(self._providers.values(), ours, spare, self.sizes, storage)
 
     @property
     def sizes(self) -> Sizes:

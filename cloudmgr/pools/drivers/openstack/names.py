@@ -30,6 +30,10 @@ OF = "cloudmgr:of"  # when the run began that these notes were written in
 RUN = "cloudmgr:run"  # the allocation that is open: `<number> <start> <cpu millis> <MiB>`
 RUN_OVER = "cloudmgr:run."  # with its number: as above, and the end
 RESTARTS = "cloudmgr:restarts"
+# Metadata of a volume.
+GIB = "cloudmgr:gib"  # what it is metered with, since the last of …
+WAS = "cloudmgr:was."  # with a number: how large it was before, and until when
+ENDS = "cloudmgr:ends"  # since when it is to go
 # What is being done to a server that has just been asked for something: until a later look.
 ASKED = "asked"
 # What is said of a run, and of no other.
@@ -60,6 +64,17 @@ def server_of(component: str, slot: int, template: str) -> str:
     return f"{component}-{slot}-{template[:8]}"
 
 
+def volume_of(component: str, slot: int) -> str:
+    """There is at most one of each name in a project."""
+    return f"{component}-{slot}"
+
+
+def slot_of(name: str) -> tuple[str, int] | None:
+    """The component and slot of a volume that is called so; None for a stranger's."""
+    component, _, slot = name.rpartition("-")
+    return (component, int(slot)) if component and slot.isdecimal() else None
+
+
 def password(seed: str, project_id: str) -> str:
     """Of an environment's user: nobody keeps it, and only who has ``seed`` can tell it."""
     return hmac.new(seed.encode(), project_id.encode(), hashlib.sha256).hexdigest()
@@ -67,7 +82,7 @@ def password(seed: str, project_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a server is, and ``rest``: the run that its last sleep ended, and when.
+    """Whose a server or a volume is, and ``rest``: the run that its last sleep ended, and when.
 
     It stands in the description, which is all that outlives a deletion, and all that nova lets us
     write while a server sleeps.

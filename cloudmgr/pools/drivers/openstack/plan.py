@@ -15,8 +15,10 @@ from cloudmgr.pools.drivers.openstack.actions import (
     Create,
     Delete,
     Do,
+    Enlarge,
     Note,
     Resize,
+    Store,
 )
 from cloudmgr.pools.drivers.openstack.reading import NOT_CHECKED, Health
 from cloudmgr.pools.drivers.openstack.resizing import Resizing, shape
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.actions import Action
     from cloudmgr.pools.drivers.openstack.seen import Server
     from cloudmgr.pools.drivers.openstack.settings import Timing
+    from cloudmgr.pools.drivers.openstack.volumes import Volume
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,12 @@ class Wish:
     health: Mapping[str, Health]
     failures: Mapping[tuple[str, int], int] = field(default_factory=dict)
     sizes: Sizes = ANY_SIZE
+    volumes: Sequence[Volume] = ()
+
+    def volume_of(self, component: str, slot: int) -> Volume | None:
+        """The storage of a slot."""
+        of = (v for v in self.volumes if (v.component, v.slot) == (component, slot))
+        return next(of, None)
 
     def health_of(self, server: Server) -> Health:
         return self.health.get(server.id, NOT_CHECKED)
@@ -81,13 +90,14 @@ def settled(wish: Wish, actions: Sequence[Action]) -> bool:
             if s.status != "DELETED"
         )
         and all(words.FAILED not in s.metadata for s in wish.servers)
+        and all(volume.at_rest for volume in wish.volumes)
     )
 
 
 def stands_on_ground(action: Action) -> bool:
     """Whether quotas and networks must be laid before it."""
     begins = isinstance(action, Note) and bool(action.said.get(words.RESIZES))
-    return begins or isinstance(action, Create | Resize)
+    return begins or isinstance(action, Create | Resize | Store | Enlarge)
 
 
 def needs_room(action: Action) -> bool:
@@ -131,7 +141,7 @@ def _one_each(actions: Sequence[Action]) -> list[Action]:
     seen: set[str] = set()
     kept: list[Action] = []
     for action in actions:
-        if isinstance(action, Create):
+        if isinstance(action, Create | Store | Enlarge):
             kept.append(action)
         elif action.server.id not in seen:
             seen.add(action.server.id)
@@ -226,8 +236,9 @@ class _Planner:
         tried = self._resizing(server, self._component)
         if resizing.under_way(server) or tried.failed:
             return True
-        alike = server.size == tried.size
-        return _serves(server) and (self._wanted > 1 or alike)
+        # With storage the one must end before the other begins, whichever way it is done.
+        in_place = self._wanted > 1 or server.size == tried.size or self._component.storage_gib > 0
+        return _serves(server) and in_place
 
     def _keep(self, server: Server, component: ComponentWorkload) -> Iterator[Action]:
         if server.busy:
@@ -303,6 +314,9 @@ class _Planner:
                 yield from self._leave(server, sleeps=False)
             else:
                 old.setdefault(server.slot, []).append(server)
+        if self._component.storage_gib:
+            yield from self._replace_stored(kept, old, self._component)
+            return
         # One at a time, and not while one that was made for that has not come yet.
         replacing = any(slot in kept and words.READY not in kept[slot].metadata for slot in old)
         for slot in range(self._wanted):
@@ -317,6 +331,35 @@ class _Planner:
                     yield from self._leave(server, sleeps=False)
             failures = self._wish.failures.get((self._component.name, slot), 0)
             yield Create(self._component.name, slot, failures)
+
+    def _replace_stored(
+        self,
+        kept: Mapping[int, Server],
+        old: Mapping[int, list[Server]],
+        component: ComponentWorkload,
+    ) -> Iterator[Action]:
+        """As above, but the old one ends before the new one begins: they have one volume."""
+        others = (slot for slot in range(self._wanted) if slot not in old)
+        replacing = any(s not in kept or words.READY not in kept[s].metadata for s in others)
+        for slot in range(self._wanted):
+            if slot in kept:
+                continue
+            if any(not s.shelved for s in old.get(slot, ())):
+                if replacing:
+                    continue
+                replacing = True
+            for server in old.get(slot, ()):
+                yield from self._leave(server, sleeps=False)
+            if any(server.slot == slot for server in self._servers):
+                continue
+            volume = self._wish.volume_of(component.name, slot)
+            if volume is None:
+                yield Store(component.name, slot)
+            elif volume.is_free and volume.lacks(component.storage_gib):
+                yield Enlarge(volume, component.storage_gib)
+            elif volume.is_free:
+                failures = self._wish.failures.get((component.name, slot), 0)
+                yield Create(component.name, slot, failures, volume.id)
 
     # --------------------------------------------------------------------------------- to go
 

@@ -50,6 +50,7 @@ def _servers(component: ComponentWorkload, flavor: str) -> dict[str, Any]:
         "health_path": component.health_path,
         "startup_seconds": component.startup_seconds,
         "reserved": component.reserved,
+        "storage_gib": component.storage_gib,
         "variables": dict(component.variables),
         "files": dict(component.files),
         # Never the values.

@@ -167,12 +167,17 @@ def taken(resources: Mapping[str, int]) -> Resources:
 
 
 def capacity(
-    providers: Iterable[Provider], ours: Collection[str], spare: int, sizes: Sizes = ANY_SIZE
+    providers: Iterable[Provider],
+    ours: Collection[str],
+    spare: int,
+    sizes: Sizes = ANY_SIZE,
+    storage_gib: int = 0,
 ) -> Capacity:
     """What the pool's hosts have beyond what is taken there and is not ours.
 
     :param ours: the consumers that are ours.
     :param sizes: those of its flavors.
+    :param storage_gib: what all of them share.
     """
     hosts = sorted(providers, key=lambda p: p.name)
     left = [Host(one.name, _left(one, ours), one.up and one.enabled) for one in hosts]
@@ -184,7 +189,8 @@ def capacity(
     said += [
         f"host {one.name} is closed for new servers" for one in hosts if one.up and not one.enabled
     ]
-    return Capacity(tuple(left), Resources(), spare, tuple(said), sizes)
+    shared = Resources(storage_gib=storage_gib)
+    return Capacity(tuple(left), shared, spare, tuple(said), sizes)
 
 
 def _left(one: Provider, ours: Collection[str]) -> Resources:

@@ -57,6 +57,9 @@ class OpenStackSettings(BaseModel):
     is off where addresses reach servers on a config drive alone. ``gateway_cidrs`` are the
     addresses that may reach what is hosted, ``dns_cidrs`` those that it may ask for names.
 
+    ``storage_gib`` is what the volumes of the pool may have together, none if it is 0;
+    ``volume_type`` is the type that they are of, the cloud's own choice if none is named.
+
     At most ``parallel`` requests that change something are under way at once.
     """
 
@@ -75,6 +78,8 @@ class OpenStackSettings(BaseModel):
     dhcp: bool = True
     gateway_cidrs: tuple[str, ...] = ()
     dns_cidrs: tuple[str, ...] = ("0.0.0.0/0",)
+    storage_gib: int = Field(default=0, ge=0)
+    volume_type: str = ""
     parallel: int = Field(default=8, ge=1, le=64)
 
     @field_validator("prefix")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cloudmgr.errors import Permanent
 from cloudmgr.pools.drivers.openstack.plan import template
 from cloudmgr.pools.drivers.openstack.resizing import unfit
 
@@ -12,19 +13,26 @@ if TYPE_CHECKING:
 
     from cloudmgr.errors import CloudmgrError
     from cloudmgr.pools.capacity import Resources, Sizes
-    from cloudmgr.pools.drivers.driver import ComponentWorkload
+    from cloudmgr.pools.drivers.driver import ComponentWorkload, Workload
     from cloudmgr.pools.drivers.openstack.seen import Server
+    from cloudmgr.pools.drivers.openstack.volumes import Volume
 
 
 def limitations(
-    components: Iterable[ComponentWorkload], servers: Sequence[Server], sizes: Sizes
+    components: Iterable[ComponentWorkload],
+    servers: Sequence[Server],
+    sizes: Sizes,
+    volumes: Sequence[Volume] = (),
 ) -> tuple[str, ...]:
     """Sentences on what this pool does otherwise than was asked."""
-    return tuple(_limitations(tuple(components), servers, sizes))
+    return tuple(_limitations(tuple(components), servers, sizes, volumes))
 
 
 def _limitations(
-    components: Sequence[ComponentWorkload], servers: Sequence[Server], sizes: Sizes
+    components: Sequence[ComponentWorkload],
+    servers: Sequence[Server],
+    sizes: Sizes,
+    volumes: Sequence[Volume],
 ) -> Iterator[str]:
     for component in components:
         size = sizes.takes(component.size)
@@ -41,6 +49,21 @@ def _limitations(
             f"asleep: {asleep} servers take no room on hosts, and keep their addresses, their "
             "share of the quota, and an image of each disk"
         )
+    if asleep and volumes:
+        yield f"asleep: {sum(v.told_gib for v in volumes)} GiB of storage are kept"
+
+
+def require_no_less(workload: Workload, volumes: Sequence[Volume]) -> None:
+    """:raises Permanent: ``unsupported`` for storage that would have to shrink."""
+    for index, component in enumerate(workload.components):
+        has = max((v.told_gib for v in volumes if v.component == component.name), default=0)
+        if 0 < component.storage_gib < has:
+            raise Permanent(
+                f"the storage of {component.name} cannot shrink: it is {has} GiB",
+                code="unsupported",
+                hint="keep its size, or ask for another component and move the data there",
+                path=f"components[{index}].storage_gib",
+            )
 
 
 def problems(components: Iterable[ComponentWorkload], servers: Iterable[Server]) -> tuple[str, ...]:

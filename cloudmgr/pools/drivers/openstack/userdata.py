@@ -18,13 +18,24 @@ if TYPE_CHECKING:
 CONFIG_DIR = "/etc/cloudmgr/config"
 ENVIRONMENT = "/etc/cloudmgr/environment"
 REPLICA = "/etc/cloudmgr/replica"
+DATA = "/data"
 # Nova takes 65,535 characters of base64, and keystone's database 65,535 bytes for a project.
 _MOST_TOLD = 45_000
 _MOST_WRITTEN = 60_000
 
 
-def user_data(component: ComponentWorkload) -> str:
+def device_of(volume_id: str) -> str:
+    """How a guest of KVM knows a volume: by as much of its id as a serial number holds."""
+    return f"/dev/disk/by-id/virtio-{volume_id[:20]}"
+
+
+def user_data(component: ComponentWorkload, volume_id: str = "") -> str:
     """The document, in base64 as nova takes it.
+
+    A volume gets a file system when it has none yet, which grows with it at each start. A server
+    that does not find it does not start: what it wrote would be on its own disk, and lost.
+
+    :param volume_id: its storage, if it has some.
 
     JSON is YAML. Every file is in base64, since the document is a template: in it the server's own
     id is filled in, which nobody knows before it is made.
@@ -40,7 +51,15 @@ def user_data(component: ComponentWorkload) -> str:
     for path, text in sorted(component.files.items()):
         where = path if path.startswith("/") else f"{CONFIG_DIR}/{path}"
         files.append(_file(where, text, "0644"))
-    document = "## template: jinja\n#cloud-config\n" + json.dumps({"write_files": files})
+    told: dict[str, object] = {"write_files": files}
+    if volume_id:
+        device = device_of(volume_id)
+        kind = "ext4"
+        told["fs_setup"] = [
+            {"device": device, "partition": "none", "filesystem": kind, "overwrite": False}
+        ]
+        told["mounts"] = [[device, DATA, kind, "defaults,x-systemd.growfs", "0", "2"]]
+    document = "## template: jinja\n#cloud-config\n" + json.dumps(told)
     return base64.b64encode(document.encode()).decode()
 
 
@@ -74,6 +93,8 @@ def _environment(component: ComponentWorkload) -> str:
         told["PORT"] = str(component.port)
     if any(not path.startswith("/") for path in component.files):
         told["CONFIG_DIR"] = CONFIG_DIR
+    if component.storage_gib:
+        told["DATA_DIR"] = DATA
     return "".join(f'{name}="{_quoted(value)}"\n' for name, value in sorted(told.items()))
 
 

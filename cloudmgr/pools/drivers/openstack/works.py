@@ -15,6 +15,7 @@ from cloudmgr.pools.drivers.openstack.actions import (
     Do,
     Note,
     Resize,
+    Store,
 )
 from cloudmgr.pools.drivers.openstack.clearing import clear
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cloudmgr.pools.drivers.driver import Workload
-    from cloudmgr.pools.drivers.openstack.actions import OnServer
+    from cloudmgr.pools.drivers.openstack.actions import OnServer, OnStorage
     from cloudmgr.pools.drivers.openstack.cloud import Cloud, Tenant
     from cloudmgr.pools.drivers.openstack.flavors import Flavor
     from cloudmgr.pools.drivers.openstack.ground import Ground
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.hosts import Hosts
     from cloudmgr.pools.drivers.openstack.mirror import Mirror
     from cloudmgr.pools.drivers.openstack.seen import Project
+    from cloudmgr.pools.drivers.openstack.stores import Stores
 
 
 class Works:
@@ -44,6 +46,7 @@ class Works:
         hosts: Hosts,
         ground: Ground,
         hands: Hands,
+        stores: Stores,
     ) -> None:
         self._cloud = cloud
         self._prefix = prefix
@@ -51,6 +54,7 @@ class Works:
         self._hosts = hosts
         self._ground = ground
         self._hands = hands
+        self._stores = stores
         # How often the server before failed, of slots whose server is being replaced for that.
         self._failures: dict[str, dict[tuple[str, int], int]] = {}
         # Of servers that were to wake: in which of their sleeps.
@@ -84,6 +88,18 @@ class Works:
             # Something that it stands on is gone: it is laid again.
             self._written(project, {words.GROUND: None})
             raise Temporary(error.message, code="pool-refuses", hint=error.hint) from error
+
+    def store(self, project: Project, workload: Workload, asked: OnStorage) -> None:
+        """Storage for a slot, or more of it."""
+        with self._ground.as_member(project) as tenant:
+            if isinstance(asked, Store):
+                self._stores.make(project, tenant, workload, asked)
+            else:
+                self._stores.enlarge(tenant, asked)
+
+    def look_at_storage(self) -> None:
+        """:raises CloudmgrError: cinder does not answer."""
+        self._stores.look(self._mirror, self._ground.tenant)
 
     def act(self, project: Project, action: OnServer) -> None:
         try:
@@ -169,6 +185,7 @@ class Works:
         with self._ground.as_member(project) as tenant:
             if self._servers_left(project, tenant):
                 raise Temporary("its servers have not gone yet", code="still-ending")
+            self._stores.clear(project, tenant)
             clear(self._cloud, tenant, project)
         self._mirror.put_project(project.environment_id, None)
         self._failures.pop(project.environment_id, None)

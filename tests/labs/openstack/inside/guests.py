@@ -17,6 +17,7 @@ import signal
 import tarfile
 import threading
 from contextlib import suppress
+from pathlib import Path
 from subprocess import DEVNULL
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,6 @@ from tests.labs.images import PROGRAMS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 # A variable of every process that runs in a guest.
 MARK = "LAB_GUEST"
@@ -35,6 +35,7 @@ MARK = "LAB_GUEST"
 ENVIRONMENTS = ("etc/cloudmgr/environment", "etc/cloudmgr/replica")
 # The first line of user data in which cloud-init fills in what it knows of the instance.
 _TEMPLATE = "## template: jinja\n"
+_FSTAB = "etc/fstab"
 _PROVISIONED = "var/lib/cloud/instance-id"
 _ASSIGNMENT = re.compile(
     r"""[ \t]*(?:[#;][^\n]*|(?P<name>[A-Za-z_]\w*)="(?P<value>(?:[^"\\]|\\.)*)"[ \t]*)?(?:\n|\Z)""",
@@ -84,6 +85,10 @@ class Guest:
             self._asked_to_end = False
             self.state = "on"
             if argv is None:
+                return
+            if missing := self._mount():
+                self._say(f"no device {missing}: emergency mode")
+                self._watch(None)
                 return
             variables = {"PATH": os.defpath, MARK: str(self.place)}
             if address:
@@ -199,15 +204,35 @@ class Guest:
         if text and not text.startswith("#cloud-config\n"):
             raise ValueError("user data is no #cloud-config")
         for entry in (yaml.safe_load(text) or {}).get("write_files", []):
-            path = self.root / entry["path"].lstrip("/")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_content(entry))
+            self._write(entry["path"], _content(entry))
+        mounts = (yaml.safe_load(text) or {}).get("mounts", [])
+        if mounts:
+            self._write(_FSTAB, "".join(f"{' '.join(m)}\n" for m in mounts).encode())
+
+    def _write(self, where: str, content: bytes) -> None:
+        path = self.root / where.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+    def _mount(self) -> str:
+        """What its fstab says: a volume is a directory beside it. The device that is not there."""
+        table = self.root / _FSTAB
+        for line in table.read_text().splitlines() if table.exists() else ():
+            device, path = line.split()[:2]
+            serial = device.rpartition("virtio-")[2]
+            volumes = [v for v in self.said.get("volumes", ()) if v[:20] == serial]
+            if not volumes:
+                return device
+            place = self.root / path.lstrip("/")
+            place.unlink(missing_ok=True)
+            place.symlink_to(Path(os.environ["LAB_VOLUMES"]) / volumes[0])
+        return ""
 
     def pack(self) -> bytes:
-        """Its disk, as the data of an image."""
+        """Its disk, as the data of an image; what is mounted is on another."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            archive.add(self.root, ".")
+            archive.add(self.root, ".", filter=lambda item: None if item.issym() else item)
         return packed.getvalue()
 
     def unpack(self, data: bytes) -> None:

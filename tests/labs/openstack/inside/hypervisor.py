@@ -97,7 +97,7 @@ class Hypervisor(fake.FakeDriver):
 
     def spawn(
         self, context: Any, instance: Any, image_meta: Any, *_: Any,
-        network_info: Any = None, power_on: bool = True, **__: Any,
+        network_info: Any = None, block_device_info: Any = None, power_on: bool = True, **__: Any,
     ) -> None:  # fmt: skip
         image = self.images.get(
             context, image_meta.id if "id" in image_meta else instance.image_ref
@@ -111,7 +111,8 @@ class Hypervisor(fake.FakeDriver):
         # An image of a user's own has a name of its own, and says what it runs.
         program = properties.get("lab_program") or image["name"].split(":")[0].split("-")[-1]
         place = self._place(instance)
-        Guest.define(place, program=program, **_said(instance, instance.flavor))
+        said = {**_said(instance, instance.flavor), "volumes": _volumes(block_device_info)}
+        Guest.define(place, program=program, **said)
         guest = Guest(place, self._ended)
         if "lab_program" in properties and image["size"]:
             guest.unpack(b"".join(self.images.download(context, image["id"])))
@@ -190,7 +191,7 @@ class Hypervisor(fake.FakeDriver):
         place = self._place(instance)
         source = GUESTS / migration.source_compute / instance.uuid
         if source != place:
-            shutil.copytree(source, place)
+            shutil.copytree(source, place, symlinks=True)
         guest = Guest(place, self._ended)
         Guest.define(place, **{**guest.said, **_said(instance, instance.flavor)})
         self.instances[instance.uuid] = guest = Guest(place, self._ended)
@@ -239,6 +240,12 @@ def _said(instance: Any, flavor: Any) -> dict[str, Any]:
         "memory_mib": flavor.memory_mb,
         "storage_gib": flavor.root_gb,
     }
+
+
+def _volumes(devices: Any) -> list[str]:
+    """The ids of those that it has."""
+    mapping = (devices or {}).get("block_device_mapping") or []
+    return [str(one["connection_info"]["data"]["volume_id"]) for one in mapping]
 
 
 def _address(network_info: Any) -> str | None:

@@ -32,9 +32,16 @@ def all_servers(lab: Cloud, **query: str) -> list[dict[str, Any]]:
     return found
 
 
+def volumes(lab: Cloud) -> list[dict[str, Any]]:
+    """Those of all projects."""
+    answer = lab.api("block-storage").get("/volumes/detail", params={"all_tenants": "1"})
+    found: list[dict[str, Any]] = answer.raise_for_status().json()["volumes"]
+    return found
+
+
 def runs_of(ground: OpenStackGround) -> list[Allocation]:
     """What servers held and hold of hosts."""
-    return [a for a in ground.driver.allocations() if not a.addresses]
+    return [a for a in ground.driver.allocations() if a.size.cpu_millis]
 
 
 def writes(lab: Cloud, since: int) -> list[str]:
@@ -70,6 +77,7 @@ def inventory(lab: Cloud) -> dict[str, list[str]]:
         ],
         "allocations": taken,
         "images": [i["id"] for i in lab.find("image", "images")],
+        "volumes": [v["id"] for v in volumes(lab)],
     }
     for kind in ("ports", "networks", "subnets", "security-groups", "routers"):
         found[kind] = [
