@@ -204,7 +204,10 @@ def settled(
         observed = driver.observe(id)
         return observed is not None and len(observed.replicas) == count == len(ready(driver, id))
 
-    until(condition)
+    try:
+        until(condition)
+    except AssertionError as error:
+        raise AssertionError(f"not {count} replicas, but {driver.observe(id)}") from error
     return ready(driver, id)
 
 

@@ -17,6 +17,7 @@ import sqlite3
 import subprocess
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -30,14 +31,24 @@ from tests.ports import free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from tests.labs.openstack.build import Built
 
-_PLAIN = re.compile(r" INFO | DEBUG |python binding code in neutronclient|synchronizing instance")
+_PLAIN = re.compile(
+    r" INFO | DEBUG |python binding code in neutronclient|synchronizing instance"
+    r"|Truncating password|DeprecationWarning|does not have free threads"
+)
 # No guest of a cloud listens at this port.
 _CLAIM = 10999
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    """A request, in few words."""
+    moment = datetime.fromtimestamp(entry["time"], UTC).time()
+    asked = f"{entry['path']}?{entry['query']}"[:120]
+    return f"{moment} {entry['service']} {entry['method']} {asked} {entry['status']}"
 
 
 def _block() -> tuple[int, socket.socket]:
@@ -175,14 +186,14 @@ class Cloud(OpenStack):
             stdout=subprocess.DEVNULL,
         )
 
-    def where(self) -> None:
-        """All parts say in their logs where each of their threads stands: for one that hangs."""
-        for process in self._processes.values():
-            with suppress(OSError):
-                process.send_signal(signal.SIGUSR1)
-
-    def said(self, lines: int = 15) -> Iterator[tuple[str, str]]:
-        """Of each part its name, whether it runs, and the last that it complained of."""
+    def said(self, lines: int = 5) -> Iterator[tuple[str, str]]:
+        """What cloudmgr asked last, and was refused; and of each part its name, whether it runs,
+        and the last that it complained of.
+        """
+        asked = [entry for entry in self.requests() if entry["agent"].startswith("cloudmgr")]
+        refused = [entry for entry in asked if entry["status"] >= 400]
+        yield "requests", "\n".join(map(_line, asked[-5 * lines :]))
+        yield "refused requests", "\n".join(map(_line, refused[-2 * lines :]))
         for part in SERVICES:
             process = self._processes.get(part)
             code = "ended" if process is None else process.poll()

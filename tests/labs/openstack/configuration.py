@@ -60,6 +60,7 @@ def variables(directory: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "PYTHONWARNINGS": "ignore",
         "PYTHONUNBUFFERED": "1",
+        "LAB_PARENT": str(os.getpid()),
         "LAB_GUESTS": str(directory / "guests"),
         "LAB_VOLUMES": str(directory / "volumes"),
         "OS_NOVA_DISABLE_EVENTLET_PATCHING": "1",

@@ -6,12 +6,10 @@ file ``listening`` is there, what is asked is logged whole, with the token that 
 
 from __future__ import annotations
 
-import faulthandler
 import io
 import json
 import os
 import re
-import signal
 import socket
 import threading
 import time
@@ -130,10 +128,11 @@ def end_with_parent(first: Callable[[], None] = lambda: None) -> None:
 
     :param first: done before.
     """
-    parent = os.getppid()
+    # Not who is the parent now: that may have ended meanwhile.
+    parent = os.environ["LAB_PARENT"]
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while str(os.getppid()) == parent:
             time.sleep(1)
         first()
         os._exit(0)
@@ -142,8 +141,7 @@ def end_with_parent(first: Callable[[], None] = lambda: None) -> None:
 
 
 def serve(app: Callable[..., Iterable[bytes]], port: int, threads: int) -> None:
-    """Until the process ends. At SIGUSR1 it says in its log where each of its threads stands."""
-    faulthandler.register(signal.SIGUSR1, all_threads=True)
+    """Until the process ends."""
     server = wsgi.Server(("127.0.0.1", port), app, numthreads=threads, request_queue_size=64)
     server.gateway = Gateway
     server.start()

@@ -94,14 +94,16 @@ def test_without_cinder_what_runs_is_cared_for_and_so_is_what_has_no_storage(
     ground: OpenStackGround,
 ) -> None:
     ground.driver.apply(workload(ground.web(storage_gib=1)))
+    ground.driver.apply(workload(ground.worker(), id="env_other"))
     (replica,) = settled(ground.driver, 1)
+    settled(ground.driver, 1, "env_other")
     ground.lab.end("cinder")
     try:
         said = until(lambda: observed(ground.driver).problems, seconds=60, what="the news of it")
         assert "cannot be reached" in said[0]
         assert ground.get(replica)[0] == 200
-        ground.driver.apply(workload(ground.worker(), id="env_other"))
-        settled(ground.driver, 1, "env_other")
+        ground.driver.apply(workload(ground.worker(replicas=2), id="env_other"))
+        settled(ground.driver, 2, "env_other")
         assert observed(ground.driver, "env_other").problems == ()
     finally:
         ground.lab.run("cinder")
