@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import signal
-from contextlib import suppress
-from dataclasses import dataclass
-from http.client import RemoteDisconnected
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -15,147 +11,17 @@ import pytest
 import yaml
 
 from tests.labs.openstack.api import identity
+from tests.labs.openstack.room import PORT
 from tests.pools.grounds import fetch
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.labs.openstack.cloud import Cloud
+    from tests.labs.openstack.room import Room, Server
 
 pytestmark = pytest.mark.openstack
-
-PORT = 8080
-
-
-@dataclass
-class Room:
-    """A network and two flavors in the lab, and what boots there."""
-
-    lab: Cloud
-    network: str
-    small: str
-    large: str
-
-    def boot(self, image: str = "lab-web:1", *, wait: str = "ACTIVE") -> Server:
-        environment = (
-            f'PORT="{PORT}"\nCONFIG_DIR="/etc/cloudmgr/config"\n'
-            'GREETING="\\"100 \\$\\" \\\\ \\`x\\`\nand more"\n'
-        )
-        files = [
-            {"path": "/etc/cloudmgr/environment", "content": environment},
-            {
-                "path": "/etc/cloudmgr/config/motto",
-                "content": base64.b64encode("少".encode()).decode(),
-                "encoding": "b64",
-            },
-        ]
-        told = "#cloud-config\n" + yaml.safe_dump({"write_files": files})
-        (found,) = self.lab.find("image", "images", name=f"eq:{image}")
-        body = {
-            "name": image.split(":", maxsplit=1)[0],
-            "imageRef": found["id"],
-            "flavorRef": self.small,
-            "networks": [{"uuid": self.network}],
-            "user_data": base64.b64encode(told.encode()).decode(),
-        }
-        server = Server(self.lab, str(self.lab.make("compute", "server", body)["id"]))
-        server.until(wait)
-        return server
-
-
-@dataclass
-class Server:
-    lab: Cloud
-    number: str
-
-    def look(self) -> dict[str, Any]:
-        answer = self.lab.api("compute").get(f"/servers/{self.number}").raise_for_status()
-        found: dict[str, Any] = answer.json()["server"]
-        return found
-
-    def until(self, status: str) -> dict[str, Any]:
-        """It is so, and nothing is being done to it."""
-
-        def is_so() -> dict[str, Any] | None:
-            found = self.look()
-            idle = found["OS-EXT-STS:task_state"] is None
-            assert found["status"] != "ERROR" or status == "ERROR", found["fault"]
-            return found if idle and found["status"] == status else None
-
-        return until(is_so, seconds=90, what=f"a server that is {status}")
-
-    def act(self, what: str, **how: Any) -> Any:
-        path = f"/servers/{self.number}/action"
-        answer = self.lab.api("compute").post(path, json={what: how or None})
-        assert answer.is_success, answer.text
-        return answer.json() if answer.content else None
-
-    @property
-    def address(self) -> str:
-        (only,) = (each for each in self.look()["addresses"].values())
-        return str(only[0]["addr"])
-
-    def get(self, path: str = "/") -> str:
-        """Waits until its program listens."""
-        address = self.address
-
-        def ask() -> str | None:
-            with suppress(ConnectionRefusedError):
-                return fetch(address, PORT, path)[1]
-            return None
-
-        return until(ask, what=f"{address}{path}")
-
-    def variables(self) -> dict[str, str]:
-        lines = self.get().split("\n")
-        return dict(line.split("=", 1) for line in lines if "=" in line)
-
-    def leave(self, status: int) -> None:
-        with pytest.raises(RemoteDisconnected):
-            self.get(f"/exit?{status}")
-
-    def console(self) -> str:
-        return str(self.act("os-getConsoleOutput", length=50)["output"])
-
-    def silent(self) -> bool:
-        try:
-            fetch(self.address, PORT, "/")
-        except ConnectionRefusedError:
-            return True
-        return False
-
-    def delete(self) -> None:
-        api = self.lab.api("compute")
-        api.delete(f"/servers/{self.number}")
-        until(
-            lambda: api.get(f"/servers/{self.number}").status_code == 404,
-            seconds=90,
-            what="a server that is gone",
-        )
-
-
-@pytest.fixture(scope="module")
-def room(openstack_lab: Cloud) -> Room:
-    name = f"t-{secrets.token_hex(3)}"
-    network = openstack_lab.make("network", "network", {"name": name})["id"]
-    (pool,) = openstack_lab.find("network", "subnetpools", name="lab")
-    subnet = {"network_id": network, "ip_version": 4, "subnetpool_id": pool["id"]}
-    openstack_lab.make("network", "subnet", {**subnet, "enable_dhcp": False})
-
-    def flavor(vcpus: int) -> str:
-        body = {"name": f"{name}-{vcpus}", "vcpus": vcpus, "ram": 512 * vcpus, "disk": 1}
-        return str(openstack_lab.make("compute", "flavor", body)["id"])
-
-    return Room(openstack_lab, network, flavor(1), flavor(2))
-
-
-@pytest.fixture
-def web(room: Room) -> Iterator[Server]:
-    server = room.boot()
-    yield server
-    server.delete()
 
 
 def test_a_server_answers_at_its_address_with_the_variables_and_files_that_it_was_told(

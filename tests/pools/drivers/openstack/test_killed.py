@@ -14,7 +14,7 @@ from cloudmgr.errors import Temporary
 from cloudmgr.pools.drivers.driver import ReplicaState
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan
-from tests.pools.drivers.openstack.cloud import inventory, project, servers
+from tests.pools.drivers.openstack.cloud import inventory, project, servers, volumes
 from tests.pools.grounds import workload
 from tests.pools.openstack_ground import QUICK
 from tests.waiting import until
@@ -139,25 +139,36 @@ def test_whoever_comes_next_finishes_it_wherever_the_last_one_was_killed(
                 and {s["status"] for s in found} == {"ACTIVE"}
                 and sorted(p["device_id"] for p in ports) == sorted(s["id"] for s in found)
                 and sum(kind["VCPU"] for kind in usages["usages"].values()) == len(slots)
+                and stored(component, *slots)
             )
 
         return so
+
+    def stored(component: ComponentWorkload, *slots: int) -> bool:
+        """These have their volume, each one, of the size that it is to have."""
+        found = {v["name"]: v["size"] for v in volumes(ground.lab) if v["attachments"]}
+        whole = {words.volume_of("web", slot): component.storage_gib for slot in slots}
+        return found == whole and len(volumes(ground.lab)) == len(
+            {v["name"] for v in volumes(ground.lab)}
+        )
 
     def asleep() -> bool:
         found = servers(ground)
         states = {(s["status"], s["OS-EXT-STS:task_state"]) for s in found}
         return len(found) == 2 and states == {("SHELVED_OFFLOADED", None)}
 
-    web = ground.web(ceiling=2)
+    web = ground.web(ceiling=2, storage_gib=1)
     life.lead(workload(web), awake(web, 0), "one replica")
     life.lead(workload(replace(web, replicas=2)), awake(web, 0, 1), "two")
     life.lead(workload(replace(web, replicas=0)), asleep, "sleep")
     life.lead(workload(web), awake(web, 0), "one that woke, and the other gone")
-    other = replace(web, variables={"VERSION": "2"})
+    other = replace(web, variables={"VERSION": "2"}, storage_gib=2)
     life.lead(workload(other), awake(other, 0), "one of the other template, the old one gone")
     life.lead(None, lambda: inventory(ground.lab) == before, "nothing in any of the services")
 
     assert life.killed > 40
-    runs = sorted(a.id.partition(".")[2] for a in life.told.values())
+    runs = sorted(a.id.partition(".")[2] for a in life.told.values() if a.size.cpu_millis)
     assert runs == ["", "", "", "2"], "three servers, of which one slept and woke"
+    held = sorted(a.size.storage_gib for a in life.told.values() if a.size.storage_gib)
+    assert held == [1, 1, 2], "two volumes, of which one grew"
     assert all(a.ended_at for a in life.told.values())

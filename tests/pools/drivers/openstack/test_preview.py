@@ -39,16 +39,19 @@ def test_a_preview_tells_what_would_change_and_writes_nothing(ground: OpenStackG
     ground.driver.apply(workload(ground.web()))
     settled(ground.driver, 1)
     assert ground.driver.preview(workload(ground.web())) == []
-    more = replace(ground.web(), replicas=3, cpu_millis=1500, port=8081, ceiling=8)
+    more = replace(ground.web(), replicas=3, cpu_millis=1500, port=8081, ceiling=8, storage_gib=2)
     found = said(ground.driver.preview(workload(more)))
     assert found["servers web", "count"] == ("1", "3")
     assert found["servers web", "flavor"] == ('"lab-1"', '"lab-2"')
     assert found["servers web", "port"] == ("8080", "8081")
+    assert found["servers web", "storage_gib"] == ("0", "2")
     assert found["quota of nova", "instances"] == ("7", "9")
+    assert found["quota of cinder", "gigabytes"] == ("0", "16")
     assert "8081" in found["security group web", "rules"][1]
     assert found.keys() == {
-        *(("servers web", field) for field in ("count", "flavor", "port")),
+        *(("servers web", field) for field in ("count", "flavor", "port", "storage_gib")),
         *(("quota of nova", f) for f in ("cores", "instances", "ram", "server_group_members")),
         ("quota of neutron", "port"),
+        *(("quota of cinder", field) for field in ("gigabytes", "volumes")),
         ("security group web", "rules"),
     }
