@@ -1,8 +1,9 @@
-"""Ports for what tests let listen."""
+"""Ports and addresses for what tests let listen."""
 
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import socket
 from contextlib import suppress
@@ -10,6 +11,8 @@ from contextlib import suppress
 # Above those that a browser refuses; below those that local pools and the system give away.
 _FIRST, _LAST = 11000, 19999
 _PROCESSES = 8
+# Nobody listens there.
+_CLAIM = 10999
 
 
 def free_port() -> int:
@@ -25,3 +28,21 @@ def free_port() -> int:
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def free_block() -> tuple[int, socket.socket]:
+    """A block of addresses, 127.block.0.0/16, that no other cloud of this machine has.
+
+    :return: it, and what is to be kept open as long as it is to be nobody else's.
+    """
+    blocks = list(range(20, 220))
+    random.shuffle(blocks)
+    for block in blocks:
+        claim = socket.socket()
+        try:
+            claim.bind((f"127.{block}.0.0", _CLAIM))
+        except OSError:
+            claim.close()
+        else:
+            return block, claim
+    raise AssertionError("200 clouds are too many for one machine")

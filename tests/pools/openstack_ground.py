@@ -1,4 +1,4 @@
-"""The ground of an OpenStack pool: an availability zone with one host in the lab's cloud."""
+"""The ground of an OpenStack pool: an availability zone with one host of a cloud."""
 
 from __future__ import annotations
 
@@ -37,14 +37,17 @@ QUICK = Timing(
     retry=0.3,
     longest_retry=2.0,
 )
-# vCPU and MiB: what grows together, and one that is all of the lab's host.
-FLAVORS = {"lab-1": (1, 128), "lab-2": (2, 256), "lab-4": (4, 1024), "lab-host": (8, 8192)}
+ZONE = "contract"
+# vCPU and MiB: what grows together. Another is all of the host.
+FLAVORS = {"lab-1": (1, 128), "lab-2": (2, 256), "lab-4": (4, 1024)}
+WHOLE = "lab-host"
+# Of the lab's host.
+HOST = (8, 8192)
 
 
 class OpenStackGround:
     """One for all tests of a session, since it takes its time; between two it is emptied."""
 
-    host = Resources(8000, 8192, 100)
     keeps_room = True
     names_services = False
 
@@ -56,7 +59,9 @@ class OpenStackGround:
         self.prefix = f"t-{secrets.token_hex(2)}"
         self.changes: list[str] = []
         self._drivers: list[OpenStackDriver] = []
-        room(lab)
+        self.host = room(lab)
+        # Who is at home here knows no neighbour; neutron has no such addresses for its DHCP.
+        self._loopback = pool(lab).startswith("127.")
         self.driver = self._usual = self.make()
         self.driver.start(self.changes.append)
         until(lambda: self.driver.capacity().allocatable == self.host, what="the host")
@@ -68,13 +73,13 @@ class OpenStackGround:
             "clouds_file": str(self.clouds),
             "cloud": "lab",
             "prefix": self.prefix,
-            "availability_zone": "contract",
-            "flavors": tuple(FLAVORS),
+            "availability_zone": ZONE,
+            "flavors": (*FLAVORS, WHOLE),
             "spare_hosts": 0,  # there is but one
             "subnet_pool": "lab",
             "subnet_prefix": 26,
-            "dhcp": False,  # neutron has no loopback addresses with it
-            "gateway_cidrs": ("127.0.0.1/32",),
+            "dhcp": not self._loopback,
+            "gateway_cidrs": ("127.0.0.1/32" if self._loopback else "0.0.0.0/0",),
             "storage_gib": self.host.storage_gib,
         }
         driver = OpenStackDriver(
@@ -146,21 +151,31 @@ class OpenStackGround:
             driver.close()
 
 
-def room(lab: Cloud) -> None:
-    """The availability zone ``contract``, of one host of its own, and the flavors; once."""
+def room(lab: Cloud) -> Resources:
+    """The availability zone ``contract``, of one host of its own, and the flavors; once.
+
+    :return: what the host has, and storage beside it.
+    """
     PATIENCE["times"] = 3.0  # to boot is the work of four services on two cores
-    if lab.find("compute", "os-aggregates"):
-        return
     compute = lab.api("compute")
-    lab.add_host("contract", 8, 8192)
-    aggregate = lab.make(
-        "compute",
-        "aggregate",
-        {"name": "contract", "availability_zone": "contract"},
-        "os-aggregates",
-    )
-    compute.post(
-        f"/os-aggregates/{aggregate['id']}/action", json={"add_host": {"host": "contract"}}
-    ).raise_for_status()
-    for name, (vcpus, memory) in FLAVORS.items():
-        lab.make("compute", "flavor", {"name": name, "vcpus": vcpus, "ram": memory, "disk": 1})
+    found = {a["name"]: a for a in lab.find("compute", "os-aggregates")}
+    if ZONE not in found:
+        body = {"name": ZONE, "availability_zone": ZONE}
+        found[ZONE] = lab.make("compute", "aggregate", body, "os-aggregates")
+    if not found[ZONE].get("hosts"):
+        host = lab.spare_host(ZONE, *HOST)
+        path = f"/os-aggregates/{found[ZONE]['id']}/action"
+        compute.post(path, json={"add_host": {"host": host}}).raise_for_status()
+        found[ZONE]["hosts"] = [host]
+    vcpus, memory = size = lab.size_of(found[ZONE]["hosts"][0])
+    there = {flavor["name"] for flavor in lab.find("compute", "flavors")}
+    for name, (cpus, mib) in {**FLAVORS, WHOLE: size}.items():
+        if name not in there:
+            lab.make("compute", "flavor", {"name": name, "vcpus": cpus, "ram": mib, "disk": 1})
+    return Resources(1000 * vcpus, memory, 100)
+
+
+def pool(lab: Cloud) -> str:
+    """The addresses that servers get."""
+    (found,) = lab.find("network", "subnetpools", name="lab")
+    return str(found["prefixes"][0])

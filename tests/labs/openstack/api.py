@@ -109,6 +109,20 @@ class OpenStack:
         made: dict[str, Any] = answer.json()[kind]
         return made
 
+    def size_of(self, host: str) -> tuple[int, int]:
+        """The vCPUs and MiB of a host that placement gives away."""
+        placement = self.api("placement")
+        answer = placement.get("/resource_providers", params={"name": host}).raise_for_status()
+        (provider,) = answer.json()["resource_providers"]
+        path = f"/resource_providers/{provider['uuid']}/inventories"
+        has = placement.get(path).raise_for_status().json()["inventories"]
+
+        def given(kind: str) -> int:
+            one = has[kind]
+            return int((one["total"] - one["reserved"]) * one["allocation_ratio"])
+
+        return given("VCPU"), given("MEMORY_MB")
+
     # ------------------------------------------------------------------------- who may speak to it
 
     def clouds_yaml(self, name: str, entry: dict[str, Any] | None = None) -> Path:

@@ -6,9 +6,11 @@ credential that is not restricted. The project that they are for says that the c
 
     openstack project set --tag cloudmgr-disposable admin
 
-The images ``lab-…:1`` are to be there (``tests/labs/images.py`` says what each runs), and a subnet
-pool ``lab`` from which this machine reaches servers. A test that asks for what only the lab has is
-skipped, and says for what: faults, the log of requests, parts that can be ended, hosts.
+The images ``lab-…:1`` are to be there (``tests/labs/images.py`` says what each runs), a subnet
+pool ``lab`` from which this machine reaches servers, the rules of ``deploy/openstack/policy`` in
+its services, and a host without servers, which gets an availability zone of its own. A test that
+asks for what only the lab has is skipped, and says for what: faults, the log of requests, parts
+that can be ended, hosts that come and go.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ _LACKING = {
     "upload": "what its images run is not ours to say",
     "policy": "its rules are not ours to change",
     "block": "its addresses are not ours to say",
-    **dict.fromkeys(("fault", "no_faults"), "nothing of ours stands before its services"),
+    "fault": "nothing of ours stands before its services",
     **dict.fromkeys(("run", "wait", "end", "freeze", "thaw"), _PARTS),
     **dict.fromkeys(("add_host", "lose_host", "host_back", "remove_host"), _HOSTS),
 }
@@ -42,6 +44,25 @@ _LACKING = {
 
 class Borrowed(OpenStack):
     """See above."""
+
+    def no_faults(self) -> None:
+        """There are none."""
+
+    def spare_host(self, name: str, vcpus: int, memory_mib: int) -> str:
+        """One that runs, has no servers and as much as is asked for; it keeps its own name.
+
+        :param name: what the lab would call it.
+        """
+        path, asked = "/os-hypervisors/detail", {"with_servers": "true"}
+        answer = self.api("compute").get(path, params=asked).raise_for_status()
+        for one in answer.json()["hypervisors"]:
+            host = str(one["service"]["host"])
+            if one["state"] != "up" or one.get("servers"):
+                continue
+            size = self.size_of(one["hypervisor_hostname"])
+            if size[0] >= vcpus and size[1] >= memory_mib:
+                return host
+        pytest.exit(f"the cloud has no host for {name} that is free", returncode=4)
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _LACKING:

@@ -8,11 +8,9 @@ fixed addresses: see ``inside/guests.py``.
 from __future__ import annotations
 
 import json
-import random
 import re
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 from contextlib import closing, contextmanager, suppress
@@ -27,7 +25,7 @@ from tests.labs.openstack import configuration
 from tests.labs.openstack.api import OpenStack
 from tests.labs.openstack.configuration import SERVICES, address
 from tests.labs.openstack.inside.guests import end_all
-from tests.ports import free_port
+from tests.ports import free_block, free_port
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -40,8 +38,6 @@ _PLAIN = re.compile(
     r" INFO | DEBUG |python binding code in neutronclient|synchronizing instance"
     r"|Truncating password|DeprecationWarning|does not have free threads"
 )
-# No guest of a cloud listens at this port.
-_CLAIM = 10999
 
 
 def _line(entry: Mapping[str, Any]) -> str:
@@ -49,24 +45,6 @@ def _line(entry: Mapping[str, Any]) -> str:
     moment = datetime.fromtimestamp(entry["time"], UTC).time()
     asked = f"{entry['path']}?{entry['query']}"[:120]
     return f"{moment} {entry['service']} {entry['method']} {asked} {entry['status']}"
-
-
-def _block() -> tuple[int, socket.socket]:
-    """Servers have addresses in 127.block.0.0/16: one that no other cloud of this machine has.
-
-    :return: it, and what is to be kept open as long as it is to be nobody else's.
-    """
-    blocks = list(range(20, 220))
-    random.shuffle(blocks)
-    for block in blocks:
-        claim = socket.socket()
-        try:
-            claim.bind((f"127.{block}.0.0", _CLAIM))
-        except OSError:
-            claim.close()
-        else:
-            return block, claim
-    raise AssertionError("200 clouds are too many for one machine")
 
 
 @dataclass(frozen=True)
@@ -99,7 +77,7 @@ class Cloud(OpenStack):
             "project_domain_id": "default",
         }
         super().__init__(directory, {"auth": login, "region_name": configuration.REGION})
-        self.block, self._claim = _block()
+        self.block, self._claim = free_block()
         self._hosts = {f"host{number}": Host() for number in range(1, hosts + 1)}
         self._lost: set[str] = set()
         self._faults: list[dict[str, Any]] = []
@@ -210,6 +188,11 @@ class Cloud(OpenStack):
         self._hosts[name] = Host(vcpus, memory_mib, **more)  # type: ignore[arg-type]
         self._follow_hosts()
         self._until_state(name, "up")
+
+    def spare_host(self, name: str, vcpus: int, memory_mib: int) -> str:
+        """The name of a host that nobody uses yet: one more."""
+        self.add_host(name, vcpus, memory_mib)
+        return name
 
     def lose_host(self, name: str) -> None:
         """Its power is cut, and that of its guests; returns once nova says that it is down."""
