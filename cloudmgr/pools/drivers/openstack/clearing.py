@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
+from cloudmgr.errors import NotFound, Temporary
 
 if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.cloud import Cloud, Tenant
@@ -35,7 +35,6 @@ def clear(cloud: Cloud, tenant: Tenant, project: Project) -> None:
         _gone(cloud, "identity", "DELETE", f"/users/{user['id']}")
     cloud.forget(project.id)
     _gone(cloud, "identity", "DELETE", f"/projects/{project.id}")
-    department_gone(cloud, project.parent_id)
 
 
 def _network(cloud: Cloud, project: Project) -> None:
@@ -68,17 +67,6 @@ def _empty(cloud: Cloud, network: Object) -> None:
                 code="foreign-port",
                 hint="have its owner delete the port; the rest follows by itself",
             )
-
-
-def department_gone(cloud: Cloud, project_id: str) -> None:
-    """The project above it goes with the last one below."""
-    if not project_id or project_id == cloud.self().project_id:
-        return
-    query: dict[str, Any] = {"parent_id": project_id}
-    if not cloud.list("identity", "/projects", "projects", **query):
-        # Somebody may just have made one below it.
-        with suppress(Conflict, Permanent, Temporary):
-            _gone(cloud, "identity", "DELETE", f"/projects/{project_id}")
 
 
 def _gone(

@@ -13,7 +13,6 @@ from cloudmgr.errors import CloudmgrError
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import plan, runs, seen
 from cloudmgr.pools.drivers.openstack.actions import Create, Enlarge, Store
-from cloudmgr.pools.drivers.openstack.clearing import department_gone
 from cloudmgr.pools.drivers.openstack.crew import Crew
 from cloudmgr.pools.drivers.openstack.plan import Wish
 from cloudmgr.pools.drivers.openstack.probes import Prober, Target
@@ -188,7 +187,7 @@ class Converger:
         """
         for project_id in childless & self._childless:
             key: Hashable = ("department", project_id)
-            self._crew.do("", key, partial(department_gone, self._cloud, project_id))
+            self._crew.do("", key, partial(self._ground.departments.clear, project_id))
         self._childless = childless
 
     def _deleted(

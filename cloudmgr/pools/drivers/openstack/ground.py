@@ -15,6 +15,7 @@ from cloudmgr.errors import Conflict, NotFound, Permanent, Temporary
 from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import seen
 from cloudmgr.pools.drivers.openstack.cloud import Tenant
+from cloudmgr.pools.drivers.openstack.departments import Departments
 from cloudmgr.pools.drivers.openstack.groups import Groups, outward
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Ground:
         self._settings = settings
         self._flavor_of = flavor_of
         self._groups = Groups(cloud, settings)
+        self.departments = Departments(cloud, settings.prefix)
         self._pools: dict[str, str] = {}
 
     # --------------------------------------------------------------------------------- project
@@ -64,13 +66,14 @@ class Ground:
         body = {
             "name": words.project_of(prefix, workload.environment_id),
             "domain_id": self._cloud.self().domain_id,
-            "parent_id": self._department(workload.department_id),
             "tags": [words.tag(prefix)],
             words.ENVIRONMENT: workload.environment_id,
             words.WORKLOAD: written,
         }
         try:
-            answer = self._cloud.send("identity", "POST", "/projects", {"project": body})
+            with self.departments.above(workload.department_id) as parent:
+                said = {"project": {**body, "parent_id": parent}}
+                answer = self._cloud.send("identity", "POST", "/projects", said)
         except Conflict:
             there = self.find(workload.environment_id)
             if there is None:
@@ -100,28 +103,6 @@ class Ground:
 
     def tenant(self, project: Project) -> Tenant:
         return Tenant(project.name, project.id, words.password(self._cloud.seed, project.id))
-
-    def _department(self, department_id: str) -> str:
-        me = self._cloud.self()
-        name = words.department_of(self._settings.prefix, department_id)
-        query: dict[str, Any] = {"name": name, "domain_id": me.domain_id}
-        found = self._cloud.list("identity", "/projects", "projects", **query)
-        if found:
-            return str(found[0]["id"])
-        body = {
-            "name": name,
-            "domain_id": me.domain_id,
-            "parent_id": me.project_id,
-            "tags": [words.tag(self._settings.prefix)],
-        }
-        try:
-            answer = self._cloud.send("identity", "POST", "/projects", {"project": body}) or {}
-        except Conflict:
-            found = self._cloud.list("identity", "/projects", "projects", **query)
-            if not found:
-                raise
-            return str(found[0]["id"])
-        return str(answer["project"]["id"])
 
     # ------------------------------------------------------------------------------------ laying
 

@@ -187,6 +187,7 @@ class Works:
                 raise Temporary("its servers have not gone yet", code="still-ending")
             self._stores.clear(project, tenant)
             clear(self._cloud, tenant, project)
+        self._ground.departments.clear(project.parent_id)
         self._mirror.put_project(project.environment_id, None)
         self._failures.pop(project.environment_id, None)
 

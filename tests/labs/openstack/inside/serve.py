@@ -8,13 +8,15 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.labs.openstack.inside import sqlite as sqlite  # noqa: PLC0414 - for what it changes
+from tests.labs.openstack.inside import sqlite
 from tests.labs.openstack.inside.edge import Edge, end_with_parent, serve
 
 
 def main(service: str, port: int, directory: Path) -> None:
     # The services read what is left there as options of their own.
     sys.argv = [service]
+    if service == "keystone":
+        sqlite.keep_references()
     app = importlib.import_module(f"{service}.wsgi.api").application
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     end_with_parent()

@@ -36,3 +36,14 @@ def _take_the_lock(
     if statement == "BEGIN" and connection.dialect.name == "sqlite":
         statement = "BEGIN IMMEDIATE"
     return statement, parameters
+
+
+def keep_references() -> None:
+    """A row that others refer to cannot go, as in the databases that clouds have.
+
+    Keystone relies on it where a project goes while somebody makes one below it.
+    """
+
+    @event.listens_for(Engine, "connect")
+    def _keep(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA foreign_keys = ON")

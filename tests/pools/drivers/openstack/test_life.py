@@ -190,3 +190,30 @@ def test_room_that_is_promised_is_taken_by_nobody_else(ground: OpenStackGround) 
     ground.driver.apply(workload(replace(peak, replicas=1, reserved=0)))
     settled(ground.driver, 4, "env_other")
     until(lambda: observed(ground.driver, "env_other").problems == ())
+
+
+def test_a_department_whose_last_environment_goes_while_another_comes_lets_it_in(
+    ground: OpenStackGround,
+) -> None:
+    """A project whose parent went while it was made would let nobody in, for ever."""
+    ground.driver.apply(workload(ground.web()))
+    settled(ground.driver, 1)
+    (mine,) = ground.lab.find("identity", "projects", name=f"{ground.prefix}-env_exam")
+    above = mine["parent_id"]
+    ground.lab.fault("keystone", method="DELETE", path=f"/projects/{above}", delay=3)
+    began = len(ground.lab.requests())
+    ground.driver.remove("env_exam")
+    until(
+        lambda: ground.lab.api("identity").get(f"/projects/{mine['id']}").status_code == 404,
+        seconds=60,
+        what="the end of the last one",
+    )
+    ground.driver.apply(workload(ground.web(), id="env_other"))
+    settled(ground.driver, 1, "env_other")
+    taken = [
+        entry["status"]
+        for entry in ground.lab.requests()[began:]
+        if (entry["method"], entry["path"]) == ("DELETE", f"/v3/projects/{above}")
+    ]
+    assert taken in ([], [204]), "the one waited for the other"
+    gone(ground, "env_other")
