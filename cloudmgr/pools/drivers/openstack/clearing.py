@@ -10,20 +10,24 @@ from cloudmgr.errors import NotFound, Temporary
 if TYPE_CHECKING:
     from cloudmgr.pools.drivers.openstack.cloud import Cloud, Tenant
     from cloudmgr.pools.drivers.openstack.seen import Project
+    from cloudmgr.pools.drivers.openstack.stores import Stores
 
 Object = dict[str, Any]
 _ROUTERS = {"network:router_interface", "network:router_interface_distributed"}
 
 
-def clear(cloud: Cloud, tenant: Tenant, project: Project) -> None:
+def clear(cloud: Cloud, stores: Stores, tenant: Tenant, project: Project) -> None:
     """All of it, the project last. Begun again as often as needed: what is gone is no error.
 
-    :raises Temporary: ``still-ending`` while servers are there; ``foreign-port`` while somebody
-        else has one on its network.
+    :raises Temporary: ``still-ending`` while servers or volumes are there; ``foreign-port`` while
+        somebody else has one on its network.
     """
-    _network(cloud, project)
     query: dict[str, Any] = {"name": project.name, "domain_id": cloud.self().domain_id}
     users = cloud.list("identity", "/users", "users", **query)
+    if users:
+        # Who is gone had no volumes any more.
+        stores.clear(project, tenant)
+    _network(cloud, project)
     if users:
         # Nova lets nobody else delete them.
         path = "/os-server-groups"

@@ -185,8 +185,7 @@ class Works:
         with self._ground.as_member(project) as tenant:
             if self._servers_left(project, tenant):
                 raise Temporary("its servers have not gone yet", code="still-ending")
-            self._stores.clear(project, tenant)
-            clear(self._cloud, tenant, project)
+            clear(self._cloud, self._stores, tenant, project)
         self._ground.departments.clear(project.parent_id)
         self._mirror.put_project(project.environment_id, None)
         self._failures.pop(project.environment_id, None)
