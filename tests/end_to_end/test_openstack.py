@@ -16,7 +16,7 @@ import pytest
 from tests.end_to_end.plane import Place
 from tests.end_to_end.test_whole import overlaps, served, visit
 from tests.end_to_end.town import Town
-from tests.pools.openstack_ground import FLAVORS, room
+from tests.pools.openstack_ground import pool, room
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ IMAGE: dict[str, Any] = {
     "image": "lab-web:1",
     "port": 8080,
     "health_path": "/health",
-    "storage_gib": 0,
+    "storage_gib": 1,
     "cpu_millis": 1000,
 }
 
@@ -41,24 +41,13 @@ IMAGE: dict[str, Any] = {
 @pytest.fixture
 def place(tmp_path: Path, openstack_lab: Cloud, openstack_rights: Path) -> Iterator[Place]:
     room(openstack_lab)
-    pool = {
+    hosting = {
         "name": "cloud-extranet",
         "kind": "openstack",
         "zone": "extranet",
-        "settings": {
-            "clouds_file": str(openstack_rights),
-            "cloud": "lab",
-            "prefix": f"whole{next(NUMBERS)}",
-            "availability_zone": "contract",
-            "flavors": list(FLAVORS),
-            "spare_hosts": 0,
-            "subnet_pool": "lab",
-            "subnet_prefix": 26,
-            "dhcp": False,
-            "gateway_cidrs": ["127.0.0.1/32"],
-        },
+        "settings": pool(openstack_lab, openstack_rights, f"whole{next(NUMBERS)}"),
     }
-    made = Place(tmp_path, pools=[pool])
+    made = Place(tmp_path, pools=[hosting])
     made.init()
     try:
         yield made
@@ -111,10 +100,11 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
 
     window = {"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2100-01-01T00:00:00Z"}
 
-    def metered() -> list[dict[str, Any]] | None:
-        records = [r for r in operator.items("/usage", **window) if r["meter"] == "vcpu"]
-        return records if len({r["resource"] for r in records}) >= 4 else None
+    def metered(meter: str, count: int) -> list[dict[str, Any]] | None:
+        records = [r for r in operator.items("/usage", **window) if r["meter"] == meter]
+        return records if len({r["resource"] for r in records}) >= count else None
 
-    records = until(metered, seconds=60, what="the usage of three servers, and of the waking")
-    assert overlaps(records) == []
+    runs = until(lambda: metered("vcpu", 4), seconds=60, what="three servers, and the waking")
+    volumes = until(lambda: metered("storage", 3), seconds=60, what="three volumes")
+    assert overlaps(runs) == overlaps(volumes) == []
     assert plane.stop() == 0

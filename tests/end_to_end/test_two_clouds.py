@@ -16,7 +16,7 @@ from tests.end_to_end.test_openstack import IMAGE
 from tests.end_to_end.test_two_zones import ZONES, life
 from tests.end_to_end.town import Town
 from tests.labs.openstack.cloud import Cloud
-from tests.pools.openstack_ground import FLAVORS, room
+from tests.pools.openstack_ground import pool, room
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -39,23 +39,11 @@ class Zone:
         self.clouds = lab.account(f"cloudmgr-{name}", ("cloudmgr", "reader"))
 
     def pool(self) -> dict[str, Any]:
-        settings = {
-            "clouds_file": str(self.clouds),
-            "cloud": "lab",
-            "prefix": self.name,
-            "availability_zone": "contract",
-            "flavors": list(FLAVORS),
-            "spare_hosts": 0,
-            "subnet_pool": "lab",
-            "subnet_prefix": 26,
-            "dhcp": False,
-            "gateway_cidrs": ["127.0.0.1/32"],
-        }
         return {
             "name": f"cloud-{self.name}",
             "kind": "openstack",
             "zone": self.name,
-            "settings": settings,
+            "settings": pool(self.lab, self.clouds, self.name),
         }
 
     def credential(self) -> dict[str, str]:

@@ -60,8 +60,6 @@ class OpenStackGround:
         self.changes: list[str] = []
         self._drivers: list[OpenStackDriver] = []
         self.host = room(lab)
-        # Who is at home here knows no neighbour; neutron has no such addresses for its DHCP.
-        self._loopback = pool(lab).startswith("127.")
         self.driver = self._usual = self.make()
         self.driver.start(self.changes.append)
         until(lambda: self.driver.capacity().allocatable == self.host, what="the host")
@@ -69,17 +67,9 @@ class OpenStackGround:
 
     def make(self, timing: Timing = QUICK, **settings: Any) -> OpenStackDriver:
         """A driver that is not started yet; it is closed with the ground."""
-        given: dict[str, Any] = {
-            "clouds_file": str(self.clouds),
-            "cloud": "lab",
-            "prefix": self.prefix,
-            "availability_zone": ZONE,
+        given = {
+            **pool(self.lab, self.clouds, self.prefix),
             "flavors": (*FLAVORS, WHOLE),
-            "spare_hosts": 0,  # there is but one
-            "subnet_pool": "lab",
-            "subnet_prefix": 26,
-            "dhcp": not self._loopback,
-            "gateway_cidrs": ("127.0.0.1/32" if self._loopback else "0.0.0.0/0",),
             "storage_gib": self.host.storage_gib,
         }
         driver = OpenStackDriver(
@@ -175,7 +165,24 @@ def room(lab: Cloud) -> Resources:
     return Resources(1000 * vcpus, memory, 100)
 
 
-def pool(lab: Cloud) -> str:
-    """The addresses that servers get."""
+def pool(lab: Cloud, clouds: Path, prefix: str) -> dict[str, Any]:
+    """The settings of a pool that stands in the room.
+
+    :param clouds: a clouds.yaml with its credential.
+    """
     (found,) = lab.find("network", "subnetpools", name="lab")
-    return str(found["prefixes"][0])
+    # Neutron has no loopback addresses with DHCP; and who has one is reached from nowhere else.
+    loopback = str(found["prefixes"][0]).startswith("127.")
+    return {
+        "clouds_file": str(clouds),
+        "cloud": "lab",
+        "prefix": prefix,
+        "availability_zone": ZONE,
+        "flavors": list(FLAVORS),
+        "spare_hosts": 0,  # there is but one
+        "subnet_pool": "lab",
+        "subnet_prefix": 26,
+        "dhcp": not loopback,
+        "gateway_cidrs": ["127.0.0.1/32" if loopback else "0.0.0.0/0"],
+        "storage_gib": 50,
+    }
