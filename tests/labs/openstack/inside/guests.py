@@ -88,7 +88,6 @@ class Guest:
                 return
             if missing := self._mount():
                 self._say(f"no device {missing}: emergency mode")
-                self._watch(None)
                 return
             variables = {"PATH": os.defpath, MARK: str(self.place)}
             if address:
