@@ -12,6 +12,8 @@ from cloudmgr.pools.drivers.openstack import names as words
 from cloudmgr.pools.drivers.openstack import volumes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloudmgr.clock import Clock
     from cloudmgr.pools.drivers.driver import Workload
     from cloudmgr.pools.drivers.openstack.actions import Enlarge, Store
@@ -41,7 +43,7 @@ class Stores:
         self._shelf = shelf
         self._clock = clock
 
-    def look(self, mirror: Mirror, tenant_of: Any) -> None:
+    def look(self, mirror: Mirror, tenant_of: Callable[[Project], Tenant]) -> None:
         """Ask cinder what there is.
 
         :param tenant_of: who acts in a project.
