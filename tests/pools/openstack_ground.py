@@ -59,7 +59,7 @@ class OpenStackGround:
         self.prefix = f"t-{secrets.token_hex(2)}"
         self.changes: list[str] = []
         self._drivers: list[OpenStackDriver] = []
-        self.host = room(lab)
+        self.where, self.host = room(lab)
         self.driver = self._usual = self.make()
         self.driver.start(self.changes.append)
         until(lambda: self.driver.capacity().allocatable == self.host, what="the host")
@@ -141,10 +141,10 @@ class OpenStackGround:
             driver.close()
 
 
-def room(lab: Cloud) -> Resources:
+def room(lab: Cloud) -> tuple[str, Resources]:
     """The availability zone ``contract``, of one host of its own, and the flavors; once.
 
-    :return: what the host has, and storage beside it.
+    :return: the host's name, and what it has, with storage beside it.
     """
     PATIENCE["times"] = 3.0  # to boot is the work of four services on two cores
     compute = lab.api("compute")
@@ -157,12 +157,13 @@ def room(lab: Cloud) -> Resources:
         path = f"/os-aggregates/{found[ZONE]['id']}/action"
         compute.post(path, json={"add_host": {"host": host}}).raise_for_status()
         found[ZONE]["hosts"] = [host]
-    vcpus, memory = size = lab.size_of(found[ZONE]["hosts"][0])
+    (where,) = found[ZONE]["hosts"]
+    vcpus, memory = size = lab.size_of(where)
     there = {flavor["name"] for flavor in lab.find("compute", "flavors")}
     for name, (cpus, mib) in {**FLAVORS, WHOLE: size}.items():
         if name not in there:
             lab.make("compute", "flavor", {"name": name, "vcpus": cpus, "ram": mib, "disk": 1})
-    return Resources(1000 * vcpus, memory, 100)
+    return where, Resources(1000 * vcpus, memory, 100)
 
 
 def pool(lab: Cloud, clouds: Path, prefix: str) -> dict[str, Any]:

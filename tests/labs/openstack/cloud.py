@@ -1,7 +1,7 @@
-"""An OpenStack on this machine: keystone, placement, glance, neutron, nova, and guests that run.
+"""An OpenStack on this machine: its six services, and guests that run.
 
-Each is a process of its own, so that a test can take one away. All listen on 127.0.0.1, on free
-ports, and keep what they have in one directory. Servers are processes of this machine at their
+Each service is a process of its own, so that a test can take one away. All listen on 127.0.0.1, on
+free ports, and keep what they have in one directory. Servers are processes of this machine at their
 fixed addresses: see ``inside/guests.py``.
 """
 

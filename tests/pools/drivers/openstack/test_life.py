@@ -169,7 +169,9 @@ def instant(text: str) -> datetime:
 
 
 def test_room_that_is_promised_is_taken_by_nobody_else(ground: OpenStackGround) -> None:
-    """The host has eight vCPU, and each replica takes one."""
+    """The lab's host has eight vCPU, and each replica takes one."""
+    if ground.host.cpu_millis != 8000:
+        pytest.skip("needs the lab (OS_CLOUD is set): a host with eight vCPU")
     peak = ground.web(replicas=1, reserved=6)
     ground.driver.apply(workload(peak))
     settled(ground.driver, 1)

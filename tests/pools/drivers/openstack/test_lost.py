@@ -32,7 +32,7 @@ def test_what_ran_on_a_host_that_is_lost_is_made_anew_and_the_host_comes_back_to
     two_hosts: OpenStackGround,
 ) -> None:
     ground, lab = two_hosts, two_hosts.lab
-    with closed(lab, "contract"):
+    with closed(lab, ground.where):
         ground.driver.apply(workload(ground.web(), ground.worker()))
         lost = settled(ground.driver, 2)
     victims = {r.id for r in lost}
@@ -53,7 +53,7 @@ def test_what_ran_on_a_host_that_is_lost_is_made_anew_and_the_host_comes_back_to
         assert any("its host does not answer" in message for message in said[victim]), said
     host = f"host {SECOND} is lost: its compute service does not answer"
     assert host in ground.driver.capacity().problems
-    assert {s[HOST] for s in servers(ground)} == {"contract"}
+    assert {s[HOST] for s in servers(ground)} == {ground.where}
 
     lab.host_back(SECOND)
     until(lambda: ground.driver.capacity().problems == (), what="the host")
@@ -61,7 +61,7 @@ def test_what_ran_on_a_host_that_is_lost_is_made_anew_and_the_host_comes_back_to
     assert {s["id"] for s in servers(ground)} == {r.id for r in after}
     assert len(lab.find("network", "ports", project_id=project(ground))) == 2
     assert held(lab, SECOND) == set()
-    assert held(lab, "contract") == {r.id for r in after}
+    assert held(lab, ground.where) == {r.id for r in after}
     ended = {a.id for a in runs_of(ground) if a.ended_at}
     assert ended == victims
 
@@ -80,7 +80,7 @@ def test_who_comes_too_late_for_the_last_room_is_told_so_and_starts_once_there_i
         return lab.find("network", "ports", project_id=mine[0]["id"]) if mine else []
 
     until(asks_nova, what="a port")
-    with room_taken(lab, "contract"):
+    with room_taken(lab, ground.where, ground.host.cpu_millis // 1000):
         failed = in_state(ground.driver, ReplicaState.BACKOFF)
         assert "no host of the pool takes it at the moment" in failed.message
         assert "No valid host was found" in failed.message
@@ -104,7 +104,7 @@ def test_what_nova_finds_no_host_for_is_told_and_starts_by_itself_once_there_is_
     ground.driver.start(ground.changes.append)
     until(lambda: ground.driver.converges, what="the lease")
 
-    with closed(ground.lab, "contract"):
+    with closed(ground.lab, ground.where):
         ground.driver.apply(workload(ground.worker(), id="env_sleeper"))
         ground.driver.apply(workload(ground.web()))
         problem = until(lambda: observed(ground.driver, "env_sleeper").problems)[0]
@@ -132,7 +132,8 @@ def test_what_finds_no_room_to_wake_says_so_and_wakes_once_there_is_some(
 
     ground.driver.apply(workload(most))
     problem = until(lambda: observed(ground.driver).problems, what="the problem")[0]
-    assert "worker: finds no room for 1 replica with 8 CPU" in problem
+    cpu = ground.host.cpu_millis // 1000
+    assert f"worker: finds no room for 1 replica with {cpu} CPU" in problem
     ground.driver.remove("env_other")
     assert [r.id for r in settled(ground.driver, 1)] == [before.id]
     until(lambda: observed(ground.driver).problems == (), what="no problem any more")
@@ -161,12 +162,12 @@ def closed(lab: Cloud, host: str) -> Iterator[None]:
 
 
 @contextmanager
-def room_taken(lab: Cloud, host: str) -> Iterator[None]:
+def room_taken(lab: Cloud, host: str, vcpus: int) -> Iterator[None]:
     """All CPU of this host is a stranger's meanwhile, as placement has it."""
     (provider,) = lab.find("placement", "resource_providers", name=host)
     path = f"/allocations/{uuid.uuid4()}"
     body = {
-        "allocations": {provider["uuid"]: {"resources": {"VCPU": 8}}},
+        "allocations": {provider["uuid"]: {"resources": {"VCPU": vcpus}}},
         "project_id": "stranger",
         "user_id": "stranger",
         "consumer_generation": None,
