@@ -98,6 +98,7 @@ def working(directory: Path, lab: Cloud) -> Iterator[tuple[Database, Stores, Loo
         subnet_prefix=26,
         dhcp=False,
         gateway_cidrs=("127.0.0.1/32",),
+        storage_gib=1000,  # nothing takes of it, and cinder is asked all the same
         parallel=PARALLEL,
     )
     driver = OpenStackDriver("bench", clock, settings)

@@ -88,7 +88,8 @@ class Converger:
         self._rooms = Rooms(hosts, mirror, clock, timing, under_way=self._crew.under_way)
         self._projects_at = -1e9
         self._childless: set[str] = set()
-        self._storage_known = False
+        self._storage_at: float | None = None
+        self._quiet = False
         self._looked_at: datetime | None = None
         self.seen_at: float | None = None
         self.trouble: CloudmgrError | None = None
@@ -145,9 +146,9 @@ class Converger:
                     _log.exception("the look at pool %s failed and begins again", self._name)
                     look_at = self._clock.monotonic() + self._timing.poll
                 self.first_look.set()
-            quiet = self._plan_due()
+            self._quiet = self._plan_due()
             if self.trouble is None and now >= look_at:
-                pause = self._timing.poll if quiet else self._timing.busy_poll
+                pause = self._timing.poll if self._quiet else self._timing.busy_poll
                 look_at = self._clock.monotonic() + pause
             self._bell.wait(max(0.0, look_at - self._clock.monotonic()))
             self._bell.clear()
@@ -173,7 +174,7 @@ class Converger:
         gone = self._deleted(self._mirror.missing(servers, began))
         self._mirror.see_servers(servers, began, gone)
         self._looked_at = moment
-        self._look_at_storage()
+        self._look_at_storage(now)
         self._lease.keep()
         self._look_at_hosts()
         self._watch_health()
@@ -321,22 +322,29 @@ class Converger:
             },
         )
 
-    def _look_at_storage(self) -> None:
+    def _look_at_storage(self, now: float) -> None:
         """While cinder is away, what is there already is cared for, and what has no storage.
 
         :raises CloudmgrError: cinder has not answered at all yet.
         """
+        if not self._storage_moves() and now - (self._storage_at or -1e9) < self._timing.hosts:
+            return
         said: dict[str, str] = {}
         try:
             self._works.look_at_storage()
-            self._storage_known = True
+            self._storage_at = now
         except CloudmgrError as error:
-            if not self._storage_known:
+            if self._storage_at is None:
                 raise
             said = {"": error.message}
         for environment_id in self._mirror.environments():
             stored = self._shelf.of(environment_id)
             self._crew.tell(environment_id, "cinder", said if stored else {})
+
+    def _storage_moves(self) -> bool:
+        """Whether somebody, perhaps another control plane, is at something with volumes."""
+        removed = any(project.removed for project in self._mirror.projects())
+        return removed or not self._quiet or self._shelf.moves
 
     def _look_at_hosts(self) -> None:
         """While placement is away, what is there already is cared for.

@@ -98,6 +98,12 @@ class Shelf:
 
     # --------------------------------------------------------------------------------- reading
 
+    @property
+    def moves(self) -> bool:
+        """Whether something is on its way with one of them."""
+        with self._lock:
+            return any(not one.at_rest for one in self._volumes.values())
+
     def of(self, environment_id: str) -> list[Volume]:
         with self._lock:
             found = [v for v in self._volumes.values() if v.environment_id == environment_id]

@@ -152,5 +152,5 @@ class Stores:
 
     @property
     def _told_by(self) -> timedelta:
-        """When every control plane has looked."""
-        return timedelta(seconds=2 * self._timing.poll)
+        """When every control plane has seen that the project is to go, and then looked here."""
+        return timedelta(seconds=self._timing.projects + 2 * self._timing.poll)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.pools.drivers.openstack.cloud import gone, inventory, project, volumes
+from tests.pools.drivers.openstack.cloud import gone, inventory, looks, project, volumes
 from tests.pools.grounds import observed, settled, workload
+from tests.pools.openstack_ground import QUICK
 from tests.pools.test_storage import stored
 from tests.waiting import until
 
@@ -126,3 +128,22 @@ def test_rights_that_lack_are_told_and_end_no_storage(ground: OpenStackGround) -
     finally:
         path.write_text(whole)
     until(lambda: observed(ground.driver).problems == (), seconds=60, what="its end")
+
+
+def test_while_nothing_moves_cinder_is_asked_no_oftener_than_hosts_are(
+    ground: OpenStackGround,
+) -> None:
+    ground.driver.close()
+    ground.driver = ground.make(replace(QUICK, hosts=3600.0))
+    ground.driver.start(ground.changes.append)
+    ground.driver.apply(workload(ground.web(storage_gib=1)))
+    settled(ground.driver, 1)
+
+    def left_alone() -> bool:
+        before = len(ground.lab.requests())
+        until(lambda: looks(ground.lab, before) >= 3, what="three more looks at the cloud")
+        return not [e for e in ground.lab.requests()[before:] if e["service"] == "cinder"]
+
+    until(left_alone, seconds=60, what="a cinder that is left alone")
+    assert len(stored(ground.driver)[0]) == 1
+    gone(ground)
