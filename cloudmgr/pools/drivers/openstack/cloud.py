@@ -23,8 +23,6 @@ from cloudmgr import __version__
 from cloudmgr.errors import CloudmgrError, Conflict, NotFound, Permanent, Temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from keystoneauth1.identity.base import BaseIdentityPlugin
     from openstack.connection import Connection
 
@@ -80,7 +78,7 @@ class Cloud:
         """:raises NotFound: :raises Temporary: :raises Permanent: as :meth:`send`."""
         return self.send(service, "GET", path, tenant=tenant, query=query) or {}
 
-    def servers(self, **query: object) -> list[Object]:
+    def servers(self, **query: Any) -> list[Object]:
         """Those of all projects. Where rights lack, nova says nothing and answers something else.
 
         :raises Temporary: ``pool-forbidden``, and as :meth:`send`.
@@ -95,10 +93,29 @@ class Cloud:
         return found
 
     def list(
-        self, service: str, path: str, key: str, tenant: Tenant | None = None, **query: object
+        self,
+        service: str,
+        path: str,
+        key: str,
+        tenant: Tenant | None = None,
+        *,
+        patience: float | None = None,
+        **query: object,
     ) -> list[Object]:
-        """All pages of what stands under ``key``."""
-        return list(self._pages(service, path, key, tenant, query))
+        """All pages of what stands under ``key``.
+
+        :param patience: as of :meth:`send`, for each of them.
+        """
+        found: list[Object] = []
+        asked = query
+        while True:
+            said = self.send(service, "GET", path, tenant=tenant, query=asked, patience=patience)
+            answer = said or {}
+            found += answer.get(key) or []
+            onward = _onward(answer, key)
+            if not onward:
+                return found
+            asked = {**query, "marker": onward}
 
     def send(
         self,
@@ -196,23 +213,6 @@ class Cloud:
             connection.session.session.close()
 
     # --------------------------------------------------------------------------------- inside
-
-    def _pages(
-        self,
-        service: str,
-        path: str,
-        key: str,
-        tenant: Tenant | None,
-        query: dict[str, object],
-    ) -> Iterator[Object]:
-        marker: dict[str, object] = {}
-        while True:
-            answer = self.get(service, path, tenant, **query, **marker)
-            yield from answer.get(key) or []
-            onward = _onward(answer, key)
-            if not onward:
-                return
-            marker["marker"] = onward
 
     def _connected(self) -> Connection:
         with self._lock:

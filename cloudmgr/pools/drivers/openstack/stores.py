@@ -52,7 +52,14 @@ class Stores:
         if not self._settings.storage_gib:
             return
         began = self._shelf.begin()
-        items = self._cloud.list(_SERVICE, f"{_PATH}/detail", "volumes", None, all_tenants=1)
+        # No longer than that: a cinder that hangs must not keep us from what runs without it.
+        items = self._cloud.list(
+            _SERVICE,
+            f"{_PATH}/detail",
+            "volumes",
+            patience=self._timing.projects,
+            all_tenants=1,
+        )
         prefix = self._settings.prefix
         found = [v for item in items if (v := volumes.volume(item, prefix)) is not None]
         gone = self._shelf.missing(found, began)

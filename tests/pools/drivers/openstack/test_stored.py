@@ -92,14 +92,18 @@ def test_a_volume_whose_answer_was_lost_is_not_made_twice(ground: OpenStackGroun
     assert len(volumes(ground.lab)) == 1
 
 
+@pytest.mark.parametrize("how", ["ended", "frozen"])
 def test_without_cinder_what_runs_is_cared_for_and_so_is_what_has_no_storage(
-    ground: OpenStackGround,
+    ground: OpenStackGround, how: str
 ) -> None:
     ground.driver.apply(workload(ground.web(storage_gib=1)))
     ground.driver.apply(workload(ground.worker(), id="env_other"))
     (replica,) = settled(ground.driver, 1)
     settled(ground.driver, 1, "env_other")
-    ground.lab.end("cinder")
+    if how == "ended":
+        ground.lab.end("cinder")
+    else:
+        ground.lab.freeze("cinder")
     try:
         said = until(lambda: observed(ground.driver).problems, seconds=60, what="the news of it")
         assert "cannot be reached" in said[0]
@@ -108,8 +112,11 @@ def test_without_cinder_what_runs_is_cared_for_and_so_is_what_has_no_storage(
         settled(ground.driver, 2, "env_other")
         assert observed(ground.driver, "env_other").problems == ()
     finally:
-        ground.lab.run("cinder")
-        ground.lab.wait("cinder")
+        if how == "ended":
+            ground.lab.run("cinder")
+            ground.lab.wait("cinder")
+        else:
+            ground.lab.thaw("cinder")
     until(lambda: observed(ground.driver).problems == (), seconds=60, what="its return")
 
 
