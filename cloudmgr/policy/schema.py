@@ -267,9 +267,10 @@ class YearText(_Strict):
 
 
 class HolidaysFile(_Strict):
-    """``holidays.yaml``: every year whose table is known."""
+    """``holidays.yaml``: the country, and years whose table stands here."""
 
-    years: list[YearText] = Field(min_length=1)
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    years: list[YearText] = Field(default_factory=list)
 
 
 class ServiceText(_Strict):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cloudmgr.policy.facts import ZONES
 from cloudmgr.policy.holidays import SATURDAY, Holiday, Holidays
 from cloudmgr.policy.prices import Price, PriceList
+from cloudmgr.policy.statutory import Country, countries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,7 +141,13 @@ def holidays(document: Document, file: HolidaysFile) -> tuple[Holidays | None, l
     problems.extend(
         document.problem(("years",), f"{day} is a holiday and a working day") for day in sorted(off)
     )
-    return (None, problems) if problems else (Holidays(frozenset(years), tuple(found)), [])
+    if file.country not in countries():
+        problems.append(
+            document.problem(("country",), f"no holidays are known of {file.country}: as CN")
+        )
+    if problems:
+        return None, problems
+    return Holidays(frozenset(years), tuple(found), Country(file.country)), []
 
 
 def _holiday_problems(

@@ -154,9 +154,39 @@ def test_2026_has_248_working_days(bundle: PolicyBundle) -> None:
 
 
 def test_a_year_without_a_table_is_said_to_be_unknown(bundle: PolicyBundle) -> None:
+    assert bundle.holidays.covers(2024)
     assert bundle.holidays.covers(2026)
     assert not bundle.holidays.covers(2027)
-    assert bundle.holidays.is_workday(date(2027, 10, 1))  # a Friday: weekends are all it knows
+    assert not bundle.holidays.is_workday(date(2027, 10, 1)), "a Friday, and National Day"
+    assert not bundle.holidays.is_workday(date(2027, 10, 9)), "a Saturday: who knows?"
+
+
+def test_a_year_without_a_table_of_ours_is_as_the_country_has_it(policies: Policies) -> None:
+    ours = load(policies.directory).holidays
+    policies.write("holidays.yaml", "country: CN\n")
+    theirs = load(policies.directory).holidays
+    days = [date(2025, 1, 1) + timedelta(n) for n in range(730)]
+    assert [ours.is_workday(d) for d in days] == [theirs.is_workday(d) for d in days]
+    assert theirs.is_workday(date(2024, 2, 4)), "a Sunday that was worked for the Spring Festival"
+    national = theirs.holiday_on(date(2024, 10, 1))
+    assert national is not None
+    assert (national.zh, national.en) == ("国庆节", "National Day")
+
+
+def test_another_country_works_by_its_own_days(policies: Policies) -> None:
+    policies.write("holidays.yaml", "country: DE\n")
+    germany = load(policies.directory).holidays
+    assert germany.covers(2040), "nothing is worked in exchange"
+    assert not germany.is_workday(date(2026, 10, 3))
+    assert germany.is_workday(date(2026, 10, 1))
+    unity = germany.holiday_on(date(2028, 10, 3))
+    assert unity is not None
+    assert unity.en == "German Unity Day"
+
+
+def test_a_country_that_nobody_knows_is_refused(policies: Policies) -> None:
+    policies.edit("holidays.yaml", "country: CN", "country: XX")
+    assert "country: no holidays are known of XX" in policies.findings()
 
 
 def test_a_holiday_has_a_name_in_both_languages(bundle: PolicyBundle) -> None:

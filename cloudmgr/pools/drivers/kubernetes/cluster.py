@@ -58,7 +58,7 @@ class Cluster:
         self._configuration, self._client = self._opened()
 
     def close(self) -> None:
-        self._client.close()  # type: ignore[no-untyped-call]
+        self._client.close()
 
     # -------------------------------------------------------------------------------- the verbs
 
@@ -126,16 +126,14 @@ class Cluster:
         configuration = Configuration()
         try:
             if self._settings.kubeconfig:
-                config.load_kube_config(  # type: ignore[no-untyped-call]
+                config.load_kube_config(
                     self._settings.kubeconfig,
                     self._settings.context or None,
                     client_configuration=configuration,
                     persist_config=False,
                 )
             else:
-                config.load_incluster_config(  # type: ignore[no-untyped-call]
-                    client_configuration=configuration
-                )
+                config.load_incluster_config(client_configuration=configuration)
         except (ConfigException, YAMLError, OSError, ValueError, TypeError) as error:
             raise Invalid(
                 f"pool {self._name}: its credentials cannot be read: {error}",
@@ -165,7 +163,7 @@ class Cluster:
         with suppress(Invalid):  # it may be half written: the next refusal comes soon
             self._configuration, self._client = self._opened()
             self._read = written
-            before.close()  # type: ignore[no-untyped-call]
+            before.close()
 
     def _json(
         self,
@@ -219,7 +217,7 @@ class Cluster:
             authorization = self._configuration.auth_settings().get("BearerToken", {}).get("value")
             if authorization:
                 headers["Authorization"] = authorization
-            response = self._client.rest_client.pool_manager.urlopen(
+            response: urllib3.BaseHTTPResponse = self._client.rest_client.pool_manager.urlopen(
                 method,
                 f"{self._configuration.host}{path}{'?' if query else ''}{urlencode(query)}",
                 headers=headers,
