@@ -1,4 +1,4 @@
-"""``cloudmgr env`` and ``cloudmgr window``: see, scale, hibernate, wake, and the peaks ahead."""
+"""``cloudmgr env``: see, scale, hibernate, wake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from cloudmgr.clock import SystemClock
 from cloudmgr.errors import Invalid, Temporary
 
 app = typer.Typer(help="Hosted environments.", no_args_is_help=True)
-windows = typer.Typer(help="Announced peaks.", no_args_is_help=True)
 
 # More than any secret may have, so that the control plane says what is too long.
 _MOST_READ = 200_000
@@ -294,52 +293,6 @@ def _value(name: str) -> str:
         ) from None
     # The newline that every editor and `echo` add is not meant.
     return text.removesuffix("\n").removesuffix("\r")
-
-
-_WINDOW: list[Column] = [
-    ("window", lambda w: w["id"]),
-    ("environment", lambda w: w["environment_id"]),
-    ("component", lambda w: w["component"]),
-    ("from", lambda w: w["starts_at"]),
-    ("to", lambda w: w["ends_at"]),
-    ("replicas", lambda w: w["replicas"]),
-    ("note", lambda w: w["note"]),
-]
-
-
-@windows.command("list")
-def list_windows(
-    context: typer.Context,
-    environment: Annotated[str | None, typer.Option()] = None,
-    machine: Machine = False,
-) -> None:
-    """Announced peaks, the next one first."""
-    rows(
-        connect(context).all("/windows", environment_id=environment),
-        _WINDOW,
-        machine=machine,
-        empty="No peak is announced. Announce one with a request of the kind peak.",
-    )
-
-
-@windows.command("cancel")
-def cancel_window(
-    context: typer.Context, window: str, reason: Reason, machine: Machine = False
-) -> None:
-    """Take an announced peak back."""
-    after = connect(context).post(f"/windows/{window}/cancel", {"reason": reason})
-    facts(after, [*_WINDOW, ("cancelled", lambda w: w["cancelled_at"])], machine=machine)
-
-
-@windows.command("show")
-def show_window(context: typer.Context, window: str, machine: Machine = False) -> None:
-    """One announced peak, also one that is over or cancelled."""
-    more: list[Column] = [
-        ("cancelled", lambda w: w["cancelled_at"]),
-        ("expected requests/s", lambda w: w["expected_rps"]),
-        ("request", lambda w: w["request_id"]),
-    ]
-    facts(connect(context).get(f"/windows/{window}"), [*_WINDOW, *more], machine=machine)
 
 
 def _settle(remote: Remote, environment: str, wait: int, machine: bool) -> None:

@@ -18,6 +18,7 @@ from cloudmgr.cli import (
     server,
     services,
     users,
+    windows,
 )
 from cloudmgr.cli.demo.command import demo
 from cloudmgr.cli.show import err
@@ -102,7 +103,7 @@ app.add_typer(people.tokens, name="token")
 app.add_typer(people.audit, name="audit")
 app.add_typer(requests.app, name="request")
 app.add_typer(environments.app, name="env")
-app.add_typer(environments.windows, name="window")
+app.add_typer(windows.app, name="window")
 app.add_typer(pools.app, name="pool")
 app.add_typer(services.app, name="service")
 app.add_typer(billing.app, name="billing")

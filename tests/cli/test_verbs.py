@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.builders import a_component, a_gap, an_environment
+from tests.builders import a_component, a_gap, a_window, an_environment
 from tests.cli.office import Office, said
 from tests.metering.counted import a_counted_pool, read
 from tests.waiting import until
@@ -102,6 +102,46 @@ def test_an_officer_orders_by_hand_and_takes_it_back(
     assert (code, error.count("\n")) == (2, 1)
     assert "until" in error
     assert office.officer
+
+
+def test_a_peak_is_worked_out_read_from_a_calendar_and_saved_as_one(
+    office: Office, file: str, tmp_path: Path, capsys: Capture
+) -> None:
+    span = ("--from", "2026-01-01T00:00:00+08:00", "--to", "2027-01-01T00:00:00+08:00")
+    deadline = ("--yearly", "06-30", "--before", "5", "--workdays", "--not-itself")
+    hours = ("--opens", "09:00", "--closes", "17:00")
+    found = asked(capsys, "window", "when", *deadline, *hours, *span)
+    assert [item["starts_at"][5:10] for item in found["items"]] == [
+        "06-23", "06-24", "06-25", "06-26", "06-29",
+    ]  # fmt: skip
+    code, shown, words = said(capsys, "window", "when", *deadline, *hours, *span)
+    assert code == 0
+    assert "2026-06-29T01:00:00Z" in shown
+    assert "每年6月30日前5个工作日（不含当日）" in words
+    for wrong in (("--yearly", "June"), ("--rule", "FREQ=HOURLY", "--since", "2026-01-01"), ()):
+        code, _, error = said(capsys, "window", "when", *wrong)
+        assert (code, error.count("\n")) == (2, 1), error
+
+    environment = asked(capsys, "request", "submit", "-f", file)["environment_id"]
+    with office.plane.database.write() as tx:
+        start = office.plane.clock.now() + timedelta(days=1)
+        office.plane.stores.scaling.windows.add(
+            tx, a_window(start, start + timedelta(hours=2), environment_id=environment, note="截止")
+        )
+    calendar = tmp_path / "peaks.ics"
+    assert said(capsys, "window", "save", str(calendar), "--environment", environment)[0] == 0
+    whole = ("--from", "2020-01-01T00:00:00Z", "--to", "2024-12-31T00:00:00Z")
+    assert asked(capsys, "window", "read", str(calendar), *whole) == []
+    around = (
+        "--from", (start - timedelta(days=9)).isoformat(),
+        "--to", (start + timedelta(days=9)).isoformat(),
+    )  # fmt: skip
+    (event,) = asked(capsys, "window", "read", str(calendar), *around)
+    assert (event["summary"], event["component"]) == ("截止", "web")
+    calendar.write_bytes(b"\xff")
+    for wrong_file in (str(calendar), str(tmp_path), str(tmp_path / "none.ics")):
+        code, _, error = said(capsys, "window", "read", wrong_file)
+        assert (code, error.count("\n")) == (2, 1), error
 
 
 def test_charges_are_written_to_a_file_and_a_place_that_is_none_is_said(

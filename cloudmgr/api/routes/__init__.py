@@ -61,6 +61,7 @@ from __future__ import annotations
 from cloudmgr.api.routes import (
     accounts,
     audit,
+    calendar,
     departments,
     drift,
     environments,
@@ -96,6 +97,7 @@ ALL = tuple(
         secrets,
         orders,
         windows,
+        calendar,
         pools,
         reconciliation,
         shared_services,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
+from cloudmgr.api.routes.calendar import calendar_of
 from cloudmgr.api.routes.windows import Withdrawal
 from cloudmgr.errors import Invalid, NotFound
 from cloudmgr.identity.access import Action, may
@@ -138,9 +139,9 @@ def show_windows(
     view = View(request, caller)
     with caller.services.database.read() as tx:
         listing = _listing(view, tx, caller, department, state)
-        verbs = (
-            [("/requests/peak", view._("Announce a peak"))] if view.can("request.submit") else []
-        )
+        verbs = [("/windows.ics", view._("Save as a calendar"))]
+        if view.can("request.submit"):
+            verbs.insert(0, ("/requests/peak", view._("Announce a peak")))
         return view.page(
             "list.html",
             title=view._("Announced peaks"),
@@ -160,6 +161,12 @@ def export_windows(
     """The list as CSV."""
     with caller.services.database.read() as tx:
         return _listing(View(request, caller), tx, caller, department, state).csv("peaks")
+
+
+@router.get("/windows.ics")
+def save_windows(caller: Annotated[Caller, Access(Action.WINDOW_READ)]) -> Response:
+    """All that may be seen, for one's own calendar."""
+    return calendar_of(caller, None, None)
 
 
 @router.get("/windows/{window_id}/cancel")

@@ -1,0 +1,179 @@
+"""``cloudmgr window``: the peaks ahead, when a peak comes round, and calendars of both."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloudmgr.cli.options import Machine, Reason, connect
+from cloudmgr.cli.show import Column, Json, as_json, err, facts, rows, written
+from cloudmgr.clock import SystemClock
+from cloudmgr.errors import Invalid
+
+app = typer.Typer(help="Announced peaks.", no_args_is_help=True)
+
+_DAY_OF_YEAR = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
+_AHEAD = timedelta(days=366)
+
+From = Annotated[
+    str | None, typer.Option("--from", help="ISO 8601 with a zone; now if it is left out.")
+]
+To = Annotated[
+    str | None, typer.Option("--to", help="ISO 8601 with a zone; a year on if it is left out.")
+]
+Within = Annotated[str | None, typer.Option(help="Only of this environment.")]
+
+_COLUMNS: list[Column] = [
+    ("window", lambda w: w["id"]),
+    ("environment", lambda w: w["environment_id"]),
+    ("component", lambda w: w["component"]),
+    ("from", lambda w: w["starts_at"]),
+    ("to", lambda w: w["ends_at"]),
+    ("replicas", lambda w: w["replicas"]),
+    ("note", lambda w: w["note"]),
+]
+
+
+@app.command("list")
+def list_windows(
+    context: typer.Context,
+    environment: Annotated[str | None, typer.Option()] = None,
+    machine: Machine = False,
+) -> None:
+    """Announced peaks, the next one first."""
+    rows(
+        connect(context).all("/windows", environment_id=environment),
+        _COLUMNS,
+        machine=machine,
+        empty="No peak is announced. Announce one with a request of the kind peak.",
+    )
+
+
+@app.command("cancel")
+def cancel_window(
+    context: typer.Context, window: str, reason: Reason, machine: Machine = False
+) -> None:
+    """Take an announced peak back."""
+    after = connect(context).post(f"/windows/{window}/cancel", {"reason": reason})
+    facts(after, [*_COLUMNS, ("cancelled", lambda w: w["cancelled_at"])], machine=machine)
+
+
+@app.command("show")
+def show_window(context: typer.Context, window: str, machine: Machine = False) -> None:
+    """One announced peak, also one that is over or cancelled."""
+    more: list[Column] = [
+        ("cancelled", lambda w: w["cancelled_at"]),
+        ("expected requests/s", lambda w: w["expected_rps"]),
+        ("request", lambda w: w["request_id"]),
+    ]
+    facts(connect(context).get(f"/windows/{window}"), [*_COLUMNS, *more], machine=machine)
+
+
+@app.command("when")
+def when(
+    context: typer.Context,
+    *,
+    yearly: Annotated[str | None, typer.Option(help="A day of each year, as 06-30.")] = None,
+    lunar: Annotated[str | None, typer.Option(help="Of each lunar year, as 01-15.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="RFC 5545, as 'FREQ=MONTHLY;BYMONTHDAY=15'; with --since.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="The first day of --rule.")] = None,
+    day: Annotated[list[str] | None, typer.Option(help="This day; more than once.")] = None,
+    before: Annotated[int, typer.Option(help="So many days before it.")] = 0,
+    after: Annotated[int, typer.Option(help="So many days after it.")] = 0,
+    workdays: Annotated[bool, typer.Option("--workdays", help="Count working days.")] = False,
+    itself: Annotated[bool, typer.Option("--itself/--not-itself", help="With that day.")] = True,
+    opens: Annotated[str, typer.Option(help="In the city's time.")] = "00:00",
+    closes: Annotated[str, typer.Option(help="In the city's time.")] = "00:00",
+    through: Annotated[bool, typer.Option("--through", help="With the nights between.")] = False,
+    start: From = None,
+    end: To = None,
+    machine: Machine = False,
+) -> None:
+    """When a peak comes round, by the city's holidays and make-up days. Nothing is announced."""
+    peak: Json = {
+        "days": day or None,
+        "yearly": _day_of_year("yearly", yearly),
+        "lunar": _day_of_year("lunar", lunar),
+        "rule": rule,
+        "since": since,
+        "before": before,
+        "after": after,
+        "workdays": workdays,
+        "itself": itself,
+        "opens": opens,
+        "closes": closes,
+        "each_day": not through,
+    }
+    found = connect(context).post("/calendar/expand", {"peak": peak, **_span(start, end)})
+    if machine:
+        as_json(found)
+        return
+    err.print(found["zh"], found["en"], sep="\n", markup=False)
+    rows(
+        found["items"],
+        [
+            ("from", lambda t: t["starts_at"]),
+            ("to", lambda t: t["ends_at"]),
+            ("working days not published", lambda t: ", ".join(map(str, t["uncertain"])) or None),
+        ],
+        machine=False,
+        empty="It does not come round in this time.",
+    )
+
+
+@app.command("read")
+def read(
+    context: typer.Context, file: Path, start: From = None, end: To = None, machine: Machine = False
+) -> None:
+    """What an iCalendar file announces, each time that it comes round. Nothing is announced yet."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error.strerror}", code="unreadable-file") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is not UTF-8", code="unreadable-file") from None
+    found = connect(context).post("/calendar/read", {"calendar": text, **_span(start, end)})
+    rows(
+        found["items"],
+        [
+            ("from", lambda e: e["starts_at"]),
+            ("to", lambda e: e["ends_at"]),
+            ("summary", lambda e: e["summary"]),
+            ("component", lambda e: e["component"]),
+            ("replicas", lambda e: e["replicas"]),
+            ("expected requests/s", lambda e: e["expected_rps"]),
+        ],
+        machine=machine,
+        empty="It announces nothing in this time.",
+    )
+
+
+@app.command("save")
+def save(context: typer.Context, file: Path, environment: Within = None) -> None:
+    """Write the announced peaks into an iCalendar file."""
+    written(file, connect(context).raw("/calendar/peaks", environment_id=environment))
+
+
+def _span(start: str | None, end: str | None) -> Json:
+    now = SystemClock().now()
+    return {"from": start or now.isoformat(), "to": end or (now + _AHEAD).isoformat()}
+
+
+def _day_of_year(option: str, said: str | None) -> Json | None:
+    """:raises Invalid: ``invalid-day``."""
+    if said is None:
+        return None
+    found = _DAY_OF_YEAR.fullmatch(said)
+    if found is None:
+        raise Invalid(
+            f"{said} is no day of a year",
+            code="invalid-day",
+            hint=f"give month and day, as --{option} 06-30",
+        )
+    return {"month": int(found[1]), "day": int(found[2])}
