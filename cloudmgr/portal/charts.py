@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.windows import PeakWindow
 
 _FONT = "system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
-_ACCENT, _PEAK, _CEILING = "#0b5cad", "#f6d38b", "#5f6b78"
+ACCENT = "#0b5cad"
+_PEAK, _CEILING = "#f6d38b", "#5f6b78"
 _KEPT = 64
 MOST = 200  # decisions that are drawn
 _drawn: OrderedDict[str, str] = OrderedDict()
@@ -90,10 +91,7 @@ def replicas_chart(
         highest=highest,
         ceiling=ceiling,
     )
-    spec = _spec(view, steps, peaks, ceiling)
-    text = json.dumps(spec, ensure_ascii=False, sort_keys=True)
-    # Of our own making: JSON that cannot leave its element, and an SVG in which text is escaped.
-    return Chart(title, Markup(_inert(text)), Markup(_svg(text)))  # noqa: S704
+    return drawn(title, _spec(view, steps, peaks, ceiling))
 
 
 def _spec(
@@ -131,9 +129,9 @@ def _spec(
         .encode(y=alt.Y("ceiling:Q"))
     )
     base = alt.Chart({"values": steps}).encode(x=time, y=y)
-    layers.append(base.mark_line(interpolate="step-after", color=_ACCENT, strokeWidth=2.5))
+    layers.append(base.mark_line(interpolate="step-after", color=ACCENT, strokeWidth=2.5))
     layers.append(
-        base.mark_point(filled=True, color=_ACCENT, size=50).encode(
+        base.mark_point(filled=True, color=ACCENT, size=50).encode(
             tooltip=[
                 alt.Tooltip("at:T", title=view._("When"), format="%Y-%m-%d %H:%M"),
                 alt.Tooltip("replicas:Q", title=view._("Replicas")),
@@ -141,10 +139,13 @@ def _spec(
             ]
         )
     )
-    chart = (
-        alt.layer(*layers)
-        .properties(width=760, height=220)
-        .configure(font=_FONT, background="#ffffff", padding=12)
+    return styled(alt.layer(*layers).properties(width=760, height=220))
+
+
+def styled(chart: Any) -> dict[str, Any]:
+    """The spec of an altair chart, in the portal's look."""
+    dressed = (
+        chart.configure(font=_FONT, background="#ffffff", padding=12)
         .configure_axis(
             labelColor="#4a5663",
             titleColor="#4a5663",
@@ -157,10 +158,17 @@ def _spec(
         )
         .configure_view(stroke=None)
     )
-    found: dict[str, Any] = chart.to_dict()
+    found: dict[str, Any] = dressed.to_dict()
     # It names where its schema is published; nothing is fetched, and nothing foreign is named.
     found.pop("$schema", None)
     return found
+
+
+def drawn(title: str, spec: dict[str, Any]) -> Chart:
+    """The spec with its picture."""
+    text = json.dumps(spec, ensure_ascii=False, sort_keys=True)
+    # Of our own making: JSON that cannot leave its element, and an SVG in which text is escaped.
+    return Chart(title, Markup(_inert(text)), Markup(_svg(text)))  # noqa: S704
 
 
 def _svg(spec: str) -> str:
@@ -170,13 +178,13 @@ def _svg(spec: str) -> str:
             return _drawn[spec]
         import vl_convert  # noqa: PLC0415 - see the module's docstring
 
-        drawn = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+        picture = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
         # Decoration for the image inside a labelled figure: not announced a second time.
-        drawn = drawn.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-        _drawn[spec] = drawn
+        picture = picture.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
+        _drawn[spec] = picture
         while len(_drawn) > _KEPT:
             _drawn.popitem(last=False)
-        return drawn
+        return picture
 
 
 @cache

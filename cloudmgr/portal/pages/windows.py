@@ -20,11 +20,13 @@ from cloudmgr.portal.names import Names
 from cloudmgr.portal.pages.systems import Text, department_filter
 from cloudmgr.portal.peaks import Outlook, outlook
 from cloudmgr.portal.view import View
+from cloudmgr.portal.year import year_chart
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.hosting.environments import Environment
+    from cloudmgr.portal.charts import Chart
     from cloudmgr.scaling.windows import PeakWindow
 
 router = APIRouter(include_in_schema=False)
@@ -128,6 +130,14 @@ def _listing(
     )
 
 
+def _year(view: View, tx: Connection, listing: Listing[_Row]) -> Chart | None:
+    """Of what the list shows, all of its pages."""
+    names = Names(view, tx)
+    return year_chart(
+        view, [(names.environment(r.environment.id), r.peak.window) for r in listing.rows]
+    )
+
+
 @router.get("/windows")
 def show_windows(
     request: Request,
@@ -146,6 +156,7 @@ def show_windows(
             "list.html",
             title=view._("Announced peaks"),
             listing=listing,
+            chart=_year(view, tx, listing),
             verbs=verbs,
             lead=view._("What is expected when. Capacity is there before each one begins."),
         )
