@@ -158,7 +158,7 @@ def test_a_program_that_always_ends_is_tried_again_and_again(ground: Ground) -> 
 
 
 def test_a_replica_that_never_gets_healthy_is_replaced(ground: Ground) -> None:
-    component = ground.web(startup_seconds=1, variables={"HEALTH": "503"})
+    component = ground.web(startup_seconds=3, variables={"HEALTH": "503"})
     ground.driver.apply(workload(component))
     starting = in_state(ground.driver, ReplicaState.STARTING)
     assert starting.ready_at is None
