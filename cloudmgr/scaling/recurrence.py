@@ -8,6 +8,7 @@ the days about it, and the hours of those; what comes of it are half-open interv
 from __future__ import annotations
 
 import re
+from calendar import isleap
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
@@ -81,8 +82,7 @@ class Yearly:
         return (day for day in days if first <= day <= last)
 
     def _in(self, year: int) -> date:
-        leaps = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-        if (self.month, self.day) == (2, 29) and not leaps:
+        if (self.month, self.day) == (2, 29) and not isleap(year):
             return date(year, 2, 28)
         return date(year, self.month, self.day)
 

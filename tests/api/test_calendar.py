@@ -9,8 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloudmgr.interval import Interval
-from cloudmgr.scaling import icalendars
-from cloudmgr.scaling.icalendars import read
+from cloudmgr.scaling.icalendars import MOST_EVENTS, read
 from tests.builders import a_window
 
 if TYPE_CHECKING:
@@ -155,10 +154,18 @@ def test_announced_peaks_are_saved_as_a_calendar_that_is_read_alike(city: City) 
     assert (saved.interval, saved.environment_id) == (one.interval, mine)
 
 
-def test_more_peaks_than_a_calendar_holds_are_refused(
-    seen_city: City, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(icalendars, "MOST_EVENTS", 0)
-    answer = seen_city.client("operator").get("/api/v1/calendar/peaks")
+def test_more_peaks_than_a_calendar_holds_are_refused(city: City) -> None:
+    services, now = city.services, city.clock.now()
+    mine = city.client("officer").get("/api/v1/environments").json()["items"][0]["id"]
+    with services.database.write() as tx:
+        for number in range(MOST_EVENTS + 1):
+            start = now + timedelta(hours=number)
+            services.windows.add(
+                tx,
+                a_window(
+                    start, start + timedelta(hours=1), id=f"win_{number}", environment_id=mine
+                ),
+            )
+    answer = city.client("operator").get("/api/v1/calendar/peaks")
     assert (answer.status_code, answer.json()["code"]) == (422, "too-many")
     assert "of a department" in answer.json()["hint"]

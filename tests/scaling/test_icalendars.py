@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from cloudmgr.errors import Invalid
 from cloudmgr.interval import Interval
-from cloudmgr.scaling import icalendars
-from cloudmgr.scaling.icalendars import Announced, read, write
+from cloudmgr.scaling.icalendars import LARGEST, MOST_EVENTS, Announced, read, write
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 YEAR = Interval(datetime(2026, 1, 1, tzinfo=SHANGHAI), datetime(2027, 1, 1, tzinfo=SHANGHAI))
@@ -108,16 +107,21 @@ def test_what_is_no_calendar_is_refused(text: str) -> None:
         read(text, YEAR, SHANGHAI)
 
 
-def test_what_is_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    daily = calendar(START, END, "RRULE:FREQ=DAILY")
-    for limit, sentence in (
-        ("MOST_OCCURRENCES", "come round 361 times"),
-        ("MOST_EVENTS", "1 events"),
-        ("LARGEST", "letters"),
+def test_what_is_too_much_is_refused() -> None:
+    def many(count: int, *lines: str) -> str:
+        events = "".join(
+            "\r\n".join(("BEGIN:VEVENT", f"UID:{n}", START, END, *lines, "END:VEVENT", ""))
+            for n in range(count)
+        )
+        return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{events}END:VCALENDAR\r\n"
+
+    for text, sentence in (
+        (calendar(f"X-LONG:{'x' * LARGEST}"), "1,000,000 at most"),
+        (many(MOST_EVENTS + 1), "5,001 events; 5,000 at most"),
+        (many(60, "RRULE:FREQ=DAILY"), "come round 21,660 times"),
     ):
-        monkeypatch.setattr(icalendars, limit, 0)
         with pytest.raises(Invalid, match=sentence):
-            read(daily, YEAR, SHANGHAI)
+            read(text, YEAR, SHANGHAI)
 
 
 # What a calendar's text may hold; other programs drop the rest.

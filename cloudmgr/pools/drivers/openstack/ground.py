@@ -188,10 +188,10 @@ class Ground:
     def _kept(self, project: Project, workload: Workload) -> tuple[int, int]:
         """How many volumes, and of how many GiB, are kept beyond what is wanted now."""
         wanted = {
-            words.volume_of(c.name, slot): c.storage_gib
+            words.volume_of(c.name, slot)
             for c in workload.components
-            for slot in range(_most(c))
             if c.storage_gib
+            for slot in range(_most(c))
         }
         items = self._cloud.list(
             "block_storage", "/volumes/detail", "volumes", self.tenant(project)

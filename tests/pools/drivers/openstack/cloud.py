@@ -64,7 +64,7 @@ def looks(lab: Cloud, since: int) -> int:
 
 
 def inventory(lab: Cloud) -> dict[str, list[str]]:
-    """The ids of all that there is in the five services, but for images that are public."""
+    """The ids of all that there is in the six services, but for images that are public."""
     taken: list[str] = []
     placement = lab.api("placement")
     for provider in lab.find("placement", "resource_providers"):
