@@ -16,6 +16,7 @@ from icalendar import Calendar, Event
 
 from cloudmgr.errors import Invalid
 from cloudmgr.interval import Interval
+from cloudmgr.scaling.recurrence import FREQUENCIES, NOT_DAILY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 LARGEST = 1_000_000  # letters of a file
 MOST_EVENTS = 5_000
 MOST_OCCURRENCES = 20_000
-_FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
 _ENVIRONMENT, _COMPONENT = "X-CLOUDMGR-ENVIRONMENT", "X-CLOUDMGR-COMPONENT"
 _REPLICAS, _RATE = "X-CLOUDMGR-REPLICAS", "X-CLOUDMGR-EXPECTED-RPS"
 
@@ -124,10 +124,13 @@ def _check(event: Any, path: str, zone: ZoneInfo) -> None:
     _check_times(event, path, zone)
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
-        if not {str(word).upper() for word in rule.get("FREQ", [""])} <= _FREQUENCIES:
+        frequencies = {str(word).upper() for word in rule.get("FREQ", [""])}
+        if not frequencies <= FREQUENCIES:
             raise _invalid(f"{path}.RRULE", "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY")
         if {"BYHOUR", "BYMINUTE", "BYSECOND"} & rule.keys():
             raise _invalid(f"{path}.RRULE", "it comes round more than once a day: make it several")
+        if "DAILY" in frequencies and (rare := sorted(NOT_DAILY & rule.keys())):
+            raise _invalid(f"{path}.RRULE", f"say what has {rare[0]} as MONTHLY or YEARLY")
     replicas = event.get(_REPLICAS)
     if replicas is not None and not (replicas.isdecimal() and 0 < int(replicas) < 10**6):
         raise _invalid(f"{path}.{_REPLICAS}", f"{replicas} is no number of replicas")

@@ -29,7 +29,9 @@ _DAY = timedelta(days=1)
 _REACH = timedelta(days=400)
 MOST_DAYS = 260
 _LONGEST_RULE = 300
-_FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+FREQUENCIES = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+# With these a daily rule may never come, and each day until the year 9999 is looked at for it.
+NOT_DAILY = {"BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS", "BYEASTER"}
 # Hours are told apart from days here, and a rule of seconds takes for ever.
 _REFUSED = {"BYHOUR", "BYMINUTE", "BYSECOND", "DTSTART", "RDATE", "EXDATE", "EXRULE"}
 _COMPACT = re.compile(r"[0-9]{8}")
@@ -133,10 +135,12 @@ class Every:
         if len(said) > _LONGEST_RULE or "\n" in said:
             raise _invalid("rule", f"it is one line of at most {_LONGEST_RULE} letters")
         parts = self._parts()
-        if parts.get("FREQ") not in _FREQUENCIES:
+        if parts.get("FREQ") not in FREQUENCIES:
             raise _invalid("rule", "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY")
         if refused := sorted(_REFUSED & parts.keys()):
             raise _invalid("rule", f"{refused[0]} has no place here: give hours beside the rule")
+        if parts["FREQ"] == "DAILY" and (rare := sorted(NOT_DAILY & parts.keys())):
+            raise _invalid("rule", f"say what has {rare[0]} as MONTHLY or YEARLY")
         try:
             self._until(parts)
             count = int(parts.get("COUNT", "1"))
@@ -155,7 +159,7 @@ class Every:
         return (moment.date() for moment in found if moment.date() >= first)
 
     def _days(self, last: date) -> rrule.rrule:
-        """Those until ``last``: it would look for what never comes until the year 9999."""
+        """Those until ``last``."""
         parts = self._parts()
         until = min(last, self._until(parts) or last)
         rule = ";".join(f"{k}={v}" for k, v in parts.items() if k not in {"COUNT", "UNTIL"})

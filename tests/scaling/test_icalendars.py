@@ -80,6 +80,7 @@ def test_a_whole_day_is_one_of_the_citys() -> None:
         ),
         ((START, END, "RRULE:FREQ=SECONDLY"), "VEVENT[0].RRULE", "FREQ must be"),
         ((START, END, "RRULE:FREQ=NOPE"), "VEVENT[0].RRULE", "NOPE"),
+        ((START, END, "RRULE:FREQ=DAILY;BYMONTH=2"), "VEVENT[0].RRULE", "as MONTHLY or YEARLY"),
         ((START, END, "RRULE:FREQ=DAILY;BYHOUR=1,2"), "VEVENT[0].RRULE", "more than once a day"),
         (
             (START, END, "X-CLOUDMGR-REPLICAS:six"),
