@@ -150,16 +150,14 @@ class Cloud:
                 said["auth"] = self._auth(tenant)
             if body is not None:
                 said["json"] = body
-            answer = adapter.request(
-                path,
-                method,
-                params={k: str(v) for k, v in (query or {}).items()},
-                endpoint_override=self._endpoint(service),
-                microversion=_SPOKEN.get(service),
-                timeout=patience or self._timing.answer,
-                connect_retries=0,
-                **said,
-            )
+            said |= {
+                "params": {k: str(v) for k, v in (query or {}).items()},
+                "endpoint_override": self._endpoint(service),
+                "microversion": _SPOKEN.get(service),
+                "timeout": patience or self._timing.answer,
+                "connect_retries": 0,
+            }
+            answer = _asked(adapter, method, path, said)
         except _UNKNOWN as error:
             raise self._unknown(tenant) from error
         except lost.HttpError as error:
@@ -326,6 +324,20 @@ class Cloud:
             case _:
                 # 429, 5xx: it has too much to do, or is not well.
                 return Temporary(sentence, code="pool-busy")
+
+
+def _asked(adapter: Any, method: str, path: str, said: dict[str, Any]) -> Any:
+    """The answer. What only reads is asked twice if its connection breaks.
+
+    A service may close one that was idle just as we use it again. What changes something may have
+    been done all the same: it is looked for before it is tried again.
+    """
+    try:
+        return adapter.request(path, method, **said)
+    except lost.ConnectFailure:
+        if method != "GET":
+            raise
+        return adapter.request(path, method, **said)
 
 
 def _onward(answer: Object, key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tests.pools.grounds import observed
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ def inventory(lab: Cloud) -> dict[str, list[str]]:
     for kind in ("projects", "users"):
         found[kind] = [item["id"] for item in lab.find("identity", kind)]
     return {kind: sorted(ids) for kind, ids in found.items()}
+
+
+def problems(ground: OpenStackGround) -> str:
+    """All that the driver says of the environment, in one."""
+    return "; ".join(observed(ground.driver).problems)
 
 
 def gone(ground: OpenStackGround, environment_id: str = "env_exam") -> None:

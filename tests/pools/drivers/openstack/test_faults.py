@@ -10,7 +10,7 @@ import pytest
 
 from cloudmgr.errors import Temporary
 from cloudmgr.pools.drivers.driver import ReplicaState
-from tests.pools.drivers.openstack.cloud import gone, project, runs_of, servers
+from tests.pools.drivers.openstack.cloud import gone, problems, project, runs_of, servers
 from tests.pools.grounds import in_state, observed, settled, workload
 from tests.waiting import until
 
@@ -72,6 +72,28 @@ def test_what_was_made_though_its_answer_was_lost_is_not_made_twice(
     assert len(ground.lab.find("network", "networks", project_id=mine)) == 1
 
 
+def test_a_connection_that_breaks_while_something_is_read_is_nobodys_problem(
+    ground: OpenStackGround,
+) -> None:
+    for service, path in (
+        ("nova", "/servers/detail"),
+        ("neutron", "/networks"),
+        ("glance", "/images"),
+        ("placement", "/resource_providers"),
+        ("keystone", "/projects"),
+    ):
+        ground.lab.fault(service, method="GET", path=path, lose_answer=True, times=1)
+    ground.driver.apply(workload(ground.web()))
+    said: set[str] = set()
+
+    def serves() -> bool:
+        said.update(observed(ground.driver).problems)
+        return len(ready(ground)) == 1
+
+    until(serves, seconds=60, what="a replica")
+    assert not said
+
+
 def test_a_cloud_without_keystone_is_said_to_be_away_and_what_runs_goes_on(
     ground: OpenStackGround,
 ) -> None:
@@ -121,8 +143,7 @@ def test_a_quota_that_somebody_made_too_small_is_told_and_waited_for(
     compute = ground.lab.api("compute")
     compute.put(path, json={"quota_set": {"instances": 1}}).raise_for_status()
     ground.driver.apply(workload(ground.web(replicas=2)))
-    problem = until(lambda: observed(ground.driver).problems, what="the problem")[0]
-    assert "Quota exceeded for instances" in problem
+    until(lambda: "Quota exceeded for instances" in problems(ground), what="the problem")
     compute.put(path, json={"quota_set": {"instances": 7}}).raise_for_status()
     until(lambda: len(ready(ground)) == 2, seconds=60, what="two replicas")
     until(lambda: observed(ground.driver).problems == (), what="no problem any more")
@@ -143,8 +164,7 @@ def test_a_server_that_nova_cannot_make_is_told_and_tried_again(ground: OpenStac
 
 def test_an_image_that_is_not_there_is_named(ground: OpenStackGround) -> None:
     ground.driver.apply(workload(ground.web(image="no-such-image:7")))
-    problem = until(lambda: observed(ground.driver).problems, what="the problem")[0]
-    assert "no image no-such-image:7" in problem
+    until(lambda: "no image no-such-image:7" in problems(ground), what="the problem")
     ground.lab.upload("no-such-image:7", lab_program="web")
     gone(ground)
 
@@ -278,10 +298,6 @@ class member:  # noqa: N801 - reads as a word
 def ready(ground: OpenStackGround) -> list[Any]:
     found = observed(ground.driver).replicas
     return [r for r in found if r.state is ReplicaState.READY]
-
-
-def problems(ground: OpenStackGround) -> str:
-    return "; ".join(observed(ground.driver).problems)
 
 
 def away(ground: OpenStackGround) -> bool:

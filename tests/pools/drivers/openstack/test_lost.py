@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudmgr.pools.drivers.driver import ReplicaState
-from tests.pools.drivers.openstack.cloud import all_servers, project, runs_of, servers
+from tests.pools.drivers.openstack.cloud import all_servers, problems, project, runs_of, servers
 from tests.pools.drivers.openstack.conftest import SECOND
 from tests.pools.grounds import in_state, observed, settled, workload
 from tests.pools.openstack_ground import QUICK
@@ -84,8 +84,8 @@ def test_who_comes_too_late_for_the_last_room_is_told_so_and_starts_once_there_i
         failed = in_state(ground.driver, ReplicaState.BACKOFF)
         assert "no host of the pool takes it at the moment" in failed.message
         assert "No valid host was found" in failed.message
-        problem = until(lambda: observed(ground.driver).problems, what="the problem")[0]
-        assert "web: finds no room for 1 replica" in problem
+        news = "web: finds no room for 1 replica"
+        until(lambda: news in problems(ground), what="the problem")
     settled(ground.driver, 1)
     assert [s["status"] for s in servers(ground)] == ["ACTIVE"], "no other is left"
     assert len(lab.find("network", "ports", project_id=project(ground))) == 1
@@ -131,9 +131,9 @@ def test_what_finds_no_room_to_wake_says_so_and_wakes_once_there_is_some(
     settled(ground.driver, 1, "env_other")
 
     ground.driver.apply(workload(most))
-    problem = until(lambda: observed(ground.driver).problems, what="the problem")[0]
     cpu = ground.host.cpu_millis // 1000
-    assert f"worker: finds no room for 1 replica with {cpu} CPU" in problem
+    news = f"worker: finds no room for 1 replica with {cpu} CPU"
+    until(lambda: news in problems(ground), what="the problem")
     ground.driver.remove("env_other")
     assert [r.id for r in settled(ground.driver, 1)] == [before.id]
     until(lambda: observed(ground.driver).problems == (), what="no problem any more")
