@@ -96,7 +96,11 @@ def test_from_a_request_to_an_answer_through_sleep_a_kill_and_back(
         seconds=120,
         what="the end of the environment",
     )
-    assert len(openstack_lab.find("identity", "projects")) == projects
+    # The department's goes a moment after its last environment's.
+    until(
+        lambda: len(openstack_lab.find("identity", "projects")) == projects,
+        what="no project that was not there before",
+    )
 
     window = {"starts_at": "2020-01-01T00:00:00Z", "ends_at": "2100-01-01T00:00:00Z"}
 

@@ -120,7 +120,7 @@ def test_what_is_retired_leaves_nothing_in_any_service(ground: OpenStackGround) 
     assert len(during["images"]) == len(before["images"]) + 2, "what sleeps is kept as an image"
 
     gone(ground)
-    assert inventory(ground.lab) == before
+    until(lambda: inventory(ground.lab) == before, what="nothing of it in any service")
 
 
 def test_what_nova_says_that_was_used_is_what_we_say(ground: OpenStackGround) -> None:

@@ -35,7 +35,11 @@ def test_every_slot_keeps_its_own_over_growth_sleep_and_fewer_replicas(
     for replica in larger:
         assert ground.get(replica, "/get") == (200, f"slot{replica.slot}")
     assert [a.size.storage_gib for a in stored(driver)[1]] == [1, 1]
-    assert list(ground.another().allocations()) == list(driver.allocations())
+    another = ground.another()
+    until(
+        lambda: set(another.allocations()) == set(driver.allocations()),
+        what=f"the same account of both, {sorted(a.id for a in driver.allocations())}",
+    )
 
     driver.apply(workload(ground.web(storage_gib=3, replicas=0)))
     until(lambda: not observed(driver).replicas, seconds=60, what="sleep")
@@ -49,7 +53,7 @@ def test_every_slot_keeps_its_own_over_growth_sleep_and_fewer_replicas(
     assert [ground.get(replica, "/get") for replica in again] == [(200, "slot0"), (200, "slot1")]
 
     gone(ground)
-    assert inventory(ground.lab) == before
+    until(lambda: inventory(ground.lab) == before, what="nothing of it in any service")
     assert stored(driver)[0] == []
 
 
