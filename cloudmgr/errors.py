@@ -6,6 +6,11 @@ and, where something can be done, a ``hint`` that says what.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 class CloudmgrError(Exception):
     """The root; never raised itself.
@@ -15,6 +20,8 @@ class CloudmgrError(Exception):
     :param hint: what to do next.
     :param path: where in the input: ``components[0].cpu``, ``row 12, column C``.
     :param problems: every fault found as ``(path, sentence)``, so that a person mends all at once.
+    :param zh: the sentence in Chinese, of one that tells too much to be looked up.
+    :param members: what programs may want to know of it, as JSON has it (RFC 9457, 3.2).
     """
 
     code = "error"
@@ -27,6 +34,8 @@ class CloudmgrError(Exception):
         hint: str = "",
         path: str = "",
         problems: tuple[tuple[str, str], ...] = (),
+        zh: str = "",
+        members: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -34,6 +43,8 @@ class CloudmgrError(Exception):
         self.hint = hint
         self.path = path
         self.problems = problems or (((path, message),) if path else ())
+        self.zh = zh
+        self.members: Mapping[str, object] = members or {}
 
 
 class Temporary(CloudmgrError):

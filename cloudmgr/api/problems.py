@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -109,6 +111,8 @@ class Problem(View):
     hint: str
     errors: tuple[Fault, ...]
     request_id: str
+    # RFC 9457 lets a type of problem have members of its own.
+    members: SkipJsonSchema[dict[str, Any]] = Field(default_factory=dict, exclude=True)
 
 
 def problem(
@@ -119,8 +123,9 @@ def problem(
     hint: str = "",
     errors: Sequence[tuple[str, str]] = (),
     request_id: str = "",
+    members: Mapping[str, Any] | None = None,
 ) -> Problem:
-    """A problem with its title and type."""
+    """A problem with its title and type; ``members`` are those of this type alone."""
     return Problem(
         type=f"urn:cloudmgr:problem:{code}",
         title=_TITLES.get(status, HTTPStatus(status).phrase),
@@ -130,13 +135,18 @@ def problem(
         hint=hint,
         errors=tuple(Fault(path=path, message=message) for path, message in errors),
         request_id=request_id,
+        members=dict(members or {}),
     )
 
 
 def as_json(found: Problem, headers: Mapping[str, str] | None = None) -> Response:
     """The answer that programs get."""
+    body = {**found.members, **found.model_dump(mode="json")}
     return Response(
-        found.model_dump_json(), found.status, headers=dict(headers or {}), media_type=MEDIA_TYPE
+        json.dumps(body, ensure_ascii=False),
+        found.status,
+        headers=dict(headers or {}),
+        media_type=MEDIA_TYPE,
     )
 
 
@@ -206,6 +216,7 @@ def _from_error(request: Request, error: CloudmgrError) -> Problem:
         hint=error.hint,
         errors=error.problems,
         request_id=identity,
+        members=error.members,
     )
 
 

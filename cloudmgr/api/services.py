@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from prometheus_client import CollectorRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import Connection
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.bindings import Place
     from cloudmgr.hosting.desk import Desk
     from cloudmgr.hosting.environments import Environment
+    from cloudmgr.hosting.requests import WindowAsk
     from cloudmgr.hosting.secrets import Secrets
     from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
     from cloudmgr.identity.authentication import Authenticator
     from cloudmgr.identity.store import TokenStore, UserStore
     from cloudmgr.metering.store import MeteringStores
     from cloudmgr.planning.placement import PoolView
+    from cloudmgr.planning.promise_words import PoolRisk, Told
     from cloudmgr.policy.holder import PolicyHolder
     from cloudmgr.policy.services import CityService
     from cloudmgr.pools.drivers.driver import Driver
@@ -44,6 +46,27 @@ class City(Protocol):
 
     def view(self, tx: Connection, pool: Pool) -> PoolView:
         """``pool`` with its capacity and what is held of it."""
+        ...
+
+
+class Promises(Protocol):
+    """What pools have promised to peaks."""
+
+    def ask(
+        self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]
+    ) -> tuple[Told, ...]:
+        """Whether each would fit. :raises Temporary: ``pool-unreachable``."""
+        ...
+
+    def check(self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]) -> None:
+        """The same before it is booked, in a transaction that writes.
+
+        :raises Conflict: ``promise-does-not-fit``. :raises Temporary: ``pool-unreachable``.
+        """
+        ...
+
+    def at_risk(self, tx: Connection, pool: Pool) -> PoolRisk:
+        """Which of the pool's promises cannot be kept with what it has now."""
         ...
 
 
@@ -88,6 +111,7 @@ class Services:
     windows: WindowStore
     activities: ActivityStore
     city: City
+    promises: Promises
     bindings: Bindings
     drivers: Mapping[str, Driver]
     policies: PolicyHolder

@@ -14,13 +14,14 @@ from cloudmgr.hosting.validation import (
     ask_problems,
     label_problems,
     refuse,
+    resize_problems,
     window_problems,
 )
 from cloudmgr.policy.decision import Decision, Outcome, Reason
 from cloudmgr.pools.capacity import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from decimal import Decimal
 
     from sqlalchemy import Connection
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.facts import Facts
     from cloudmgr.hosting.requests import EnvironmentAsk, Estimate, HostingRequest, WindowAsk
     from cloudmgr.hosting.store import EnvironmentStore, SystemStore
+    from cloudmgr.planning.promise_words import Told
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.services import CityService
     from cloudmgr.pools.capacity import Sizes
@@ -81,12 +83,30 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Prospect:
+    """An environment as it would be, with the peaks that come with it.
+
+    ``environment_id`` is None of a new one.
+    """
+
+    environment_id: str | None
+    system: System
+    components: tuple[Component, ...]
+    scaling_class: str
+    windows: tuple[WindowAsk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
-    """Would it be allowed, what would it cost a month, where would it go."""
+    """Would it be allowed, what would it cost a month, where would it go.
+
+    ``promises`` is what its pool answers to each peak that is announced for what is there.
+    """
 
     decision: Decision
     estimate: Estimate
     location: Location
+    promises: tuple[Told, ...] = ()
 
 
 class Means(Protocol):
@@ -139,8 +159,24 @@ class Means(Protocol):
 
     def estimate(self, components: Sequence[Component], zone: Zone) -> Estimate: ...
 
+    def promises(
+        self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]
+    ) -> tuple[Told, ...]:
+        """Whether the environment's pool can promise each of these peaks.
+
+        :raises Temporary: ``pool-unreachable``.
+        """
+        ...
+
+    def promised(self, tx: Connection, pool: Pool, prospect: Prospect) -> tuple[Reason, ...]:
+        """Why ``pool`` cannot take ``prospect``, for all that it has promised."""
+        ...
+
     def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
-        """Put the announced peaks of a fulfilled request into the calendar."""
+        """Put the announced peaks of a fulfilled request into the calendar.
+
+        :raises Conflict: ``promise-does-not-fit``. :raises Temporary: ``pool-unreachable``.
+        """
         ...
 
     def record(self, tx: Connection, actor: Asker, action: str, request: HostingRequest) -> None:
@@ -184,7 +220,7 @@ class Assessor:
         if draft.windows and draft.kind not in {RequestKind.NEW, RequestKind.PEAK}:
             problems.append(("windows", f"a request to {draft.kind.value} announces no peak"))
         if draft.kind is RequestKind.RESIZE and environment and draft.ask:
-            problems += _resize_problems(environment, draft.ask)
+            problems += resize_problems(environment, draft.ask)
         policy = self._means.policy()
         code = self._means.department_code(tx, system.department_id)
         if draft.ask is not None:
@@ -215,17 +251,41 @@ class Assessor:
         estimate = self._means.estimate(components, system.zone)
         location = Location(environment.pool_id if environment else None)
         if draft.ask is not None:
-            may = self.accepts(tx, policy, facts(estimate.high), components)
+            known = facts(estimate.high)
+            may = self.accepts(
+                tx, policy, known, self.prospect(policy, known, system, draft, components)
+            )
             location = self._means.locate(tx, components, may, system.zone, environment)
         sizes = self._means.sizes(location.pool_id)
         if sizes.known:
             # What it takes there is what is paid for, whatever was asked.
             estimate = self._means.estimate([c.taking(sizes) for c in components], system.zone)
         decision = policy.admit(facts(estimate.high))
+        promises: tuple[Told, ...] = ()
+        if draft.kind is RequestKind.PEAK and environment is not None:
+            promises = self._means.promises(tx, environment, draft.windows)
+            decision = _denied(decision, [one.reason for one in promises if not one.fits])
         nowhere = draft.ask is not None and location.pool_id is None
         if nowhere and decision.outcome is not Outcome.DENY:
-            decision = _denied_for_want_of_a_pool(decision, location)
-        return Assessment(decision, estimate, location), system, environment
+            decision = _denied(decision, _want_of_a_pool(location))
+        return Assessment(decision, estimate, location, promises), system, environment
+
+    @staticmethod
+    def prospect(
+        policy: PolicyBundle,
+        facts: Facts,
+        system: System,
+        draft: Draft,
+        components: tuple[Component, ...],
+    ) -> Prospect:
+        """What ``draft`` would make of its environment."""
+        return Prospect(
+            draft.environment_id,
+            system,
+            components,
+            policy.scaling_class_for(facts).name,
+            draft.windows,
+        )
 
     def _check_department(self, tx: Connection, draft: Draft, system: System) -> None:
         """One that has ended asks for nothing more; what it had must be let go all the same."""
@@ -300,27 +360,33 @@ class Assessor:
         return f"{system.code}-{name}.{system.zone.value}.{self._domain}"
 
     def accepts(
-        self, tx: Connection, policy: PolicyBundle, facts: Facts, components: Sequence[Component]
+        self, tx: Connection, policy: PolicyBundle, facts: Facts, prospect: Prospect
     ) -> Callable[[Pool], tuple[Reason, ...]]:
-        """What speaks against a pool: the rules, and the services that are out of reach there."""
+        """What speaks against a pool: the rules, services out of reach there, what it promised."""
         out_of_reach = against(
-            components, policy.services, lambda service: self._means.place(tx, service)
+            prospect.components, policy.services, lambda service: self._means.place(tx, service)
         )
 
         def reasons(pool: Pool) -> tuple[Reason, ...]:
             decision = policy.accepts(with_pool(facts, pool))
             refused = () if decision.outcome is Outcome.ALLOW else decision.reasons
-            return (*refused, *out_of_reach(pool))
+            promised = self._means.promised(tx, pool, prospect)
+            return (*refused, *out_of_reach(pool), *promised)
 
         return reasons
 
 
-def _denied_for_want_of_a_pool(decision: Decision, location: Location) -> Decision:
-    reasons = tuple(
+def _want_of_a_pool(location: Location) -> tuple[Reason, ...]:
+    return tuple(
         Reason(r.rule, f"资源池 {c.pool_name}：{r.zh}", f"pool {c.pool_name}: {r.en}")
         for c in location.considered
         for r in c.against
     ) or (Reason("no-pool", "该网络域没有资源池", "there is no pool in this zone"),)
+
+
+def _denied(decision: Decision, reasons: Sequence[Reason]) -> Decision:
+    if not reasons:
+        return decision
     return replace(
         decision,
         outcome=Outcome.DENY,
@@ -328,24 +394,3 @@ def _denied_for_want_of_a_pool(decision: Decision, location: Location) -> Decisi
         fired=(*decision.fired, *dict.fromkeys(r.rule for r in reasons)),
         steps=(),
     )
-
-
-def _resize_problems(environment: Environment, ask: EnvironmentAsk) -> list[Problem]:
-    problems: list[Problem] = []
-    if ask.name != environment.name:
-        problems.append(
-            ("environment.name", f"it is called {environment.name}; a resize keeps that")
-        )
-    if ask.purpose is not environment.purpose:
-        problems.append(("environment.purpose", "a resize keeps the purpose"))
-    kept = {c.name: c for c in ask.components}
-    for old in environment.components:
-        new = kept.get(old.name)
-        if new is not None and new.storage_gib < old.storage_gib:
-            problems.append(
-                (
-                    f"environment.components.{old.name}.storage_gib",
-                    f"storage cannot shrink: it is {old.storage_gib} GiB",
-                )
-            )
-    return problems

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Conflict, Forbidden, Invalid, NotFound
+from cloudmgr.hosting.assessment import Prospect
 from cloudmgr.hosting.environments import Environment, System, held
 from cloudmgr.hosting.facts import request_facts
 from cloudmgr.hosting.requests import (
@@ -19,6 +20,7 @@ from cloudmgr.hosting.requests import (
     first_state,
     sign,
 )
+from cloudmgr.policy.decision import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,9 +158,14 @@ class Desk:
                 if request.windows:
                     self._means.announce(tx, request, environment)
         except (Conflict, Invalid, NotFound) as error:
-            after = self._requests.change(
-                tx, request, replace(request, state=RequestState.FAILED, message=error.message)
-            )
+            failed = replace(request, state=RequestState.FAILED, message=error.message)
+            if error.zh:
+                # In both languages, beside what policy said.
+                why = Reason(error.code, error.zh, error.message)
+                decision = request.decision
+                decision = replace(decision, reasons=(*decision.reasons, why))
+                failed = replace(failed, decision=decision)
+            after = self._requests.change(tx, request, failed)
             self._means.record(tx, asker, "request.fail", after)
             return after
         after = self._requests.change(
@@ -189,7 +196,7 @@ class Desk:
             return self._environments.set_retiring(tx, environment)
         if request.kind is RequestKind.RESIZE and request.ask is not None:
             facts = self._placement_facts(tx, system, request.ask)
-            location = self._place(tx, system, request.ask, facts, environment)
+            location = self._place(tx, system, request, facts, environment)
             resized = self._environments.set_components(
                 tx,
                 environment,
@@ -211,7 +218,7 @@ class Desk:
         if taken:
             raise Conflict(taken, code="name-taken")
         facts = self._placement_facts(tx, system, ask)
-        location = self._place(tx, system, ask, facts)
+        location = self._place(tx, system, request, facts)
         assert location.pool_id is not None  # noqa: S101 - _place has seen to it
         environment = Environment(
             id=f"env_{uuid.uuid4().hex[:16]}",
@@ -238,7 +245,7 @@ class Desk:
         self,
         tx: Connection,
         system: System,
-        ask: EnvironmentAsk,
+        request: HostingRequest,
         facts: Facts,
         resized: Environment | None = None,
     ) -> Location:
@@ -246,7 +253,17 @@ class Desk:
 
         :raises Conflict: ``no-pool``.
         """
-        may = self._assessor.accepts(tx, self._means.policy(), facts, ask.components)
+        ask = request.ask
+        assert ask is not None  # noqa: S101 - checked at submission
+        policy, now = self._means.policy(), self._clock.now()
+        prospect = Prospect(
+            resized.id if resized else None,
+            system,
+            ask.components,
+            policy.scaling_class_for(facts).name,
+            tuple(window for window in request.windows if window.ends_at > now),
+        )
+        may = self._assessor.accepts(tx, policy, facts, prospect)
         location = self._means.locate(tx, ask.components, may, system.zone, resized, promise=True)
         if location.pool_id is None:
             raise Conflict(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
-    from cloudmgr.hosting.environments import Component
+    from cloudmgr.hosting.environments import Component, Environment
     from cloudmgr.hosting.requests import EnvironmentAsk, WindowAsk
 
 _LABEL = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -204,3 +204,25 @@ def _label_sentence(name: str) -> str:
         f"{name[:60]!r} is not a name here: begin with a letter a to z, then letters, digits "
         "and dashes, 40 at most"
     )
+
+
+def resize_problems(environment: Environment, ask: EnvironmentAsk) -> list[Problem]:
+    """What speaks against another size of what is there."""
+    problems: list[Problem] = []
+    if ask.name != environment.name:
+        problems.append(
+            ("environment.name", f"it is called {environment.name}; a resize keeps that")
+        )
+    if ask.purpose is not environment.purpose:
+        problems.append(("environment.purpose", "a resize keeps the purpose"))
+    kept = {c.name: c for c in ask.components}
+    for old in environment.components:
+        new = kept.get(old.name)
+        if new is not None and new.storage_gib < old.storage_gib:
+            problems.append(
+                (
+                    f"environment.components.{old.name}.storage_gib",
+                    f"storage cannot shrink: it is {old.storage_gib} GiB",
+                )
+            )
+    return problems

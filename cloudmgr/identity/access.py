@@ -46,6 +46,7 @@ class Action(StrEnum):
     REQUEST_APPROVE = "request.approve"
     WINDOW_READ = "window.read"
     WINDOW_WRITE = "window.write"
+    WINDOW_BOOK = "window.book"
     POOL_READ = "pool.read"
     POOL_WRITE = "pool.write"
     USAGE_READ = "usage.read"
@@ -120,6 +121,8 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
                 Action.ENVIRONMENT_LOG,
                 Action.REQUEST_APPROVE,
                 Action.WINDOW_WRITE,
+                # Departments ask, and others sign; who runs the pools may promise without.
+                Action.WINDOW_BOOK,
                 Action.POOL_READ,
                 Action.POOL_WRITE,
                 Action.USAGE_READ,

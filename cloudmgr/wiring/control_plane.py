@@ -29,7 +29,6 @@ from cloudmgr.metering.collector import Collector
 from cloudmgr.metering.measured.collector import Measurer
 from cloudmgr.policy.default import packaged_policies
 from cloudmgr.policy.holder import PolicyHolder
-from cloudmgr.pools.pool import Pool
 from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.loop import Loop
 from cloudmgr.scaling.control import ScalingControl
@@ -43,6 +42,7 @@ from cloudmgr.wiring.drivers import make_driver
 from cloudmgr.wiring.labels import Labels
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
+from cloudmgr.wiring.promises import Promises
 from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
 from cloudmgr.wiring.sleepers import StoredSleepers
 from cloudmgr.wiring.stores import Stores
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.hosting.environments import Environment
+    from cloudmgr.planning.promise_words import PoolRisk
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.wiring.settings import Settings
@@ -85,6 +86,8 @@ class ControlPlane:
             for zone, port in settings.gateway_ports.items()
         }
         self.city = City(self.stores.pools, self.stores.environments, self.drivers)
+        self.promises = Promises(self.stores, self.drivers, self._policy, self.clock, settings.zone)
+        self.metrics.promises(self._at_risk, self.clock)
         self.secrets = Secrets(
             self.stores.environments,
             self.stores.secrets,
@@ -210,6 +213,7 @@ class ControlPlane:
             departments=stores.departments,
             scaling=self.scaling,
             bindings=self.bindings,
+            promises=self.promises,
             trail=self.trail,
             clock=self.clock,
             wake=self._moved,
@@ -291,6 +295,7 @@ class ControlPlane:
             windows=stores.scaling.windows,
             activities=stores.scaling.activities,
             city=self.city,
+            promises=self.promises,
             bindings=self.bindings,
             drivers=self.drivers,
             policies=self.policies,
@@ -314,17 +319,7 @@ class ControlPlane:
         upgrade(self.database)
         with self.database.write() as tx:
             for configured in self.settings.pools:
-                self.stores.pools.put(
-                    tx,
-                    Pool(
-                        f"pool_{configured.name}",
-                        configured.name,
-                        configured.kind,
-                        configured.zone,
-                        configured.protection_level,
-                        configured.settings,
-                    ),
-                )
+                self.stores.pools.put(tx, configured.pool())
 
     def start(self) -> None:
         """Begin to work.
@@ -372,6 +367,10 @@ class ControlPlane:
 
     def _policy(self) -> PolicyBundle:
         return self.policies.current
+
+    def _at_risk(self) -> list[PoolRisk]:
+        with self.database.read() as tx:
+            return self.promises.all_at_risk(tx)
 
     def _moved(self, tx: Connection, environment_id: str) -> None:
         def look() -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
     from cloudmgr.wiring.bindings import Bindings
+    from cloudmgr.wiring.promises import Promises
 
 
 class City:
@@ -154,6 +155,7 @@ class DeskMeans:
         departments: DepartmentStore,
         scaling: ScalingControl,
         bindings: Bindings,
+        promises: Promises,
         trail: Trail,
         clock: Clock,
         wake: Callable[[Connection, str], None],
@@ -168,6 +170,9 @@ class DeskMeans:
         self.locate = city.locate
         self.sizes = city.sizes
         self.hold = scaling.hold
+        self._promises = promises
+        self.promises = promises.ask
+        self.promised = promises.against
         self.place = bindings.place
         self.resolve = bindings.resolve
 
@@ -187,6 +192,7 @@ class DeskMeans:
         return Estimate(found.low.amount, found.high.amount, found.low.currency)
 
     def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
+        self._promises.check(tx, environment, request.windows)
         self._scaling.announce(
             tx,
             environment.id,

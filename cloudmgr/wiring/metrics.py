@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from cloudmgr.errors import CloudmgrError
+from cloudmgr.hosting.environments import Criticality
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
+    from cloudmgr.clock import Clock
+    from cloudmgr.planning.promise_words import PoolRisk
+
+log = logging.getLogger(__name__)
+
+# Elapsed seconds between two looks.
+_LOOK_AGAIN = 60.0
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -39,3 +52,46 @@ class Metrics:
     def gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
         """A figure that is asked for when it is scraped."""
         Gauge(name, text, registry=self._registry).set_function(value)
+
+    def promises(self, look: Callable[[], Sequence[PoolRisk]], clock: Clock) -> None:
+        """Which promises of each pool are at risk, as of a minute ago at most."""
+        self._registry.register(_AtRisk(look, clock))
+
+
+class _AtRisk(Collector):
+    """Gauges by pool. To look costs a year's promises, so that not every scrape does."""
+
+    def __init__(self, look: Callable[[], Sequence[PoolRisk]], clock: Clock) -> None:
+        self._look = look
+        self._clock = clock
+        self._seen: Sequence[PoolRisk] = ()
+        self._seen_at = float("-inf")
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        now = self._clock.monotonic()
+        if now - self._seen_at >= _LOOK_AGAIN:
+            try:
+                self._seen = self._look()
+            except CloudmgrError as error:
+                log.warning("which promises are at risk cannot be told now: %s", error)
+                return
+            self._seen_at = now
+        lost = GaugeMetricFamily(
+            "cloudmgr_promises_at_risk",
+            "Peaks ahead that their pool has not enough for now, by the system's criticality.",
+            labels=("pool", "criticality"),
+        )
+        unknown = GaugeMetricFamily(
+            "cloudmgr_promises_unknown",
+            "1 while a pool does not answer, so that its promises cannot be judged.",
+            labels=("pool",),
+        )
+        for one in self._seen:
+            unknown.add_metric([one.pool.name], float(one.risk is None))
+            if one.risk is None:
+                continue
+            for criticality in Criticality:
+                count = sum(one.holder(p).criticality is criticality for p in one.lost)
+                lost.add_metric([one.pool.name, str(int(criticality))], float(count))
+        yield lost
+        yield unknown

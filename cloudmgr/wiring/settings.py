@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from cloudmgr.clock import AcceleratedClock, Clock, SystemClock
 from cloudmgr.errors import Invalid, Permanent
 from cloudmgr.hosting.sealing import KeyFile
-from cloudmgr.pools.pool import Zone
+from cloudmgr.pools.pool import Pool, Zone
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
@@ -30,6 +30,17 @@ class PoolSettings(BaseModel):
     zone: Zone
     protection_level: Annotated[int, Field(ge=1, le=5)] = 3
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    def pool(self) -> Pool:
+        """As it is kept."""
+        return Pool(
+            f"pool_{self.name}",
+            self.name,
+            self.kind,
+            self.zone,
+            self.protection_level,
+            self.settings,
+        )
 
 
 class ClockSettings(BaseModel):

@@ -72,6 +72,7 @@ from cloudmgr.api.routes import (
     plane,
     policy,
     pools,
+    promises,
     reconciliation,
     requests,
     secrets,
@@ -96,6 +97,7 @@ ALL = tuple(
         drift,
         secrets,
         orders,
+        promises,  # before them: `at-risk` is no window's id
         windows,
         calendar,
         pools,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.values import View
 from cloudmgr.identity.access import Action
 from cloudmgr.planning.placement import PoolView as Standing
+from cloudmgr.planning.promise_words import PoolRisk
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.pools.pool import Zone
 
@@ -30,6 +31,7 @@ _KNOWN: dict[str, Any] = {
     "hosts": 3,
     "usable_hosts": 2,
     "spare_hosts": 0,
+    "promises_at_risk": 0,
     "problems": ["node edge-3 is lost: it is not Ready"],
 }
 
@@ -54,10 +56,13 @@ class PoolView(View):
     hosts: int
     usable_hosts: int
     spare_hosts: int
+    promises_at_risk: int | None = Field(
+        description="Peaks ahead that it has not enough for; null if it does not answer now."
+    )
     problems: tuple[str, ...]
 
     @classmethod
-    def of(cls, standing: Standing) -> Self:
+    def of(cls, standing: Standing, risk: PoolRisk) -> Self:
         pool = standing.pool
         return cls(
             id=pool.id,
@@ -72,6 +77,7 @@ class PoolView(View):
             hosts=len(standing.capacity.hosts),
             usable_hosts=sum(host.schedulable for host in standing.capacity.hosts),
             spare_hosts=standing.capacity.spare,
+            promises_at_risk=None if risk.risk is None else len(risk.lost),
             problems=standing.capacity.problems,
         )
 
@@ -86,9 +92,11 @@ def list_pools(
     caller.confine()
     with services.database.read() as tx:
         found = [
-            services.city.view(tx, pool) for pool in services.pools.list(tx) if pool.name > after
+            (services.city.view(tx, pool), services.promises.at_risk(tx, pool))
+            for pool in services.pools.list(tx)
+            if pool.name > after
         ][: paging.fetch]
-    return paging.page("pools", found, lambda v: v.pool.name, PoolView.of)
+    return paging.page("pools", found, lambda v: v[0].pool.name, lambda v: PoolView.of(*v))
 
 
 @router.get("/{pool_id}", response_model=PoolView, summary="Get a pool")
@@ -98,4 +106,5 @@ def get_pool(caller: Annotated[Caller, Access(Action.POOL_READ)], pool_id: str) 
     with services.database.read() as tx:
         pool = services.pools.get(tx, pool_id)
         caller.require(None)
-        return PoolView.of(services.city.view(tx, pool))
+        standing = services.city.view(tx, pool)
+        return PoolView.of(standing, services.promises.at_risk(tx, pool))

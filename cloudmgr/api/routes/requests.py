@@ -12,6 +12,7 @@ from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
+from cloudmgr.api.promised import PromiseView
 from cloudmgr.api.values import Entry, Id, Moment, Remark, View, example
 from cloudmgr.api.workloads import COMPONENT_EXAMPLE, WINDOW_EXAMPLE, EnvironmentEntry, WindowEntry
 from cloudmgr.hosting.assessment import Assessment, Draft, Location
@@ -78,6 +79,7 @@ _ASSESSED: dict[str, Any] = {
             }
         ],
     },
+    "promises": [],
 }
 _KNOWN: dict[str, Any] = {
     **_NEW,
@@ -175,6 +177,9 @@ class AssessmentView(View):
     decision: Decision
     estimate: Estimate
     location: LocationView
+    promises: list[PromiseView] = Field(
+        description="Of each peak of what is there: whether its pool can promise it."
+    )
 
     @classmethod
     def of(cls, assessment: Assessment, pool_name: str | None) -> Self:
@@ -182,6 +187,7 @@ class AssessmentView(View):
             decision=assessment.decision,
             estimate=assessment.estimate,
             location=LocationView.of(assessment.location, pool_name),
+            promises=[PromiseView.of(told) for told in assessment.promises],
         )
 
 

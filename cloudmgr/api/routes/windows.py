@@ -1,4 +1,4 @@
-"""Announced peaks: list, get, cancel. They are booked by requests of the kind `peak`."""
+"""Announced peaks: list, get, cancel. Requests of the kind `peak` book them, and operators."""
 
 from __future__ import annotations
 

@@ -90,6 +90,7 @@ class WindowStore:
         environment_ids: Sequence[str] | None = None,
         hosted: bool = False,
         department_id: str | None = None,
+        pool_id: str | None = None,
         during: Interval | None = None,
         cancelled: bool | None = None,
         after: str | None = None,
@@ -98,6 +99,7 @@ class WindowStore:
         """By start; ``after`` is the id of the last one of the page before.
 
         :param hosted: only those of environments that there are, of ``department_id`` if given.
+        :param pool_id: only those of environments that are on this pool.
         """
         table = peak_windows
         query = select(table).order_by(table.c.starts_at, table.c.id)
@@ -108,6 +110,9 @@ class WindowStore:
             if department_id is not None:
                 there = there.where(environments.c.department_id == department_id)
             query = query.where(table.c.environment_id.in_(there))
+        if pool_id is not None:
+            on_it = select(environments.c.id).where(environments.c.pool_id == pool_id)
+            query = query.where(table.c.environment_id.in_(on_it))
         if during is not None:
             query = query.where(table.c.starts_at < during.end, table.c.ends_at > during.start)
         if cancelled is not None:

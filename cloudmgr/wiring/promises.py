@@ -1,0 +1,238 @@
+"""What pools have promised, put together from what they have, environments, classes and windows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cloudmgr.errors import CloudmgrError, Temporary
+from cloudmgr.interval import Interval
+from cloudmgr.planning.holders import Holder, Promise, part
+from cloudmgr.planning.placement import UNREACHABLE
+from cloudmgr.planning.promise_words import PoolRisk, Told, outgrown, refuse
+from cloudmgr.planning.promises import FURTHEST_SHIFT, Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from sqlalchemy import Connection
+
+    from cloudmgr.clock import Clock
+    from cloudmgr.hosting.assessment import Prospect
+    from cloudmgr.hosting.environments import Component, Environment, System
+    from cloudmgr.hosting.requests import WindowAsk
+    from cloudmgr.policy.bundle import PolicyBundle
+    from cloudmgr.policy.decision import Reason
+    from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.pools.capacity import Capacity, Sizes
+    from cloudmgr.pools.drivers.driver import Driver
+    from cloudmgr.pools.pool import Pool
+    from cloudmgr.wiring.stores import Stores
+
+# Twice as far as anybody may announce.
+_AHEAD = timedelta(days=3660)
+# One that is not there yet, in a ledger.
+_NEW = "new"
+
+
+class Promises:
+    """Asks the ledgers of pools. Reads only; :meth:`check` locks."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        drivers: Mapping[str, Driver],
+        policy: Callable[[], PolicyBundle],
+        clock: Clock,
+        zone: ZoneInfo,
+    ) -> None:
+        self._pools = stores.pools
+        self._environments = stores.environments
+        self._systems = stores.systems
+        self._windows = stores.scaling.windows
+        self._drivers = drivers
+        self._policy = policy
+        self._clock = clock
+        self._zone = zone
+
+    def ask(
+        self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]
+    ) -> tuple[Told, ...]:
+        """Whether each of ``asks`` that is not over would fit, with those before it promised.
+
+        :raises Temporary: ``pool-unreachable``: what it has is not known, so that nobody promises
+            any of it.
+        """
+        now = self._clock.now()
+        ahead = [ask for ask in asks if ask.ends_at > now]
+        if not ahead:
+            return ()
+        pool = self._pools.get(tx, environment.pool_id)
+        capacity = self._known(pool)
+        lead = self._class_of(environment.scaling_class).lead_time
+        start = min(ask.starts_at for ask in ahead) - lead
+        around = Interval(
+            max(now, start - FURTHEST_SHIFT), max(ask.ends_at for ask in ahead) + FURTHEST_SHIFT
+        )
+        ledger = self._ledger(tx, pool, capacity, around)
+        return self._asked(ledger, pool, environment.id, ahead, lead)
+
+    def check(self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]) -> None:
+        """As :meth:`ask`, in a transaction that writes: until it ends nobody else promises there.
+
+        :raises Conflict: ``promise-does-not-fit``. :raises Temporary: ``pool-unreachable``.
+        """
+        self._pools.lock(tx, environment.pool_id)
+        refuse(self.ask(tx, environment, asks))
+
+    def against(self, tx: Connection, pool: Pool, prospect: Prospect) -> tuple[Reason, ...]:
+        """Why ``pool``, for all that it has promised, cannot take a new environment or a new size.
+
+        None for one that does not answer: that is said elsewhere.
+        """
+        now = self._clock.now()
+        capacity = self._capacity(pool)
+        if capacity is None:
+            return ()
+        found = self._policy().scaling_classes[prospect.scaling_class]
+        before = self._ledger(tx, pool, capacity, Interval(now, now + _AHEAD))
+        key = prospect.environment_id or _NEW
+        holder = _holder(key, prospect.system, prospect.components, found, capacity.sizes)
+        after = before.with_holder(holder)
+        short = after.outgrown(before, now)
+        if short is not None:
+            return (outgrown(short, pool.name, self._zone),)
+        told = self._asked(after, pool, key, prospect.windows, found.lead_time)
+        return tuple(one.reason for one in told if not one.fits)
+
+    def at_risk(self, tx: Connection, pool: Pool) -> PoolRisk:
+        """Which promises of ``pool`` cannot be kept with what it has now."""
+        now = self._clock.now()
+        capacity = self._capacity(pool)
+        if capacity is None:
+            return PoolRisk(pool, None, {}, self._zone)
+        there = self._there(tx, pool)
+        ledger = self._ledger(tx, pool, capacity, Interval(now, now + _AHEAD), there)
+        leads = {e.id: self._class_of(e.scaling_class).lead_time for e in there}
+        return PoolRisk(pool, ledger.risk(now), leads, self._zone)
+
+    def all_at_risk(self, tx: Connection) -> list[PoolRisk]:
+        """The same of every pool, by name."""
+        return [self.at_risk(tx, pool) for pool in self._pools.list(tx)]
+
+    def _asked(
+        self,
+        ledger: Ledger,
+        pool: Pool,
+        environment_id: str,
+        asks: Sequence[WindowAsk],
+        lead: timedelta,
+    ) -> tuple[Told, ...]:
+        now = self._clock.now()
+        told: list[Told] = []
+        for number, ask in enumerate(asks):
+            promise = Promise(
+                id=f"asked {number}",
+                environment_id=environment_id,
+                component=ask.component,
+                interval=Interval(ask.starts_at - lead, ask.ends_at),
+                replicas=ask.replicas,
+                booked_at=now,
+            )
+            answer = ledger.ask(promise, now)
+            told.append(Told(answer, lead, pool.id, pool.name, self._zone))
+            if answer.fits and number < len(asks) - 1:
+                ledger = ledger.with_promise(promise)
+        return tuple(told)
+
+    def _ledger(
+        self,
+        tx: Connection,
+        pool: Pool,
+        capacity: Capacity,
+        during: Interval,
+        there: Sequence[Environment] | None = None,
+    ) -> Ledger:
+        there = self._there(tx, pool) if there is None else there
+        systems = self._systems.by_ids(tx, [e.system_id for e in there])
+        classes = {e.id: self._class_of(e.scaling_class) for e in there}
+        longest = max((found.lead_time for found in classes.values()), default=timedelta())
+        windows = self._windows.list(
+            tx,
+            pool_id=pool.id,
+            # Whose lead begins in it counts in it.
+            during=Interval(during.start, during.end + longest),
+            cancelled=False,
+        )
+        return Ledger(
+            capacity.allocatable,
+            {
+                e.id: _holder(
+                    e.id, systems[e.system_id], e.components, classes[e.id], capacity.sizes
+                )
+                for e in there
+            },
+            tuple(
+                Promise(
+                    id=w.id,
+                    environment_id=w.environment_id,
+                    component=w.component,
+                    interval=Interval(
+                        w.interval.start - classes[w.environment_id].lead_time, w.interval.end
+                    ),
+                    replicas=w.replicas,
+                    booked_at=w.created_at,
+                )
+                for w in windows
+                if w.environment_id in classes
+            ),
+        )
+
+    def _there(self, tx: Connection, pool: Pool) -> list[Environment]:
+        """What is being retired gives all back, and is promised nothing any more."""
+        return [e for e in self._environments.list(tx, pool_id=pool.id) if not e.retiring]
+
+    def _known(self, pool: Pool) -> Capacity:
+        capacity = self._capacity(pool)
+        if capacity is None:
+            raise Temporary(
+                f"the pool {pool.name} does not answer now: what it could promise is not known",
+                code=UNREACHABLE,
+                hint="nothing was changed; try again in a few minutes",
+            )
+        return capacity
+
+    def _capacity(self, pool: Pool) -> Capacity | None:
+        """None when the pool does not answer: nobody promises what was there some time ago."""
+        driver = self._drivers.get(pool.id)
+        try:
+            capacity = driver.capacity() if driver else None
+        except CloudmgrError:
+            return None
+        return capacity if capacity and capacity.hosts else None
+
+    def _class_of(self, name: str) -> ScalingClass:
+        policy = self._policy()
+        found = policy.scaling_classes.get(name)
+        return found or policy.scaling_classes[policy.scaling_default]
+
+
+def _holder(
+    key: str,
+    system: System,
+    components: Sequence[Component],
+    found: ScalingClass,
+    sizes: Sizes,
+) -> Holder:
+    return Holder(
+        environment_id=key,
+        system_id=system.id,
+        department_id=system.department_id,
+        criticality=system.criticality,
+        parts={c.name: part(c, sizes, elastic=found.elastic) for c in components},
+        sleeps=found.idle_after is not None,
+        system_code=system.code,
+        system_zh=system.name_zh,
+        system_en=system.name_en,
+    )
