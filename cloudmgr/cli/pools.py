@@ -33,6 +33,7 @@ _COLUMNS: list[Column] = [
 _FACTS: list[Column] = [
     *_COLUMNS,
     ("hosts", lambda p: f"{p['usable_hosts']} of {p['hosts']} in use"),
+    ("promises at risk", lambda p: p["promises_at_risk"]),
     ("kept back", lambda p: f"{_amount(p, 'kept_back')} (for {p['spare_hosts']} to fail)"),
     ("problems", lambda p: "; ".join(p["problems"]) or "none"),
 ]

@@ -1,4 +1,4 @@
-"""``cloudmgr window``: the peaks ahead, when a peak comes round, and calendars of both."""
+"""``cloudmgr window``: the peaks ahead, what can be promised, when a peak comes round."""
 
 from __future__ import annotations
 
@@ -71,6 +71,120 @@ def show_window(context: typer.Context, window: str, machine: Machine = False) -
         ("request", lambda w: w["request_id"]),
     ]
     facts(connect(context).get(f"/windows/{window}"), [*_COLUMNS, *more], machine=machine)
+
+
+Environment = Annotated[str, typer.Argument(help="The environment's id.")]
+Component = Annotated[str, typer.Option(help="Which component.")]
+Replicas = Annotated[int, typer.Option(help="How many of it.")]
+Starts = Annotated[str, typer.Option("--from", help="ISO 8601 with a zone.")]
+Ends = Annotated[str, typer.Option("--to", help="ISO 8601 with a zone.")]
+
+_ANSWERED: list[Column] = [
+    ("fits", lambda p: p["fits"]),
+    ("pool", lambda p: p["pool_name"]),
+    ("from", lambda p: p["starts_at"]),
+    ("to", lambda p: p["ends_at"]),
+    ("replicas", lambda p: p["replicas"]),
+    ("why not", lambda p: p["en"] or None),
+    ("原因", lambda p: p["zh"] or None),
+    ("earlier", lambda p: _start(p["alternatives"]["earlier"])),
+    ("later", lambda p: _start(p["alternatives"]["later"])),
+    ("at most", lambda p: p["alternatives"]["replicas"]),
+]
+
+
+@app.command("check")
+def check_window(
+    context: typer.Context,
+    environment: Environment,
+    start: Starts,
+    end: Ends,
+    replicas: Replicas,
+    component: Component = "web",
+    machine: Machine = False,
+) -> None:
+    """Whether its pool can promise a peak, and what would fit. Nothing is announced."""
+    body = {
+        "environment_id": environment,
+        "component": component,
+        "starts_at": start,
+        "ends_at": end,
+        "replicas": replicas,
+    }
+    found = connect(context).post("/windows/check", body)
+    facts(found, _ANSWERED, machine=machine)
+    if machine or not found["collisions"]:
+        return
+    rows(
+        found["collisions"],
+        [
+            ("collides with", lambda c: c["system_code"]),
+            ("system", lambda c: c["system_zh"]),
+            ("from", lambda c: c["starts_at"]),
+            ("to", lambda c: c["ends_at"]),
+            ("cores", lambda c: f"{c['cpu_millis'] / 1000:g}"),
+            ("memory MiB", lambda c: c["memory_mib"]),
+        ],
+        machine=False,
+        empty="",
+    )
+
+
+@app.command("book")
+def book_window(
+    context: typer.Context,
+    environment: Environment,
+    start: Starts,
+    end: Ends,
+    replicas: Replicas,
+    component: Component = "web",
+    note: Annotated[str, typer.Option(help="What it is.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it is booked without a request.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Though it does not fit; with a reason.")
+    ] = False,
+    machine: Machine = False,
+) -> None:
+    """Promise a peak without a request: for operators."""
+    body = {
+        "environment_id": environment,
+        "component": component,
+        "starts_at": start,
+        "ends_at": end,
+        "replicas": replicas,
+        "note": note,
+        "reason": reason,
+        "force": force,
+    }
+    facts(connect(context).post("/windows", body), _COLUMNS, machine=machine)
+
+
+@app.command("at-risk")
+def at_risk(
+    context: typer.Context,
+    pool: Annotated[str | None, typer.Option(help="Only of this pool.")] = None,
+    criticality: Annotated[int | None, typer.Option(help="Only 1, 2, 3 or 4.")] = None,
+    machine: Machine = False,
+) -> None:
+    """Peaks that their pool has not enough for any more, the least critical first."""
+    rows(
+        connect(context).all("/windows/at-risk", pool_id=pool, criticality=criticality),
+        [
+            ("window", lambda r: r["window_id"]),
+            ("criticality", lambda r: r["criticality"]),
+            ("system", lambda r: r["system_code"]),
+            ("pool", lambda r: r["promise"]["pool_name"]),
+            ("from", lambda r: r["promise"]["starts_at"]),
+            ("to", lambda r: r["promise"]["ends_at"]),
+            ("why", lambda r: r["promise"]["en"]),
+        ],
+        machine=machine,
+        empty="No promise is at risk.",
+    )
+
+
+def _start(times: Json | None) -> str | None:
+    return times["starts_at"] if times else None
 
 
 @app.command("when")

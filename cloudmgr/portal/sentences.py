@@ -115,6 +115,9 @@ SENTENCES = (
     N_("give an end that is later than the start"),
     N_("%(text)s is not a day"),
     N_("as in 2026-06-01"),
+    # Promises.
+    N_("the pool %(pool)s does not answer now: what it could promise is not known"),
+    N_("say why it is promised though it may not fit"),
     # What a pool counts itself.
     N_("this pool keeps no accounts of its own"),
     N_("a cloud counts server-hours itself, as pools of the kind openstack do"),

@@ -63,6 +63,15 @@ WINDOW_STATES: Mapping[str, tuple[str, str]] = {
     "over": (N_("Over"), "quiet"),
     "cancelled": (N_("Cancelled"), "quiet"),
 }
+FITTING: Mapping[str, tuple[str, str]] = {
+    "yes": (N_("Fits"), "good"),
+    "no": (N_("Does not fit"), "bad"),
+}
+KEPT: Mapping[str, tuple[str, str]] = {
+    "kept": (N_("Kept"), "good"),
+    "at-risk": (N_("At risk"), "bad"),
+    "unknown": (N_("Not known"), "quiet"),
+}
 TOKEN_STATES: Mapping[str, tuple[str, str]] = {
     "alive": (N_("In use"), "good"),
     "expired": (N_("Expired"), "quiet"),
@@ -177,6 +186,7 @@ SAID: Mapping[str, str] = {
     "secret-set": N_("The secret is set. Replicas that are told it follow within moments."),
     "secret-dropped": N_("The secret is dropped."),
     "corrected": N_("What others changed was put right."),
+    "window-booked": N_("The peak is booked."),
     "window-cancelled": N_("The peak is cancelled and its capacity given back."),
     "period-closed": N_("The month is closed. Its invoices are final."),
     "policy-reloaded": N_("The policy was read anew."),

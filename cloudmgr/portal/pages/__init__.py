@@ -14,6 +14,7 @@ from cloudmgr.portal.pages import (
     orders,
     people,
     pools,
+    promises,
     reconciliation,
     records,
     requests,
@@ -38,6 +39,7 @@ ALL = (
             orders,
             asking,  # before requests: /requests/new is no id
             requests,
+            promises,  # before them: `book` is no window's id
             windows,
             pools,
             reconciliation,

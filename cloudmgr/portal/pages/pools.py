@@ -25,6 +25,7 @@ def _listing(view: View, tx: Connection, caller: Caller) -> Listing[PoolView]:
     services = caller.services
     caller.confine()
     rows = [services.city.view(tx, pool) for pool in services.pools.list(tx)]
+    risks = {p.pool.id: services.promises.at_risk(tx, p.pool) for p in rows}
     f = view.formats
     columns: list[Column[PoolView]] = [
         Column("name", view._("Pool"), lambda p: p.pool.name),
@@ -73,6 +74,17 @@ def _listing(view: View, tx: Connection, caller: Caller) -> Listing[PoolView]:
             view._("Hosts in use / there"),
             lambda p: f"{sum(h.schedulable for h in p.capacity.hosts)} / {len(p.capacity.hosts)}",
             lambda p: len(p.capacity.hosts),
+            numeric=True,
+        ),
+        Column(
+            "at_risk",
+            view._("Promises at risk"),
+            lambda p: (
+                "–"
+                if risks[p.pool.id].risk is None
+                else view.link(f"/windows/at-risk?pool={p.pool.id}", len(risks[p.pool.id].lost))
+            ),
+            lambda p: len(risks[p.pool.id].lost),
             numeric=True,
         ),
         Column(

@@ -23,6 +23,8 @@ from cloudmgr.portal.view import View
 from cloudmgr.portal.year import year_chart
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from sqlalchemy import Connection
 
     from cloudmgr.hosting.environments import Environment
@@ -31,11 +33,16 @@ if TYPE_CHECKING:
 
 router = APIRouter(include_in_schema=False)
 
+_COMING = frozenset({"ahead", "preparing", "now"})
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
+    """``kept`` tells of one ahead whether its pool has enough for it."""
+
     peak: Outlook
     environment: Environment
+    kept: str
 
 
 def _listing(
@@ -49,15 +56,17 @@ def _listing(
         for e in services.environments.list(tx, department_id=caller.confine(department or None))
     }
     found = services.windows.list(tx, environment_ids=list(own), limit=MOST)
+    kept = _kept(tx, caller, {e.pool_id for e in own.values()})
     rows = [
-        _Row(outlook(w, own[w.environment_id], policy, now), own[w.environment_id]) for w in found
+        _Row(outlook(w, e, policy, now), e, kept(w, e))
+        for w, e in ((w, own[w.environment_id]) for w in found)
     ]
     # What is over is history: shown when it is asked for.
-    wanted = {state} if state else {"ahead", "preparing", "now"}
+    wanted = {state} if state else _COMING
     rows = [row for row in rows if row.peak.state in wanted]
 
     def verbs(row: _Row) -> object:
-        allowed = row.peak.state in {"ahead", "preparing", "now"} and may(
+        allowed = row.peak.state in _COMING and may(
             caller.principal, Action.WINDOW_WRITE, row.environment.department_id
         )
         return (
@@ -79,6 +88,12 @@ def _listing(
             view._("State"),
             lambda r: view.state(words.WINDOW_STATES, r.peak.state),
             lambda r: view._(words.WINDOW_STATES[r.peak.state][0]),
+        ),
+        Column(
+            "kept",
+            view._("Promise"),
+            lambda r: view.state(words.KEPT, r.kept) if r.peak.state in _COMING else "",
+            lambda r: view._(words.KEPT[r.kept][0]) if r.peak.state in _COMING else "",
         ),
         Column(
             "starts",
@@ -130,6 +145,26 @@ def _listing(
     )
 
 
+def _kept(
+    tx: Connection, caller: Caller, pool_ids: Iterable[str]
+) -> Callable[[PeakWindow, Environment], str]:
+    """What is to be said of a promise: kept, at-risk, or unknown where the pool does not answer."""
+    services = caller.services
+    risks = {
+        pool.id: services.promises.at_risk(tx, pool)
+        for pool in services.pools.list(tx)
+        if pool.id in pool_ids
+    }
+    lost = {promise.id for risk in risks.values() for promise in risk.lost}
+
+    def kept(window: PeakWindow, environment: Environment) -> str:
+        if window.id in lost:
+            return "at-risk"
+        return "unknown" if risks[environment.pool_id].risk is None else "kept"
+
+    return kept
+
+
 def _year(view: View, tx: Connection, listing: Listing[_Row]) -> Chart | None:
     """Of what the list shows, all of its pages."""
     names = Names(view, tx)
@@ -152,6 +187,12 @@ def show_windows(
         verbs = [("/windows.ics", view._("Save as a calendar"))]
         if view.can("request.submit"):
             verbs.insert(0, ("/requests/peak", view._("Announce a peak")))
+        if view.can("window.book"):
+            verbs.insert(0, ("/windows/book", view._("Book a peak")))
+        at_risk = sum(row.kept == "at-risk" for row in listing.rows)
+        if at_risk:
+            said = view._("Promises at risk: %(count)s", count=at_risk)
+            verbs.append(("/windows/at-risk", said))
         return view.page(
             "list.html",
             title=view._("Announced peaks"),
