@@ -22,7 +22,7 @@ PROMISE_EXAMPLE: dict[str, Any] = {
     "pool_id": "pool_local-extranet",
     "pool_name": "local-extranet",
     "fits": False,
-    "zh": "web 的 6 个副本（2027-06-30 16:00 至 19:00）在资源池 local-extranet 中放不下",
+    "zh": "组件 web 的 6 个副本（2027-06-30 16:00 至 19:00）在资源池 local-extranet 中放不下",
     "en": (
         "6 replicas of web from 2027-06-30 16:00 to 19:00 do not fit into the pool local-extranet"
     ),

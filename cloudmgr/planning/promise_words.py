@@ -63,14 +63,14 @@ class Told:
         promise, worst = self.answer.promise, self.answer.worst
         name, count = promise.component, promise.replicas
         zh = (
-            f"{name} 的 {count} 个副本（{self._span(self.interval, ' 至 ')}）在资源池 "
+            f"组件 {name} 的 {count} 个副本（{self._span(self.interval, ' 至 ')}）在资源池 "
             f"{self.pool_name} 中放不下：{self._span(worst.interval, ' 至 ')} 缺"
             f"{amount_zh(worst.missing)}（已扣除为主机故障预留的容量）。{self._with_zh()}"
             f"{self._instead_zh()}"
         )
         en = (
-            f"{count} replicas of {name} from {self._span(self.interval, ' to ')} do not fit into "
-            f"the pool {self.pool_name}: from {self._span(worst.interval, ' to ')} it lacks "
+            f"{_replicas(count)} of {name} from {self._span(self.interval, ' to ')} "
+            f"{'does' if count == 1 else 'do'} not fit into the pool {self.pool_name}: from {self._span(worst.interval, ' to ')} it lacks "
             f"{amount_en(worst.missing)}, beside what is kept back for hosts that may fail. "
             f"{self._with_en()}{self._instead_en()}"
         )
@@ -103,7 +103,7 @@ class Told:
     def _instead_en(self) -> str:
         ways = [f"from {self._at(i.start)}" for i in (self.earlier, self.later) if i]
         if self.answer.replicas:
-            ways.append(f"then with at most {self.answer.replicas} replicas")
+            ways.append(f"then with at most {_replicas(self.answer.replicas)}")
         if not ways:
             return "No time within 14 days and no smaller size would fit"
         return f"It would fit {', or '.join(ways)}"
@@ -212,9 +212,14 @@ def amount_zh(amount: Resources) -> str:
 
 
 def amount_en(amount: Resources) -> str:
-    said = [f"{amount.cpu_millis / 1000:g} cores"] if amount.cpu_millis else []
+    cores = f"{amount.cpu_millis / 1000:g}"
+    said = [f"{cores} core{'' if cores == '1' else 's'}"] if amount.cpu_millis else []
     said += [f"{_memory(amount.memory_mib)} of memory"] if amount.memory_mib else []
     return " and ".join(said)
+
+
+def _replicas(count: int) -> str:
+    return f"{count} replica{'' if count == 1 else 's'}"
 
 
 def _memory(mib: int) -> str:

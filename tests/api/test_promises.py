@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cloudmgr.errors import Temporary
 from cloudmgr.pools.capacity import Resources
-from tests.api.city import City
 from tests.builders import a_component
 from tests.fakes import InstantPool
+
+if TYPE_CHECKING:
+    from tests.api.city import City
 
 DAY: dict[str, Any] = {
     "component": "web",
@@ -63,8 +65,14 @@ def test_what_does_not_fit_is_refused_with_shortage_collisions_and_alternatives(
         "replicas": 2,
     }
     assert "副本" in problem["zh"]
-    for way in problem["alternatives"]["earlier"], problem["alternatives"]["later"], {"replicas": 2}:
-        check = operator.post("/api/v1/windows/check", json=asked(city.ours, **{"replicas": 3, **way}))
+    for way in (
+        problem["alternatives"]["earlier"],
+        problem["alternatives"]["later"],
+        {"replicas": 2},
+    ):
+        check = operator.post(
+            "/api/v1/windows/check", json=asked(city.ours, **{"replicas": 3, **way})
+        )
         assert check.json()["fits"] is True, check.text
 
 
@@ -95,13 +103,11 @@ def test_an_operator_may_insist_with_a_reason_that_is_kept(city: City) -> None:
     operator = answering(city, 2).client("operator")
     silent = operator.post("/api/v1/windows", json=asked(city.ours, force=True))
     assert silent.status_code == 422
-    done = operator.post(
-        "/api/v1/windows", json=asked(city.ours, force=True, reason="市政府要求")
-    )
+    done = operator.post("/api/v1/windows", json=asked(city.ours, force=True, reason="市政府要求"))
     assert done.status_code == 201, done.text
     (event,) = (
         e
-        for e in city.client("root").get("/api/v1/audit").json()["items"]
+        for e in city.client("root").get("/api/v1/audit-events").json()["items"]
         if e["action"] == "window.book"
     )
     assert event["detail"]["force"] is True
@@ -133,8 +139,10 @@ def test_while_its_pool_does_not_answer_a_peak_is_refused_for_now(city: City) ->
 def test_a_window_that_cannot_be_is_refused_by_its_field(
     city: City, more: dict[str, Any], code: str
 ) -> None:
-    answer = answering(city, 8).client("operator").post(
-        "/api/v1/windows/check", json=asked(city.ours, **more)
+    answer = (
+        answering(city, 8)
+        .client("operator")
+        .post("/api/v1/windows/check", json=asked(city.ours, **more))
     )
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
@@ -155,9 +163,7 @@ def test_promises_at_risk_are_listed_by_criticality_and_each_to_its_own(city: Ci
     first = operator.get(path, params={"limit": 1}).json()
     rest = operator.get(path, params={"cursor": first["next_cursor"]}).json()["items"]
     assert [*first["items"], *rest] == found
-    (pool,) = (
-        p for p in operator.get("/api/v1/pools").json()["items"] if p["id"] == "pool_exam"
-    )
+    (pool,) = (p for p in operator.get("/api/v1/pools").json()["items"] if p["id"] == "pool_exam")
     assert pool["promises_at_risk"] == len(found)
 
 

@@ -1,4 +1,4 @@
-"""A peak is promised or refused: when it is assessed, when it is fulfilled, and by whom it is lost."""
+"""A peak is promised or refused: when it is assessed, and when it is fulfilled; and is lost."""
 
 from __future__ import annotations
 
@@ -76,15 +76,16 @@ def test_a_peak_that_collides_is_denied_with_reason_system_and_what_would_fit(
 def test_of_two_requests_that_fit_alone_the_second_signed_fails_in_both_languages(
     office: Office, two: tuple[str, str]
 ) -> None:
-    first = office.submit(peak(office, two[0], 5))
-    second = office.submit(peak(office, two[1], 5))
+    # So near that somebody must sign.
+    first = office.submit(peak(office, two[0], 5, day=1))
+    second = office.submit(peak(office, two[1], 5, day=1))
     assert first.pending
     assert second.pending
     assert office.signed(second).state is RequestState.FULFILLED
     done = office.signed(first)
     assert done.state is RequestState.FAILED
     assert "do not fit into the pool outer" in done.message
-    assert done.decision.reasons[-1].zh.startswith("web 的 5 个副本")
+    assert done.decision.reasons[-1].zh.startswith("组件 web 的 5 个副本")
     with office.plane.database.read() as tx:
         assert office.plane.stores.scaling.windows.list(tx, environment_ids=[two[0]]) == []
 
@@ -106,7 +107,7 @@ def test_windows_of_one_request_count_together_by_the_largest(
 def test_while_the_pool_does_not_answer_nothing_is_promised_and_nothing_is_lost(
     office: Office, two: tuple[str, str]
 ) -> None:
-    waiting = office.submit(peak(office, two[0], 5))
+    waiting = office.submit(peak(office, two[0], 5, day=1))
     pool = office.plane.drivers["pool_outer"]
     assert isinstance(pool, InstantPool)
     pool.failing = Temporary("the cluster does not answer")
