@@ -1,4 +1,4 @@
-"""A year of promises of 1,000 environments on one pool, checked for conflicts: ``python -m bench.promises``.
+"""A year of promises of 1,000 environments on one pool, checked for conflicts.
 
 Pure computing, without a database: what is measured is the ledger of a pool.
 """

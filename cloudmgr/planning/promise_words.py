@@ -64,14 +64,15 @@ class Told:
         name, count = promise.component, promise.replicas
         zh = (
             f"组件 {name} 的 {count} 个副本（{self._span(self.interval, ' 至 ')}）在资源池 "
-            f"{self.pool_name} 中放不下：{self._span(worst.interval, ' 至 ')} 缺"
+            f"{self.pool_name} 中放不下：{self._span(worst.interval, ' 至 ')} 缺 "
             f"{amount_zh(worst.missing)}（已扣除为主机故障预留的容量）。{self._with_zh()}"
             f"{self._instead_zh()}"
         )
         en = (
             f"{_replicas(count)} of {name} from {self._span(self.interval, ' to ')} "
-            f"{'does' if count == 1 else 'do'} not fit into the pool {self.pool_name}: from {self._span(worst.interval, ' to ')} it lacks "
-            f"{amount_en(worst.missing)}, beside what is kept back for hosts that may fail. "
+            f"{'does' if count == 1 else 'do'} not fit into the pool {self.pool_name}: "
+            f"from {self._span(worst.interval, ' to ')} it lacks {amount_en(worst.missing)}, "
+            "beside what is kept back for hosts that may fail. "
             f"{self._with_en()}{self._instead_en()}"
         )
         return Reason(DOES_NOT_FIT, zh, en)
@@ -199,15 +200,15 @@ def outgrown(short: Shortage, pool_name: str, zone: ZoneInfo) -> Reason:
     at = f"{short.interval.start.astimezone(zone):%Y-%m-%d %H:%M}"
     return Reason(
         PROMISED,
-        f"资源池 {pool_name} 自 {at} 起的容量已预留给高峰期，缺{amount_zh(short.missing)}",
+        f"资源池 {pool_name} 自 {at} 起的容量已预留给高峰期，缺 {amount_zh(short.missing)}",
         f"what the pool {pool_name} has is promised to peaks from {at} on: "
         f"{amount_en(short.missing)} would be missing",
     )
 
 
 def amount_zh(amount: Resources) -> str:
-    said = [f" {amount.cpu_millis / 1000:g} 核"] if amount.cpu_millis else []
-    said += [f" {_memory(amount.memory_mib)}内存"] if amount.memory_mib else []
+    said = [f"{amount.cpu_millis / 1000:g} 核"] if amount.cpu_millis else []
+    said += [f"{_memory(amount.memory_mib)} 内存"] if amount.memory_mib else []
     return "、".join(said)
 
 

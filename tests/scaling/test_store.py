@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.errors import Conflict, NotFound
+from cloudmgr.hosting.store import EnvironmentStore
 from cloudmgr.interval import Interval
+from cloudmgr.pools.store import PoolStore
 from cloudmgr.scaling.orders import ScalingDecision
 from cloudmgr.scaling.store import ScalingStores
-from tests.builders import a_window
+from tests.builders import a_pool, a_window, an_environment
 from tests.scaling.rig import HOUR, KEY, NOW
 
 if TYPE_CHECKING:
@@ -114,3 +116,21 @@ def test_decisions_are_listed_newest_first_and_page_by_page(database: Database) 
         assert STORES.scaling.decisions(tx, during=during) == decisions[2::-1]
         with pytest.raises(NotFound):
             STORES.scaling.decisions(tx, after="dec_none")
+
+
+def test_windows_of_one_pool_are_those_of_the_environments_on_it(database: Database) -> None:
+    pools, environments = PoolStore(), EnvironmentStore()
+    with database.write() as tx:
+        for place in ("one", "two"):
+            pools.add(tx, a_pool(id=f"pool_{place}", name=place))
+            there = an_environment(
+                id=f"env_{place}", host=f"{place}.localhost", name=place, pool_id=f"pool_{place}"
+            )
+            environments.add(tx, there)
+            STORES.windows.add(
+                tx, a_window(NOW, NOW + HOUR, id=f"win_{place}", environment_id=there.id)
+            )
+    with database.read() as tx:
+        found = STORES.windows.list(tx, pool_id="pool_two", during=Interval(NOW, NOW + HOUR))
+        assert [w.id for w in found] == ["win_two"]
+        assert STORES.windows.list(tx, pool_id="pool_none") == []
