@@ -196,12 +196,12 @@ def members(told: Told) -> dict[str, Any]:
 
 
 def outgrown(short: Shortage, pool_name: str, zone: ZoneInfo) -> Reason:
-    """Why a base cannot be: what it would take has been promised to peaks ahead."""
+    """Why a base cannot be: what it would take is promised to peaks, or is the base of others."""
     at = f"{short.interval.start.astimezone(zone):%Y-%m-%d %H:%M}"
     return Reason(
         PROMISED,
-        f"资源池 {pool_name} 自 {at} 起的容量已预留给高峰期，缺 {amount_zh(short.missing)}",
-        f"what the pool {pool_name} has is promised to peaks from {at} on: "
+        f"资源池 {pool_name} 自 {at} 起的容量已承诺他用，缺 {amount_zh(short.missing)}",
+        f"what the pool {pool_name} has is promised already from {at} on: "
         f"{amount_en(short.missing)} would be missing",
     )
 
