@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
 from cloudmgr.errors import Conflict, NotFound
-from cloudmgr.hosting.store import EnvironmentStore
+from cloudmgr.hosting.store import EnvironmentStore, SystemStore
 from cloudmgr.interval import Interval
 from cloudmgr.pools.store import PoolStore
 from cloudmgr.scaling.orders import ScalingDecision
 from cloudmgr.scaling.store import ScalingStores
-from tests.builders import a_pool, a_window, an_environment
+from tests.builders import (
+    a_department,
+    a_pool,
+    a_system,
+    a_version,
+    a_window,
+    an_account,
+    an_environment,
+)
 from tests.scaling.rig import HOUR, KEY, NOW
 
 if TYPE_CHECKING:
@@ -121,6 +130,10 @@ def test_decisions_are_listed_newest_first_and_page_by_page(database: Database) 
 def test_windows_of_one_pool_are_those_of_the_environments_on_it(database: Database) -> None:
     pools, environments = PoolStore(), EnvironmentStore()
     with database.write() as tx:
+        BillingAccountStore().create(tx, an_account(id="acc_exam"))
+        version = a_version(billing_account_id="acc_exam")
+        DepartmentStore().create(tx, a_department(id="dep_exam", code="exam", versions=(version,)))
+        SystemStore().add(tx, a_system(department_id="dep_exam"))
         for place in ("one", "two"):
             pools.add(tx, a_pool(id=f"pool_{place}", name=place))
             there = an_environment(
