@@ -195,6 +195,37 @@ def decisions(
     )
 
 
+@app.command("sleep")
+def sleep(context: typer.Context, environment: str, machine: Machine = False) -> None:
+    """When it may sleep, when it wakes by itself, and how soon it is promised to be back."""
+    facts(
+        connect(context).get(f"/environments/{environment}/hibernation"),
+        [
+            ("asleep", lambda s: s["asleep"]),
+            ("class", lambda s: s["scaling_class"]),
+            ("sleeps after", lambda s: _idle(s["idle_after_minutes"])),
+            ("ready within", lambda s: f"{s['wake_within_minutes']:g} min of a wake"),
+            ("workdays", lambda s: _hours(s["workdays"], s["time_zone"])),
+            ("other days", lambda s: _hours(s["other_days"], s["time_zone"])),
+            ("not before", lambda s: s["held_until"]),
+            ("kept awake until", lambda s: s["awake_until"]),
+            ("wakes by itself at", lambda s: s["wakes_at"]),
+        ],
+        machine=machine,
+    )
+
+
+def _idle(minutes: float | None) -> str:
+    return "never" if minutes is None else f"{minutes:g} min without a request"
+
+
+def _hours(hours: Json | None, zone: str) -> str:
+    if hours is None:
+        return "may sleep at any hour"
+    wake = f"ready by {hours['latest_wake']}, " if hours["latest_wake"] else ""
+    return f"{wake}not put to sleep before {hours['earliest_sleep']} ({zone})"
+
+
 @app.command("log")
 def log(
     context: typer.Context,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Invalid
@@ -15,9 +13,9 @@ from cloudmgr.policy.bundle import (
     ScalingRule,
     Signatures,
 )
+from cloudmgr.policy.classes import scaling_classes
 from cloudmgr.policy.reasons import template_problem
 from cloudmgr.policy.rules import Expression, Rule, Scope
-from cloudmgr.policy.scaling_class import ScalingClass
 from cloudmgr.policy.schema import (
     AdmissionFile,
     ApprovalsFile,
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from cloudmgr.policy.holidays import Holidays
     from cloudmgr.policy.prices import PriceList
     from cloudmgr.policy.problem import Path, Problem
+    from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.policy.schema import (
         CaseText,
         OtherwiseText,
@@ -236,26 +235,8 @@ class Assembly:
         return tuple(Signatures(text.role, text.count) for text in texts)
 
     def _scaling(self, document: Document, file: ScalingFile) -> None:
-        self._parts.scaling_classes = MappingProxyType(
-            {
-                name: ScalingClass(
-                    name=name,
-                    lead_time=timedelta(minutes=text.lead_time_minutes),
-                    idle_after=None
-                    if text.idle_after_minutes is None
-                    else timedelta(minutes=text.idle_after_minutes),
-                    target_in_flight=text.target_in_flight,
-                    scale_down_after=timedelta(minutes=text.scale_down_after_minutes),
-                    wake_replicas=text.wake_replicas,
-                    reserve=timedelta(minutes=text.reserve_minutes),
-                    elastic=text.scaled_by == "pool",
-                    corrects_drift=text.on_drift == "correct",
-                    zh=text.zh,
-                    en=text.en,
-                )
-                for name, text in file.classes.items()
-            }
-        )
+        self._parts.scaling_classes, problems = scaling_classes(document, file)
+        self.problems += problems
         self._parts.scaling_default = file.default
         self._class_exists(document, ("default",), file.default)
         found = []

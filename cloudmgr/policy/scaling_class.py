@@ -7,7 +7,21 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import time
     from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When environments may not sleep on a day, in the city's time.
+
+    :param earliest_sleep: nobody is put to sleep before.
+    :param latest_wake: awake from here on, whether or not anybody asks; earlier than
+        ``earliest_sleep``. None: what sleeps may sleep on, and only falling asleep must wait.
+    """
+
+    earliest_sleep: time
+    latest_wake: time | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +32,15 @@ class ScalingClass:
     :param idle_after: hibernates after this long without a request; None means never.
     :param target_in_flight: requests in flight that one replica carries comfortably.
     :param scale_down_after: fewer replicas only after this long of lower demand.
-    :param wake_replicas: how many replicas of each component start when it wakes.
+    :param wake_replicas: how many replicas of each component start when it wakes, and run at least
+        while ``workdays`` or ``other_days`` keep it awake.
+    :param wake_within: the promise: Ready this long after it was asked to wake. A wake for
+        ``latest_wake`` begins so much earlier.
     :param reserve: room for a peak is held this long before its lead time begins.
     :param elastic: the pool's own autoscaler follows the load; windows and sleep stay ours.
     :param corrects_drift: what others change in the pool is written again, not left and told.
+    :param workdays: the hours of days that offices work; None: it may sleep at any hour.
+    :param other_days: those of all other days.
     """
 
     name: str
@@ -30,8 +49,14 @@ class ScalingClass:
     target_in_flight: Decimal
     scale_down_after: timedelta
     wake_replicas: int = 1
+    wake_within: timedelta = timedelta(minutes=3)
     reserve: timedelta = timedelta()
     elastic: bool = False
     corrects_drift: bool = True
+    workdays: Hours | None = None
+    other_days: Hours | None = None
     zh: str = ""
     en: str = ""
+
+    def hours(self, *, workday: bool) -> Hours | None:
+        return self.workdays if workday else self.other_days

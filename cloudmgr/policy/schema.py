@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cloudmgr.policy.problem import Problem
 
 _PRICE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,18})?")
+_TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -77,6 +78,12 @@ def _day(value: object) -> date:
     raise ValueError(f"{value!r} is not a day such as 2026-01-31")
 
 
+def _time_of_day(value: object) -> time:
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return time.fromisoformat(value)
+    raise ValueError(f"{value!r} is not a quoted time of the day such as '08:00'")
+
+
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=80)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_sentence)]
@@ -91,6 +98,7 @@ Minutes = Annotated[int, Field(ge=0, le=10_080)]
 PriceText = Annotated[Decimal, PlainValidator(_price)]
 PositiveText = Annotated[Decimal, PlainValidator(_positive)]
 Day = Annotated[date, PlainValidator(_day)]
+TimeOfDay = Annotated[time, PlainValidator(_time_of_day)]
 Facts = dict[str, Any]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
 HostLabel = Annotated[
@@ -199,6 +207,13 @@ class PlacementFile(_Strict):
     scenarios: list[PlacementScenario] = Field(default_factory=list)
 
 
+class HoursText(_Strict):
+    """Hours of the day in the city's time."""
+
+    latest_wake: TimeOfDay | None = None
+    earliest_sleep: TimeOfDay
+
+
 class ScalingClassText(_Strict):
     """Times in minutes; ``idle_after_minutes: null`` means never hibernated."""
 
@@ -212,6 +227,9 @@ class ScalingClassText(_Strict):
     reserve_minutes: Annotated[int, Field(ge=0, le=10_080)] = 0
     scaled_by: Literal["cloudmgr", "pool"] = "cloudmgr"
     on_drift: Literal["correct", "leave"] = "correct"
+    wake_within_minutes: Annotated[int, Field(ge=1, le=120)] = 3
+    workdays: HoursText | None = None
+    other_days: HoursText | None = None
 
 
 class ScalingFile(_Strict):

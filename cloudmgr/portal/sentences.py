@@ -204,6 +204,8 @@ SENTENCES = (
     N_("cancel the window, or insist with force"),
     N_("environments of the class %(name)s never hibernate"),
     N_("insist with force if it must be"),
+    N_("environments of the class %(name)s do not sleep before %(when)s"),
+    N_("order it then, or insist with force"),
     N_("its pool has no room to wake it now"),
     N_("try again when a peak is over, or ask the operators for room"),
     N_("the window is over: what was, cannot be cancelled"),

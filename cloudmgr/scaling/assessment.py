@@ -9,6 +9,7 @@ from cloudmgr.hosting.environments import held
 from cloudmgr.scaling import autoscaler, windows
 from cloudmgr.scaling.autoscaler import Inputs, Verdict
 from cloudmgr.scaling.hibernation import Cause, Rest, Signals, rest
+from cloudmgr.scaling.hours import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ class ScalingState:
 
     ``generation`` of the environment and ``digest`` of the policy are those last decided on: when
     one of them moves, somebody has to look. ``generation`` 0 means that nobody ever looked.
+    ``calls_at`` is when, asleep, it has to be looked at because of the hours of its class.
     ``floors`` are what windows asked for at the last look, so that a boundary is told apart.
     """
 
@@ -36,6 +38,7 @@ class ScalingState:
     digest: str = ""
     awake_since: datetime | None = None
     awake_until: datetime | None = None
+    calls_at: datetime | None = None
     floors: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -45,6 +48,7 @@ class Scene:
 
     :param windows: those of the environment that are not over.
     :param traffic: the last reading of the zone's gateway; None when it is too old to go by.
+    :param hours: what the hours of its class say at the moment of the look.
     """
 
     environment: Environment
@@ -54,6 +58,7 @@ class Scene:
     orders: tuple[Order, ...] = ()
     activity: Activity | None = None
     traffic: ZoneTraffic | None = None
+    hours: Standing = field(default_factory=Standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,7 @@ def consequences(scene: Scene, assessment: Assessment, now: datetime, digest: st
         awake_until=until
         if until is not None and until > now and not assessment.rest.asleep
         else None,
+        calls_at=assessment.rest.look_at if assessment.rest.asleep else None,
         floors=assessment.floors,
     )
     none = not moved and not told and not assessment.void and state == before
@@ -210,6 +216,9 @@ def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
         ordered=any(o.hibernates for o in in_force),
         pinned=any(not o.hibernates for o in in_force),
         awake_until=state.awake_until,
+        held_until=scene.hours.held_until,
+        called=scene.hours.called_since is not None,
+        calls_at=scene.hours.calls_at,
         idle_after=scene.scaling_class.idle_after,
         idle_since=idle_since,
         seen_until=seen.at if seen is not None else None,
@@ -219,7 +228,17 @@ def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
 def _in_force(scene: Scene, now: datetime) -> list[Order]:
     """Those that count: a resize may have taken the component of one away."""
     names = {c.name for c in scene.environment.components}
-    return [o for o in scene.orders if o.in_force(now) and (o.hibernates or o.component in names)]
+    return [
+        o
+        for o in scene.orders
+        if o.in_force(now) and (_sleeps_on(o, scene) if o.hibernates else o.component in names)
+    ]
+
+
+def _sleeps_on(order: Order, scene: Scene) -> bool:
+    """Whether an order to sleep outlasts the hours: those it was given in, or to its own end."""
+    called = scene.hours.called_since
+    return order.until is not None or called is None or called <= order.at
 
 
 def _not_overruled(scene: Scene, now: datetime) -> list[PeakWindow]:
@@ -301,6 +320,7 @@ def _inputs(
         room=0,
         manual=manual,
         woken=scaling_class.wake_replicas if resting.cause is Cause.WOKEN else 0,
+        hours=scaling_class.wake_replicas if resting.cause is Cause.HOURS else 0,
         measured=component is scene.environment.web and not scaling_class.elastic,
         in_flight=in_flight,
         settled=traffic is not None and traffic.at - traffic.since >= hold,

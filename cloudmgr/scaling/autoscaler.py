@@ -24,6 +24,7 @@ class Term(StrEnum):
     WINDOW = "window"
     MANUAL = "manual"
     WOKEN = "woken"
+    HOURS = "hours"
     REACTIVE = "reactive"
     HELD = "held"
     MINIMUM = "minimum"
@@ -35,6 +36,7 @@ _ZH = {
     Term.WINDOW: "高峰期",
     Term.MANUAL: "人工指定",
     Term.WOKEN: "唤醒",
+    Term.HOURS: "保障时段",
     Term.REACTIVE: "实时负载",
     Term.HELD: "保持（流量未知）",
     Term.MINIMUM: "最低",
@@ -52,6 +54,7 @@ class Inputs:
     :param window_floor: replicas that peak windows ask for now, their lead included; 0 for none.
     :param manual: replicas that a person ordered; then traffic is not asked, windows still are.
     :param woken: replicas that it starts with when it has been woken; 0 when that is over.
+    :param hours: replicas that the hours of its class keep awake; 0 outside of them.
     :param measured: whether requests reach this component through the gateway at all.
     :param in_flight: highest mean number of requests in flight at a measurement within the last
         ``scale_down_after``; None when nothing is known.
@@ -68,6 +71,7 @@ class Inputs:
     room: int
     manual: int | None = None
     woken: int = 0
+    hours: int = 0
     measured: bool = True
     in_flight: float | None = None
     settled: bool = True
@@ -139,6 +143,8 @@ def _asked(inputs: Inputs) -> dict[Term, int]:
         asked[Term.HELD] = inputs.current
     if inputs.woken > inputs.minimum:
         asked[Term.WOKEN] = inputs.woken
+    if inputs.hours > inputs.minimum:
+        asked[Term.HOURS] = inputs.hours
     asked[Term.MINIMUM] = inputs.minimum
     return asked
 

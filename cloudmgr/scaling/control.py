@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Conflict, NotFound, Temporary
 from cloudmgr.scaling.assessment import window_floors
+from cloudmgr.scaling.contract import contract
 from cloudmgr.scaling.orders import (
     WHOLE,
     Order,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from cloudmgr.clock import Clock
     from cloudmgr.hosting.requests import WindowAsk
     from cloudmgr.scaling.assessment import Scene
+    from cloudmgr.scaling.contract import Contract
     from cloudmgr.scaling.scaler import Scaler
     from cloudmgr.scaling.store import ScalingStores
 
@@ -49,6 +51,11 @@ class ScalingControl:
     def hold(self, tx: Connection, environment_id: str) -> None:
         """Until ``tx`` ends nobody else scales the environment: for those who change its size."""
         self._scaling.locked_state(tx, environment_id)
+
+    def contract(self, tx: Connection, environment_id: str) -> Contract:
+        """What holds for its sleep now. :raises NotFound: no such environment."""
+        now = self._clock.now()
+        return contract(self._scaler.look(tx, environment_id, now), now)
 
     def scale(
         self,
@@ -113,12 +120,15 @@ class ScalingControl:
     ) -> Outcome:
         """Give all compute back now, until a request, the next window, a command or ``until``.
 
+        Without ``until`` the next latest wake of its class is one of those, too.
+
         At ``until`` only an environment wakes whose class never hibernates; others sleep on until
         they are called. Orders to scale are spent. Success if it sleeps already.
 
-        :param force: sleep although a window asks for capacity now, or although the class never
-            hibernates.
-        :raises Conflict: ``retiring``, ``inside-a-window``, ``never-hibernates``.
+        :param force: sleep although a window asks for capacity now, although it is before the
+            earliest sleep of its class, or although the class never hibernates.
+        :raises Conflict: ``retiring``, ``inside-a-window``, ``before-earliest-sleep``,
+            ``never-hibernates``.
         :raises Invalid: ``in-the-past``, ``reason-missing``. :raises NotFound: no such environment.
         """
         now = self._clock.now()
@@ -315,6 +325,13 @@ def _check_may_sleep(scene: Scene, now: datetime) -> None:
             f"a peak window asks for {asked} now",
             code="inside-a-window",
             hint="cancel the window, or insist with force",
+        )
+    if scene.hours.held_until is not None:
+        raise Conflict(
+            f"environments of the class {scene.scaling_class.name} do not sleep before "
+            f"{scene.hours.held_until.isoformat()}",
+            code="before-earliest-sleep",
+            hint="order it then, or insist with force",
         )
     if scene.scaling_class.idle_after is None:
         raise Conflict(

@@ -22,6 +22,7 @@ class Cause(StrEnum):
     ORDER = "order"
     MANUAL = "manual"
     WOKEN = "woken"
+    HOURS = "hours"
     NEVER = "never"
     ASLEEP = "asleep"
     UNKNOWN = "unknown"
@@ -38,6 +39,9 @@ class Signals:
     :param ordered: whether a person's order to sleep is in force.
     :param pinned: whether a person's order to run a number of replicas is in force.
     :param awake_until: no sleep before, whatever the traffic.
+    :param held_until: no falling asleep before: the hours of its class.
+    :param called: whether those hours call for it although nobody asks.
+    :param calls_at: when they will do so next.
     :param idle_after: how long without a request until it may sleep; None for never.
     :param idle_since: the last request, or later: since when it is awake and watched.
     :param seen_until: when its gateway was read last; None if requests are not counted here.
@@ -49,6 +53,9 @@ class Signals:
     ordered: bool = False
     pinned: bool = False
     awake_until: datetime | None = None
+    held_until: datetime | None = None
+    called: bool = False
+    calls_at: datetime | None = None
     idle_after: timedelta | None = None
     idle_since: datetime | None = None
     seen_until: datetime | None = None
@@ -73,24 +80,30 @@ def rest(signals: Signals) -> Rest:  # noqa: PLR0911 - one line for each reason,
     if s.pinned:
         return Rest(asleep=False, cause=Cause.MANUAL)
     if s.ordered:
-        return Rest(asleep=True, cause=Cause.ORDER, zh="按指令休眠", en="hibernated by order")
+        return _sleep(Cause.ORDER, "按指令休眠", "hibernated by order", s.calls_at)
     if s.awake_until is not None and s.now < s.awake_until:
         return Rest(asleep=False, cause=Cause.WOKEN, look_at=s.awake_until)
     if s.idle_after is None:
         return Rest(asleep=False, cause=Cause.NEVER)
+    if s.held_until is not None and s.now < s.held_until and (s.called or not s.asleep):
+        return Rest(asleep=False, cause=Cause.HOURS, look_at=s.held_until)
     if s.asleep:
-        return Rest(asleep=True, cause=Cause.ASLEEP, zh="休眠中", en="asleep, nothing calls for it")
+        return _sleep(Cause.ASLEEP, "休眠中", "asleep, nothing calls for it", s.calls_at)
     if s.idle_since is None or s.seen_until is None:
         return Rest(asleep=False, cause=Cause.UNKNOWN)
     idle = s.seen_until - s.idle_since
     if idle < s.idle_after:
         return Rest(asleep=False, cause=Cause.BUSY, look_at=s.idle_since + s.idle_after)
-    return Rest(
-        asleep=True,
-        cause=Cause.IDLE,
-        zh=f"已有 {_minutes(idle)} 分钟没有请求（{_minutes(s.idle_after)} 分钟后休眠）",
-        en=f"no request for {_minutes(idle)} min, idle after {_minutes(s.idle_after)} min",
+    return _sleep(
+        Cause.IDLE,
+        f"已有 {_minutes(idle)} 分钟没有请求（{_minutes(s.idle_after)} 分钟后休眠）",
+        f"no request for {_minutes(idle)} min, idle after {_minutes(s.idle_after)} min",
+        s.calls_at,
     )
+
+
+def _sleep(cause: Cause, zh: str, en: str, look_at: datetime | None) -> Rest:
+    return Rest(asleep=True, cause=cause, zh=zh, en=en, look_at=look_at)
 
 
 def _minutes(span: timedelta) -> str:

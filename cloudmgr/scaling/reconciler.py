@@ -51,6 +51,7 @@ def _query(*further: ColumnElement[bool]) -> Select[str]:
                         s.digest != bindparam("digest"),
                         and_(e.awake.is_(False), e.id.in_(announced)),
                         e.id.in_(select(o.environment_id).where(o.until <= now)),
+                        s.calls_at <= now,
                         *further,
                     ),
                 ),
@@ -100,7 +101,8 @@ class ScalingReconciler:
 
     def due(self) -> list[str]:
         """What needs a look although nobody said so here: never looked at, changed since or under
-        another policy, asleep with a window near, under an order that has ended, or retiring.
+        another policy, asleep with a window near or called by the hours of its class, under an
+        order that has ended, or retiring.
 
         Cheap: to be called every few seconds, so that what another control plane was told is heard.
         """

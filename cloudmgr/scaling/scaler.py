@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Protocol
 from cloudmgr.errors import Conflict
 from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.scaling.assessment import Scene, assess, consequences
+from cloudmgr.scaling.hours import standing
 from cloudmgr.scaling.orders import ScalingDecision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from datetime import datetime
+    from datetime import datetime, tzinfo
 
     from sqlalchemy import Connection
 
     from cloudmgr.clock import Clock
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.hosting.store import EnvironmentStore
+    from cloudmgr.policy.holidays import Holidays
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.scaling.activity import ZoneTraffic
     from cloudmgr.scaling.assessment import Assessment, Consequences, ScalingState
@@ -45,6 +47,8 @@ class Classes(Protocol):
     def scaling_classes(self) -> Mapping[str, ScalingClass]: ...
     @property
     def scaling_default(self) -> str: ...
+    @property
+    def holidays(self) -> Holidays: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Scaler:
     :param free: what the pool of an environment could give beyond all targets in force, its own
         included; locks that room until the transaction ends. Asked only within a transaction that
         writes, when more is wanted than runs.
+    :param zone: of the city, in which the hours of classes are meant.
     :param moved: told, inside the transaction, of an environment that those who reconcile it ought
         to look at once it is committed.
     :param stale_after: elapsed seconds after which a reading of a gateway says nothing any more.
@@ -78,6 +83,7 @@ class Scaler:
         free: Callable[[Connection, Environment], Room],
         clock: Clock,
         *,
+        zone: tzinfo,
         moved: Callable[[Connection, str], None] = lambda _tx, _environment_id: None,
         stale_after: float = 60.0,
     ) -> None:
@@ -86,6 +92,7 @@ class Scaler:
         self._policy = policy
         self._free = free
         self._clock = clock
+        self._zone = zone
         self._moved = moved
         self._stale_after = stale_after
 
@@ -104,14 +111,16 @@ class Scaler:
             else self._stores.scaling.state(tx, environment_id)
         )
         environment = self._environments.get(tx, environment_id)
+        scaling_class = self._class_of(environment)
         return Scene(
             environment=environment,
-            scaling_class=self._class_of(environment),
+            scaling_class=scaling_class,
             state=state,
             windows=self._stores.windows.ahead(tx, environment_id, now),
             orders=self._stores.scaling.orders(tx, environment_id),
             activity=self._stores.activities.get(tx, environment_id),
             traffic=self._fresh(self._stores.activities.zone(tx, environment.zone.value), now),
+            hours=standing(scaling_class, now, self._zone, self._policy().holidays.is_workday),
         )
 
     def assess(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:

@@ -135,6 +135,7 @@ class ControlPlane:
             self._policy,
             self.city.free,
             self.clock,
+            zone=self.settings.zone,
             moved=self._moved,
         )
         self.scaling = ScalingControl(self.scaler, stores.scaling, self.clock)

@@ -92,6 +92,10 @@ def test_an_officer_orders_by_hand_and_takes_it_back(
     assert asked(capsys, "env", "release", environment, *why)["target"]["web"] >= 1
     assert asked(capsys, "env", "hibernate", environment, *why, *until_then)["target"]["web"] == 0
     assert asked(capsys, "env", "list", "--asleep")[0]["id"] == environment
+    assert asked(capsys, "env", "sleep", environment)["asleep"] is True
+    told = said(capsys, "env", "sleep", environment)[1]
+    assert "ready within        3 min of a wake" in told
+    assert "may sleep at any hour" in told
     assert asked(capsys, "env", "wake", environment, *until_then)["target"]["web"] >= 1
     assert asked(capsys, "env", "list", "--asleep") == []
     assert len(asked(capsys, "request", "list", "--kind", "new", "--system", "sys_exam")) == 1

@@ -109,7 +109,7 @@ def test_the_packaged_policies_are_found_and_complete() -> None:
             "scaling.yaml",
             "default: standard",
             "default: normal",
-            "default: there is no scaling class normal: there is standard, critical, dormant",
+            "there is no scaling class normal: there is standard, critical, office, dormant",
         ),
         (
             "scaling.yaml",
@@ -119,6 +119,21 @@ def test_the_packaged_policies_are_found_and_complete() -> None:
         ),
         ("scaling.yaml", 'target_in_flight: "8"', "target_in_flight: 8", "it must be quoted text"),
         ("scaling.yaml", 'target_in_flight: "8"', 'target_in_flight: "0"', "must be more than 0"),
+        (
+            "scaling.yaml",
+            'latest_wake: "08:00"',
+            'latest_wake: "8:00"',
+            "is not a quoted time of the",
+        ),
+        ("scaling.yaml", 'latest_wake: "08:00"', 'latest_wake: "20:00"', "earlier than earliest_s"),
+        ("scaling.yaml", ', earliest_sleep: "20:00"', "", "workdays.earliest_sleep: it is missing"),
+        ("scaling.yaml", "wake_within_minutes: 3", "wake_within_minutes: 0", "wake_within_minutes"),
+        (
+            "scaling.yaml",
+            "idle_after_minutes: null\n",
+            'idle_after_minutes: null\n    workdays: {earliest_sleep: "20:00"}\n',
+            "classes.critical.workdays: a class that never hibernates needs no hours",
+        ),
         ("scaling.yaml", "lead_time_minutes: 10", "lead_time_minutes: -1", "lead_time_minutes: "),
         ("scaling.yaml", "idle_after_minutes: 30", "idle_after_minutes: 0", "idle_after_minutes: "),
         (

@@ -6,8 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
+from cloudmgr.policy.holidays import Holidays
+from cloudmgr.policy.statutory import Country
 from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.pools.pool import Pool, Zone
 from cloudmgr.pools.store import PoolStore
@@ -49,14 +52,21 @@ class Classes:
         }
     )
     scaling_default: str = "standard"
+    holidays: Holidays = field(default_factory=lambda: Holidays(frozenset(), (), Country("CN")))
 
 
 class Rig:
     """One system on one pool; ``moved`` are the environments told to be looked at."""
 
     def __init__(
-        self, database: Database, *, now: datetime = NOW, capacity: Resources | None = None
+        self,
+        database: Database,
+        *,
+        now: datetime = NOW,
+        capacity: Resources | None = None,
+        zone: str = "Asia/Shanghai",
     ) -> None:
+        self.zone = ZoneInfo(zone)
         self.database = database
         self.clock = ManualClock(now)
         self.capacity = capacity or Resources(64_000, 65_536, 1_000)
@@ -77,6 +87,7 @@ class Rig:
             lambda: self.classes,
             self.free,
             self.clock,
+            zone=self.zone,
             moved=lambda _tx, key: self.moved.append(key),
         )
         self.control = ScalingControl(self.scaler, self.stores, self.clock)

@@ -65,6 +65,26 @@ def test_one_that_sleeps_sleeps_on_until_something_calls_for_it() -> None:
     assert not rest(replace(asleep, pinned=True)).asleep
 
 
+def test_the_hours_of_its_class_hold_it_awake_and_say_until_when() -> None:
+    held = replace(IDLE, held_until=NOW + HALF)
+    assert rest(held).cause is Cause.HOURS
+    assert rest(held).look_at == NOW + HALF
+    assert rest(replace(held, now=NOW + HALF, seen_until=NOW + HALF)).asleep
+    assert rest(replace(held, ordered=True)).asleep
+
+
+def test_hours_wake_what_sleeps_only_if_they_call_for_it() -> None:
+    asleep = replace(IDLE, asleep=True, held_until=NOW + HALF)
+    assert rest(asleep).asleep
+    assert rest(replace(asleep, called=True)).cause is Cause.HOURS
+
+
+def test_one_that_sleeps_is_looked_at_when_the_hours_call_next() -> None:
+    for signals in (IDLE, replace(IDLE, asleep=True), replace(IDLE, ordered=True)):
+        assert rest(signals).look_at is None
+        assert rest(replace(signals, calls_at=NOW + HALF)).look_at == NOW + HALF
+
+
 def test_an_order_puts_to_sleep_what_is_busy() -> None:
     assert rest(replace(IDLE, idle_since=NOW, ordered=True, idle_after=None)).asleep
 
@@ -78,6 +98,8 @@ def test_an_order_puts_to_sleep_what_is_busy() -> None:
         ordered=st.booleans(),
         pinned=st.booleans(),
         awake_until=st.none() | st.integers(-90, 90).map(lambda m: NOW + timedelta(minutes=m)),
+        held_until=st.none() | st.integers(-90, 90).map(lambda m: NOW + timedelta(minutes=m)),
+        called=st.booleans(),
         idle_after=st.none() | st.just(HALF),
         idle_since=st.none() | st.integers(-90, 0).map(lambda m: NOW + timedelta(minutes=m)),
         seen_until=st.none() | st.integers(-90, 0).map(lambda m: NOW + timedelta(minutes=m)),
@@ -96,3 +118,4 @@ def test_nobody_is_put_to_sleep_without_proof_or_order(signals: Signals) -> None
     assert signals.seen_until is not None
     assert signals.seen_until - signals.idle_since >= signals.idle_after
     assert signals.awake_until is None or signals.awake_until <= NOW
+    assert signals.held_until is None or signals.held_until <= NOW

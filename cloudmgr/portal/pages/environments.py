@@ -212,6 +212,7 @@ def environment_page(
             "peaks": [outlook(w, environment, policy, view.formats.now) for w in ahead],
             "orders": services.scaling_store.orders(tx, environment.id),
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
+            "sleep": services.scaling.contract(tx, environment.id),
             "decisions": decisions,
             "chart": replicas_chart(
                 view, environment, decisions, _announced(caller, tx, environment)

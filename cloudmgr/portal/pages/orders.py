@@ -52,6 +52,7 @@ def _page(
             "component": component,
             "components": [Choice(c.name, c.name) for c in environment.components],
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
+            "held_until": services.scaling.contract(tx, environment.id).held_until,
             "running": [p for p in peaks if p.state in {"now", "preparing"}],
             "next": next((p for p in peaks if p.state == "ahead"), None),
             "version": approved(environment),

@@ -42,6 +42,7 @@ scaling_states = Table(
     Column("digest", String(80), nullable=False),
     Column("awake_since", UtcDateTime),
     Column("awake_until", UtcDateTime),
+    Column("calls_at", UtcDateTime, index=True),
     Column("floors", JSON, nullable=False),
 )
 

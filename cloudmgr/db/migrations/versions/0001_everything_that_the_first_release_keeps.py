@@ -282,9 +282,13 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=80), nullable=False),
         sa.Column("awake_since", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("awake_until", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("calls_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("floors", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_scaling_state")),
     )
+    with op.batch_alter_table("scaling_state", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_scaling_state_calls_at"), ["calls_at"], unique=False)
+
     op.create_table(
         "system",
         sa.Column("id", sa.String(length=40), nullable=False),
@@ -652,6 +656,9 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_system_department_id"))
 
     op.drop_table("system")
+    with op.batch_alter_table("scaling_state", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_scaling_state_calls_at"))
+
     op.drop_table("scaling_state")
     with op.batch_alter_table("scaling_order", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_scaling_order_until"))

@@ -1,0 +1,50 @@
+"""What holds for the sleep of one environment: what its class says, and where it stands. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.scaling.assessment import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """As it is at one moment.
+
+    :param held_until: what is awake is not put to sleep before, by the hours of its class.
+    :param awake_until: nor before this, since it was woken; None when that is over.
+    :param wakes_at: when one that sleeps begins to wake by itself, for its hours or for a peak;
+        None for one that is awake, and when nothing is planned.
+    """
+
+    scaling_class: ScalingClass
+    asleep: bool
+    held_until: datetime | None = None
+    awake_until: datetime | None = None
+    wakes_at: datetime | None = None
+
+
+def contract(scene: Scene, now: datetime) -> Contract:
+    """What holds for the environment of ``scene``."""
+    until = scene.state.awake_until
+    return Contract(
+        scaling_class=scene.scaling_class,
+        asleep=scene.environment.hibernated,
+        held_until=None if scene.environment.hibernated else scene.hours.held_until,
+        awake_until=until if until is not None and until > now else None,
+        wakes_at=_wakes_at(scene, now) if scene.environment.hibernated else None,
+    )
+
+
+def _wakes_at(scene: Scene, now: datetime) -> datetime | None:
+    lead_time = scene.scaling_class.lead_time
+    held = [o.until for o in scene.orders if o.hibernates and o.in_force(now) and o.until]
+    moments = [w.interval.start - lead_time for w in scene.windows]
+    if scene.hours.calls_at is not None and not (held and scene.hours.calls_at < held[0]):
+        moments.append(scene.hours.calls_at)
+    return min((m for m in moments if m > now), default=None)

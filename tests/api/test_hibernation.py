@@ -1,0 +1,60 @@
+"""When an environment may sleep and when it wakes, as the API says it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import update
+
+from cloudmgr.hosting.store.environments import environments
+
+if TYPE_CHECKING:
+    from tests.api.city import City
+
+
+def office(city: City) -> str:
+    """Our environment, with office hours and no peak, at ten in the morning of a Monday."""
+    key = city.ours["environment_id"]
+    with city.database.write() as tx:
+        row = environments.c.id == key
+        tx.execute(update(environments).where(row).values(scaling_class="office"))
+        for window in city.services.windows.list(tx, environment_ids=[key]):
+            city.services.windows.cancel(tx, window, city.clock.now())
+    city.clock.set(datetime(2026, 6, 1, 2, tzinfo=UTC))
+    return key
+
+
+def test_the_hours_of_its_class_are_told_with_what_they_mean_now(city: City) -> None:
+    client, path = city.client("officer"), f"/api/v1/environments/{office(city)}/hibernation"
+    told = client.get(path).json()
+    assert told == {
+        "scaling_class": "office",
+        "idle_after_minutes": 30,
+        "wake_within_minutes": 3,
+        "time_zone": "Asia/Shanghai",
+        "workdays": {"latest_wake": "08:00", "earliest_sleep": "20:00"},
+        "other_days": None,
+        "asleep": False,
+        "held_until": "2026-06-01T12:00:00Z",
+        "awake_until": None,
+        "wakes_at": None,
+    }
+
+
+def test_an_order_to_sleep_before_its_earliest_sleep_is_refused_unless_forced(city: City) -> None:
+    client, path = city.client("operator"), f"/api/v1/environments/{office(city)}"
+    body = {"reason": "检修"}
+    refused = client.post(f"{path}/hibernate", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "before-earliest-sleep")
+    assert client.post(f"{path}/hibernate", json={**body, "force": True}).status_code == 200
+    told = client.get(f"{path}/hibernation").json()
+    assert (told["asleep"], told["held_until"]) == (True, None)
+    assert told["wakes_at"] == "2026-06-01T23:57:00Z"
+
+
+def test_an_order_to_sleep_until_a_day_puts_the_wake_off(city: City) -> None:
+    client, path = city.client("operator"), f"/api/v1/environments/{office(city)}"
+    body = {"reason": "停用", "force": True, "until": "2026-06-09T00:00:00+08:00"}
+    assert client.post(f"{path}/hibernate", json=body).status_code == 200
+    assert client.get(f"{path}/hibernation").json()["wakes_at"] is None

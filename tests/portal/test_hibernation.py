@@ -1,0 +1,32 @@
+"""The page of an environment says when it may sleep and how soon it is back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.api.test_hibernation import office
+from tests.portal.browsing import browser
+
+if TYPE_CHECKING:
+    from tests.api.city import City
+
+
+def test_the_hours_the_promise_and_the_next_wake_are_on_the_page(city: City) -> None:
+    path = f"/environments/{office(city)}"
+    client = browser(city, "operator")
+    page = client.get(path).text
+    assert "ready by 08:00, not put to sleep before 20:00" in page
+    assert "ready within 3 minutes" in page
+    assert "2026-06-01 20:00" in page
+    refused = client.post(f"{path}/hibernate", data={"reason": "检修"})
+    assert "do not sleep before" in refused.text
+    form = client.get(f"{path}/hibernate").text
+    assert "not put to sleep before 2026-06-01 20:00" in form
+    assert "I insist" in form
+    done = client.post(f"{path}/hibernate", data={"reason": "检修", "force": "yes"})
+    assert done.status_code == 303
+    page = client.get(path).text
+    assert "Wakes by itself" in page
+    assert "2026-06-02 07:57" in page
+    client.cookies.set("cloudmgr_language", "zh-CN")
+    assert "最迟 08:00 就绪，20:00 前不休眠" in client.get(path).text
