@@ -14,6 +14,7 @@ from cloudmgr.policy.bundle import (
     Signatures,
 )
 from cloudmgr.policy.classes import scaling_classes
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import template_problem
 from cloudmgr.policy.rules import Expression, Rule, Scope
 from cloudmgr.policy.schema import (
@@ -87,6 +88,7 @@ class _Parts:
     scaling_classes: Mapping[str, ScalingClass] = field(default_factory=dict)
     price_list: PriceList | None = None
     holidays: Holidays | None = None
+    not_counted: NotCounted = field(default_factory=NotCounted)
     services: Mapping[str, CityService] | None = None
 
 
@@ -146,6 +148,7 @@ class Assembly:
             price_list=parts.price_list,
             holidays=parts.holidays,
             services=parts.services,
+            not_counted=parts.not_counted,
         )
 
     def _note(self, document: Document, path: Path, message: str) -> None:
@@ -237,6 +240,8 @@ class Assembly:
     def _scaling(self, document: Document, file: ScalingFile) -> None:
         self._parts.scaling_classes, problems = scaling_classes(document, file)
         self.problems += problems
+        told = file.not_counted
+        self._parts.not_counted = NotCounted(tuple(told.user_agents), tuple(told.paths))
         self._parts.scaling_default = file.default
         self._class_exists(document, ("default",), file.default)
         found = []

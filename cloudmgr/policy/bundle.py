@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Permanent
 from cloudmgr.policy.decision import ApprovalStep, Decision, Outcome, Reason
 from cloudmgr.policy.facts import flatten
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import render
 from cloudmgr.policy.rules import Bound, Scope
 
@@ -76,6 +77,7 @@ class PolicyBundle:
     price_list: PriceList
     holidays: Holidays
     services: Mapping[str, CityService]
+    not_counted: NotCounted = field(default_factory=NotCounted)
 
     def admit(self, facts: Mapping[str, object]) -> Decision:
         """May this be had, and who must agree? A refusal beats an approval beats a permission.

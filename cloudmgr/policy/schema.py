@@ -27,6 +27,23 @@ if TYPE_CHECKING:
     from cloudmgr.policy.problem import Problem
 
 _PRICE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,18})?")
+# What each of them says, whatever its version: nobody who looks like a person is left out.
+_BROWSERS = (
+    (
+        "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) "
+        "chrome/130.0.0.0 safari/537.36 edg/130.0.0.0"
+    ),
+    (
+        "mozilla/5.0 (macintosh; intel mac os x 10_15_7) applewebkit/605.1.15 (khtml, like gecko) "
+        "version/18.0 safari/605.1.15"
+    ),
+    "mozilla/5.0 (x11; linux x86_64; rv:131.0) gecko/20100101 firefox/131.0",
+    (
+        "mozilla/5.0 (iphone; cpu iphone os 18_0 like mac os x) applewebkit/605.1.15 (khtml, like "
+        "gecko) mobile/15e148 micromessenger/8.0.50 nettype/wifi language/zh_cn"
+    ),
+    "mozilla/5.0 (linux; android 14) applewebkit/537.36 mobile safari/537.36",
+)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -84,6 +101,12 @@ def _time_of_day(value: object) -> time:
     raise ValueError(f"{value!r} is not a quoted time of the day such as '08:00'")
 
 
+def _no_browser(text: str) -> str:
+    if any(text.lower() in said for said in _BROWSERS):
+        raise ValueError(f"{text!r} is what people's browsers say of themselves, too")
+    return text
+
+
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=80)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_sentence)]
@@ -103,6 +126,15 @@ Facts = dict[str, Any]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=40)]
 HostLabel = Annotated[
     str, StringConstraints(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=63)
+]
+# What stands in a rule of the gateway, between marks of its own.
+UserAgent = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._/+:;()-]*$", min_length=3, max_length=60),
+    AfterValidator(_no_browser),
+]
+ExactPath = Annotated[
+    str, StringConstraints(pattern=r"^/[A-Za-z0-9._~!$&'()*+,;=:@/-]+$", max_length=200)
 ]
 DepartmentCode = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 
@@ -232,8 +264,17 @@ class ScalingClassText(_Strict):
     other_days: HoursText | None = None
 
 
+class NotCountedText(_Strict):
+    """Whose requests neither keep awake nor wake."""
+
+    user_agents: Annotated[list[UserAgent], Field(max_length=50)] = Field(default_factory=list)
+    paths: Annotated[list[ExactPath], Field(max_length=50)] = Field(default_factory=list)
+
+
 class ScalingFile(_Strict):
     """``scaling.yaml``: the classes, and the first rule that fires chooses one."""
+
+    not_counted: NotCountedText = Field(default_factory=NotCountedText)
 
     classes: dict[Name, ScalingClassText] = Field(min_length=1)
     default: Name

@@ -178,6 +178,7 @@ class ControlPlane:
             self.gateways,
             lambda: settings.wakers,
             SystemClock(),
+            not_counted=lambda: self._policy().not_counted,
         )
         machine = SystemClock()
         self.environment_loop = Loop(
@@ -234,7 +235,9 @@ class ControlPlane:
             means=means,
             clock=self.clock,
         )
-        self.sleepers = StoredSleepers(self.database, stores, self.scaling, self.clock)
+        self.sleepers = StoredSleepers(
+            self.database, stores, self.scaling, self._policy, self.clock
+        )
 
     def _billing_part(self) -> None:
         stores, settings = self.stores, self.settings

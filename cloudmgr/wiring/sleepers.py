@@ -9,8 +9,11 @@ from cloudmgr.errors import NotFound
 from cloudmgr.scaling.waker.sleepers import Sleeper, endpoints_of, sleeper_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
+    from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.scaling.control import ScalingControl
     from cloudmgr.wiring.stores import Stores
 
@@ -21,11 +24,17 @@ class StoredSleepers:
     """As :class:`cloudmgr.scaling.waker.sleepers.Sleepers`, from the database."""
 
     def __init__(
-        self, database: Database, stores: Stores, scaling: ScalingControl, clock: Clock
+        self,
+        database: Database,
+        stores: Stores,
+        scaling: ScalingControl,
+        policy: Callable[[], PolicyBundle],
+        clock: Clock,
     ) -> None:
         self._database = database
         self._stores = stores
         self._scaling = scaling
+        self._policy = policy
         self._clock = clock
 
     def find(self, host: str) -> Sleeper | None:
@@ -34,7 +43,7 @@ class StoredSleepers:
             if environment is None:
                 return None
             system = self._stores.systems.get(tx, environment.system_id)
-        return sleeper_of(environment, system, self._clock)
+        return sleeper_of(environment, system, self._clock, self._policy().not_counted)
 
     def wake(self, environment_id: str, why: str) -> None:
         with self._database.write() as tx:

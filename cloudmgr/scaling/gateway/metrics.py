@@ -31,8 +31,9 @@ _NOT_TRAFFIC = frozenset({MARKER, "ping"})
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Since the gateway's process began, and health probes apart: requests answered and the seconds
-    that they took altogether, ``by_code`` how many of them were answered with which status.
+    """Since the gateway's process began, without health probes and what policy does not count:
+    requests answered and the seconds that they took altogether, ``by_code`` how many of them were
+    answered with which status.
     """
 
     requests: int

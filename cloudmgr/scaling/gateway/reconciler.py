@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from cloudmgr.errors import Invalid, NotFound, Temporary
 from cloudmgr.hosting.store.environments import environments
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.reconcile.loop import Result
 from cloudmgr.scaling.gateway.routes import Route, document
 
@@ -46,6 +48,7 @@ class GatewayReconciler:
     Traefik still applies a document no further one is written, so that a burst becomes one.
 
     :param waker_urls: the wakers of all control planes, ``http://address:port`` each.
+    :param not_counted: the requests that policy does not count.
     """
 
     name = "gateway"
@@ -57,11 +60,14 @@ class GatewayReconciler:
         gateways: Mapping[Zone, Gateway],
         waker_urls: Callable[[], Sequence[str]],
         clock: Clock,
+        *,
+        not_counted: Callable[[], NotCounted] = NotCounted,
     ) -> None:
         self._database = database
         self._environments = environments
         self._clock = clock
         self._waker_urls = waker_urls
+        self._not_counted = not_counted
         self._zones = {
             zone.value: _ZoneRoutes(environments, zone, gateway)
             for zone, gateway in gateways.items()
@@ -82,7 +88,8 @@ class GatewayReconciler:
             waited = self._clock.monotonic() - zone.since
             return Result(max(_APPLYING, waited / 8))
         with self._database.read() as tx:
-            changed = zone.follow(tx, tuple(self._waker_urls()), self._clock.monotonic())
+            means = _Means(tuple(self._waker_urls()), self._not_counted())
+            changed = zone.follow(tx, means, self._clock.monotonic())
             if changed:
                 fence.check(tx)
         # First the routes, then the process: it must not begin with those of last week.
@@ -114,6 +121,14 @@ class GatewayReconciler:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What routes are made with beside the rows."""
+
+    wakers: tuple[str, ...] = ()
+    not_counted: NotCounted = field(default_factory=NotCounted)
+
+
 class _ZoneRoutes:
     """What is known of one zone: each environment's version and, if it has one, its route."""
 
@@ -128,15 +143,15 @@ class _ZoneRoutes:
         self._compared = -_MISTRUST
         self._versions: dict[str, int] = {}
         self._routes: dict[str, Route] = {}
-        self._wakers: tuple[str, ...] = ()
+        self._means = _Means()
         self._document: dict[str, object] = {}
         self._digest = ""
 
-    def follow(self, tx: Connection, wakers: tuple[str, ...], now: float) -> bool:
+    def follow(self, tx: Connection, means: _Means, now: float) -> bool:
         """Read what changed since the last time; whether that changes the document."""
         revision = self._store.revision(tx, self._zone)
         trusted = now - self._compared < _MISTRUST
-        if trusted and revision == self._revision and wakers == self._wakers:
+        if trusted and revision == self._revision and means == self._means:
             return False
         self._compared = now
         rows = tx.execute(
@@ -153,11 +168,13 @@ class _ZoneRoutes:
                 routes.pop(environment.id, None)
             else:
                 routes[environment.id] = route
-        changed = routes != self._routes or wakers != self._wakers or not self._document
+        changed = routes != self._routes or means != self._means or not self._document
         if changed:
-            made = document((routes[key] for key in sorted(routes)), wakers)
+            made = document(
+                (routes[key] for key in sorted(routes)), means.wakers, means.not_counted
+            )
             self._document, self._digest = made, ""
-        self._routes, self._wakers = routes, wakers
+        self._routes, self._means = routes, means
         self._versions, self._revision = versions, revision
         return changed
 

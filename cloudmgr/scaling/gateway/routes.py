@@ -17,8 +17,11 @@ What the document relies on was tried with Traefik 3.7, because its manual does 
   if it may have to repeat the request for a status, so it is told one that no answer can have. It
   takes memory of the size allowed for every POST, so that bodies above 64 KiB go unread.
 - Metrics of *services* count every attempt, those of *routers* every request, once. The router of
-  an environment is therefore what is counted, and the health path has a router of its own. Neither
-  is ever taken away while the environment exists, so that its counters go on through hibernation.
+  an environment is therefore what is counted, and health probes and what policy does not count
+  have a router of their own. The first is never taken away while the environment exists, so that
+  its counters go on through hibernation.
+- Of several routers whose rules hold, that with the longest rule serves: the second's begins as
+  that of the environment and goes on.
 - An empty document deletes every route, a document with an unknown field is refused as a whole.
 """
 
@@ -31,6 +34,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.errors import Invalid
+from cloudmgr.policy.not_counted import NotCounted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,6 +66,7 @@ _TRANSPORT = {
     },
 }
 
+_READING = "(Method(`GET`) || Method(`HEAD`))"
 _ID = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
@@ -102,13 +107,18 @@ def probe_path(health_path: str) -> str | None:
     return path if path != "/" and _PATH.fullmatch(path) else None
 
 
-def document(routes: Iterable[Route], waker_urls: Sequence[str]) -> dict[str, Any]:
+def document(
+    routes: Iterable[Route],
+    waker_urls: Sequence[str],
+    not_counted: NotCounted = NotCounted(),  # noqa: B008 - it is frozen
+) -> dict[str, Any]:
     """The whole dynamic configuration of a zone's gateway.
 
     It is never empty, and it names itself: the router ``applied`` answers on the admin port at
     ``/applied/{digest}`` once, and only while, Traefik works by this very document.
 
     :param waker_urls: ``http://address:port`` of the waker of each control plane; at least one.
+    :param not_counted: requests that are led as all others are and counted apart.
     :raises Invalid: ``invalid-route`` for a waker that is none, two routes of one id or one host.
     """
     if not waker_urls:
@@ -120,12 +130,13 @@ def document(routes: Iterable[Route], waker_urls: Sequence[str]) -> dict[str, An
     routers: dict[str, Any] = {}
     services: dict[str, Any] = {}
     hosts: set[str] = set()
+    apart = _apart(not_counted)
     for route in routes:
         name = route.environment_id
         if name in services or route.host in hosts:
             raise _invalid("routes", f"{name} ({route.host}) has a route already")
         hosts.add(route.host)
-        routers.update(_routers(route))
+        routers.update(_routers(route, apart))
         services[name] = {"loadBalancer": _balancer(route, wakers)}
     routers["ping"] = {"entryPoints": [ADMIN], "rule": "Path(`/ping`)", "service": "ping@internal"}
     http: dict[str, Any] = {
@@ -165,15 +176,38 @@ def digest(document: Mapping[str, Any]) -> str:
     return said
 
 
-def _routers(route: Route) -> dict[str, Any]:
+def _apart(not_counted: NotCounted) -> list[str]:
+    """What may hold for a request that is not counted, in rules of Traefik's.
+
+    :raises Invalid: ``invalid-route`` for what cannot be said in one.
+    """
+    alternatives = []
+    if not_counted.user_agents:
+        names = "|".join(re.escape(name) for name in sorted(not_counted.user_agents))
+        if "`" in names:
+            raise _invalid("not_counted", f"{names[:80]!r} cannot be said in a rule")
+        alternatives.append(f"HeaderRegexp(`User-Agent`, `(?i){names}`)")
+    if not_counted.paths:
+        for path in not_counted.paths:
+            if not _PATH.fullmatch(path):
+                raise _invalid("not_counted", f"{path[:80]!r} cannot be said in a rule")
+        paths = " || ".join(f"Path(`{path}`)" for path in sorted(not_counted.paths))
+        alternatives.append(f"({paths}) && {_READING}")
+    return alternatives
+
+
+def _routers(route: Route, apart: Sequence[str]) -> dict[str, Any]:
     retry = "retry" if route.servers else "patient"
     rule = f"Host(`{route.host}`)"
     common = {"entryPoints": [WEB], "service": route.environment_id, "middlewares": [retry]}
     made: dict[str, Any] = {route.environment_id: {"rule": rule, **common}}
     path = probe_path(route.health_path)
-    if path is not None:
-        probe = f"{rule} && Path(`{path}`) && (Method(`GET`) || Method(`HEAD`))"
-        made[f"{route.environment_id}{HEALTH}"] = {"rule": probe, **common}
+    probe = [f"Path(`{path}`) && {_READING}"] if path is not None else []
+    if probe or apart:
+        # One for both: what a document takes to apply grows with the number of routers.
+        either = probe[0] if not apart else " || ".join(f"({one})" for one in [*probe, *apart])
+        beside = f"{rule} && {either}" if not apart else f"{rule} && ({either})"
+        made[f"{route.environment_id}{HEALTH}"] = {"rule": beside, **common}
     return made
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.waker.sleepers import Sleeper
 
 STATE_HEADER = "cloudmgr-state"
+# Seconds: a crawler keeps what it knows of a system, and a monitor has no reason to hurry.
+_RETRY_NOT_WOKEN = 3600
 _TITLES = {
     404: "There is no such system",
     502: "The system broke off",
@@ -27,7 +29,14 @@ class Refusal(Exception):
     """A request that is answered with a problem (RFC 9457) instead of being passed on."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, hint: str = "", retry_after: int | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        hint: str = "",
+        retry_after: int | None = None,
+        state: State = State.UNAVAILABLE,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -35,6 +44,7 @@ class Refusal(Exception):
         self.detail = detail
         self.hint = hint
         self.retry_after = retry_after
+        self.state = state
 
     @classmethod
     def of(cls, error: CloudmgrError) -> Refusal:
@@ -43,7 +53,7 @@ class Refusal(Exception):
 
     def headers(self) -> dict[str, str]:
         retry = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
-        return {"cache-control": "no-store", STATE_HEADER: State.UNAVAILABLE.value, **retry}
+        return {"cache-control": "no-store", STATE_HEADER: self.state.value, **retry}
 
     def content(self) -> bytes:
         problem = {
@@ -68,6 +78,18 @@ class Endpoint:
 
     address: str
     port: int
+
+
+def not_woken(sleeper: Sleeper) -> Refusal:
+    """To a monitor or crawler of which policy says that it wakes nobody."""
+    return Refusal(
+        503,
+        "not-woken",
+        f"{sleeper.name_en} is not up, and this request does not wake it",
+        hint="a request of a person, or of a program that uses it, does",
+        retry_after=_RETRY_NOT_WOKEN,
+        state=sleeper.state,
+    )
 
 
 def probe_answer(sleeper: Sleeper) -> Response:

@@ -2,6 +2,7 @@
 
 ============================  ==================================================================
 a health probe                answered at once with the state; wakes nothing
+what policy does not count    answered 503 at once; wakes nothing
 a page, asked by a browser    the waiting page at once, and the system is woken
 anything else                 held until the system is up, then passed to it and answered by it
 a WebSocket                   held likewise, then joined to the replica: :mod:`.tunnel`
@@ -26,7 +27,7 @@ import httpx
 from starlette.datastructures import Headers
 
 from cloudmgr.scaling.gateway.routes import probe_path
-from cloudmgr.scaling.waker.answers import Refusal, probe_answer
+from cloudmgr.scaling.waker.answers import Refusal, not_woken, probe_answer
 from cloudmgr.scaling.waker.forward import Forwarder, GoneError, Inbound, Unreachable
 from cloudmgr.scaling.waker.page import WAITING_HEADER, waiting_page
 from cloudmgr.scaling.waker.rousing import Rousing, unavailable
@@ -68,6 +69,7 @@ class Kind(Enum):
     PROBE = "probe"
     PAGE = "page"
     CALL = "call"
+    NOT_COUNTED = "not-counted"
 
 
 def waker(sleepers: Sleepers, clock: Clock, limits: Limits | None = None) -> Waker:
@@ -191,7 +193,7 @@ class Waker:
         host = host_of(headers.get("host", ""))
         sleeper = await self.find(host)
         deadline = self.deadline(sleeper)
-        kind = kind_of(scope["method"], scope["path"], headers, sleeper.health_path)
+        kind = kind_of(scope["method"], scope["path"], headers, sleeper)
         endpoint = await self.endpoint(sleeper)
         if endpoint is not None or kind is Kind.CALL:
             with self.room(sleeper):
@@ -207,9 +209,16 @@ class Waker:
                     if kind is not Kind.CALL:
                         break
                     endpoint = await self.up(host, sleeper, why_of(scope), deadline)
+        return self._unserved(scope, headers, sleeper, kind)
+
+    def _unserved(self, scope: Scope, headers: Headers, sleeper: Sleeper, kind: Kind) -> Response:
+        """What to answer in the place of a system. :raises Refusal: with why it is not woken."""
         if kind is Kind.PROBE:
             return probe_answer(sleeper)
+        if kind is Kind.NOT_COUNTED:
+            raise not_woken(sleeper)
         if sleeper.state is not State.UNAVAILABLE:
+            host = host_of(headers.get("host", ""))
             failure = self._rousing.begin(host, sleeper, why_of(scope))
             if failure is not None:
                 sleeper = replace(sleeper, state=State.UNAVAILABLE)
@@ -231,17 +240,20 @@ def _missed(sleeper: Sleeper) -> Sleeper:
     return replace(sleeper, state=State.STARTING) if sleeper.state is State.SERVING else sleeper
 
 
-def kind_of(method: str, path: str, headers: Headers, health_path: str) -> Kind:
+def kind_of(method: str, path: str, headers: Headers, sleeper: Sleeper) -> Kind:
     """What is asked, and by whom, as far as a request tells.
 
     A browser says ``Sec-Fetch-Mode: navigate`` when a person goes somewhere, but to trustworthy
     (TLS or local) addresses only; elsewhere it is known by asking for ``text/html`` by name, as no
     script or program does unless told to.
     """
-    if method not in {"GET", "HEAD"}:
-        return Kind.CALL
-    if path == probe_path(health_path) or headers.get(WAITING_HEADER):
+    reading = method in {"GET", "HEAD"}
+    if reading and (path == probe_path(sleeper.health_path) or headers.get(WAITING_HEADER)):
         return Kind.PROBE
+    if sleeper.not_counted.covers(method, path, headers.get("user-agent", "")):
+        return Kind.NOT_COUNTED
+    if not reading:
+        return Kind.CALL
     mode = headers.get("sec-fetch-mode")
     if mode is not None:
         return Kind.PAGE if mode == "navigate" else Kind.CALL

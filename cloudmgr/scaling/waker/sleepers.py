@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.hosting.workload import word
+from cloudmgr.policy.not_counted import NotCounted
 
 if TYPE_CHECKING:
     from cloudmgr.clock import Clock
@@ -27,6 +28,7 @@ class Sleeper:
     """One environment as whoever calls it may know it.
 
     :param startup_seconds: how long a replica may take from its start to Ready, elapsed seconds.
+    :param not_counted: requests that do not wake it.
     """
 
     environment_id: str
@@ -35,6 +37,7 @@ class Sleeper:
     health_path: str
     startup_seconds: int
     state: State
+    not_counted: NotCounted = field(default_factory=NotCounted)
 
 
 class Sleepers(Protocol):
@@ -58,7 +61,12 @@ class Sleepers(Protocol):
         ...
 
 
-def sleeper_of(environment: Environment, system: System, clock: Clock) -> Sleeper | None:
+def sleeper_of(
+    environment: Environment,
+    system: System,
+    clock: Clock,
+    not_counted: NotCounted = NotCounted(),  # noqa: B008 - it is frozen
+) -> Sleeper | None:
     """What the waker is to know of ``environment``; None if it must not be reached any more."""
     web = environment.web
     if web is None or environment.retiring:
@@ -70,6 +78,7 @@ def sleeper_of(environment: Environment, system: System, clock: Clock) -> Sleepe
         health_path=web.health_path,
         startup_seconds=web.startup_seconds,
         state=_state(environment, web.startup_seconds, clock),
+        not_counted=not_counted,
     )
 
 

@@ -12,7 +12,7 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
 
-from cloudmgr.scaling.waker.answers import Refusal
+from cloudmgr.scaling.waker.answers import Refusal, not_woken
 from cloudmgr.scaling.waker.app import host_of
 
 if TYPE_CHECKING:
@@ -100,11 +100,15 @@ class Tunnel(_Side):
         """From the handshake to the end of the connection, which ends this task."""
         assert self.transport is not None  # noqa: S101 - for mypy
         head = handshake.decode("latin-1").split("\r\n")
-        named = next((line[5:] for line in head[1:] if line[:5].lower() == "host:"), "")
-        host = host_of(named)
-        why = f"first request: WebSocket {head[0].split(' ')[1].partition('?')[0][:150]}"
+        host = host_of(_header(head, "host"))
+        path = head[0].split(" ")[1].partition("?")[0]
+        why = f"first request: WebSocket {path[:150]}"
         try:
             sleeper = await self._waker.find(host)
+            if sleeper.not_counted.covers("GET", path, _header(head, "user-agent")) and (
+                await self._waker.endpoint(sleeper) is None
+            ):
+                raise not_woken(sleeper)
             with self._waker.room(sleeper):
                 replica = await self._connect(host, sleeper, why)
                 self.join(replica)
@@ -142,6 +146,12 @@ def tunnel(waker: Waker) -> type[asyncio.Protocol]:
             super().__init__(waker, server_state)
 
     return OfThisWaker
+
+
+def _header(head: list[str], name: str) -> str:
+    """The first of that name (small letters) in the lines of a handshake, or nothing."""
+    start = len(name) + 1
+    return next((line[start:] for line in head[1:] if line[:start].lower() == f"{name}:"), "")
 
 
 def _written(refusal: Refusal) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cloudmgr.clock import SystemClock
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.gateway.routes import Route, document
 from cloudmgr.scaling.gateway.traefik import Gateway
@@ -43,10 +44,15 @@ def route(*ports: int, environment_id: str = "env_exam", host: str = HOST) -> Ro
     return Route(environment_id, host, "/healthz", tuple(("127.0.0.1", port) for port in ports))
 
 
-def lead(gateway: Gateway, waker: Server | str, *routes: Route) -> str:
+def lead(
+    gateway: Gateway,
+    waker: Server | str,
+    *routes: Route,
+    not_counted: NotCounted = NotCounted(),  # noqa: B008 - it is frozen
+) -> str:
     """Publish and wait until it is so."""
     url = waker if isinstance(waker, str) else waker.url
-    digest = gateway.publish(document(routes, (url,)))
+    digest = gateway.publish(document(routes, (url,), not_counted))
     gateway.wait(digest)
     return digest
 

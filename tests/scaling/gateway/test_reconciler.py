@@ -12,6 +12,7 @@ from cloudmgr.clock import SystemClock
 from cloudmgr.errors import Conflict, NotFound
 from cloudmgr.hosting.environments import Endpoint, EnvironmentStatus
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.pools.pool import Zone
 from cloudmgr.reconcile.loop import Result
 from cloudmgr.scaling.gateway.reconciler import GatewayReconciler, route_of
@@ -179,6 +180,30 @@ def test_a_change_that_the_revision_hides_is_found_within_a_minute(
     for _ in range(3):
         reconciler.reconcile("extranet", Unfenced())
     assert "env_exam" in gateway._routes.read_text()
+
+
+def test_other_policies_change_what_is_counted_without_a_restart(
+    sqlite: Database, gateway: Gateway, waker_server: Server
+) -> None:
+    names = [NotCounted(("bot",))]
+    reconciler = GatewayReconciler(
+        sqlite,
+        STORE,
+        {Zone.EXTRANET: gateway},
+        lambda: (waker_server.url,),
+        SystemClock(),
+        not_counted=lambda: names[-1],
+    )
+    with sqlite.write() as tx:
+        SystemStore().add(tx, a_system())
+    _add(sqlite)
+    _settle(reconciler)
+    assert "(?i)bot" in gateway._routes.read_text()
+    names.append(NotCounted(("spider",)))
+    _settle(reconciler)
+    written = gateway._routes.read_text()
+    assert "(?i)spider" in written
+    assert "(?i)bot" not in written
 
 
 class _statements:  # noqa: N801 - reads as a phrase

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudmgr.errors import Invalid
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.scaling.gateway.routes import Route, digest, document, probe_path
 
 WAKER = ("http://127.0.0.1:9000",)
@@ -47,6 +48,35 @@ def test_probes_have_a_router_of_their_own() -> None:
     assert rule == (
         "Host(`exam.extranet.localhost`) && Path(`/healthz`) && (Method(`GET`) || Method(`HEAD`))"
     )
+
+
+def test_what_policy_does_not_count_shares_the_router_of_probes() -> None:
+    names = NotCounted(("bot", "A+b (x)"), ("/robots.txt", "/metrics"))
+    apart = (
+        r"(HeaderRegexp(`User-Agent`, `(?i)A\+b\ \(x\)|bot`)) || "
+        "((Path(`/metrics`) || Path(`/robots.txt`)) && (Method(`GET`) || Method(`HEAD`)))"
+    )
+    routers = document([EXAM], WAKER, names)["http"]["routers"]
+    assert set(routers) == set(_http(EXAM)["routers"])
+    assert routers["env_exam"] == _http(EXAM)["routers"]["env_exam"]
+    assert routers["env_exam-health"]["rule"] == (
+        "Host(`exam.extranet.localhost`) && "
+        f"((Path(`/healthz`) && (Method(`GET`) || Method(`HEAD`))) || {apart})"
+    )
+    # Also of one whose probes are visits.
+    visited = document([Route("env_1", "a.localhost", "/")], WAKER, names)["http"]["routers"]
+    assert visited["env_1-health"]["rule"] == f"Host(`a.localhost`) && ({apart})"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [NotCounted(("a`) || Host(`b",)), NotCounted((), ("/a`b",)), NotCounted((), ("a",))],
+    ids=["agent", "path with a mark", "path without a slash"],
+)
+def test_what_is_not_counted_cannot_change_the_meaning_of_a_rule(names: NotCounted) -> None:
+    with pytest.raises(Invalid) as refused:
+        document([EXAM], WAKER, names)
+    assert (refused.value.code, refused.value.path) == ("invalid-route", "not_counted")
 
 
 @pytest.mark.parametrize("path", ["/", "/?full=1", "/a`b", "/a b", "/中文"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from cloudmgr.policy.not_counted import NotCounted
 from tests.conftest import free_port
 from tests.scaling.gateway.conftest import HOST, ask, lead, route
 from tests.scaling.serving import Replica, ReplicaProcess, Server, serving, until
@@ -200,3 +201,38 @@ def test_what_is_counted_is_each_request_once_and_no_probe(
     assert counters.by_code == {"200": 6, "500": 1}
     assert counters.seconds >= 0.2
     assert not [name for name in gateway.read().counters if not name.startswith("env_")]
+
+
+def test_what_policy_does_not_count_is_answered_and_counted_apart(
+    gateway: Gateway, waker_server: Server
+) -> None:
+    lots = {"environment_id": "env_lots", "host": "lots.extranet.localhost"}
+    names = NotCounted(("Googlebot", "monitor (v1.0+x)"), ("/metrics", "/robots.txt"))
+    apart = [
+        ("GET", "/", "Mozilla/5.0 (compatible; Googlebot/2.1)"),
+        ("GET", "/deep?q=1", "googlebot"),
+        ("POST", "/form", "Our Monitor (v1.0+x) of the city"),
+        ("GET", "/metrics", "curl/8"),
+        ("HEAD", "/robots.txt", "curl/8"),
+        ("GET", "/healthz", "Googlebot"),
+    ]
+    counted = [
+        ("GET", "/", "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"),
+        ("GET", "/", "monitor (v1x0+x)"),
+        ("POST", "/metrics", "curl/8"),
+        ("GET", "/metrics/all", "curl/8"),
+    ]
+    system = Replica("lots")
+    with serving(system) as replica:
+        lead(gateway, waker_server, route(replica.port, **lots), not_counted=names)
+        for method, path, agent in [*apart, *counted]:
+            answer = ask(
+                gateway, path, host=lots["host"], method=method, headers={"user-agent": agent}
+            )
+            assert answer.status_code == 200
+        assert len(system.paths) == len(apart) + len(counted)
+        lead(gateway, waker_server, route(**lots), not_counted=names)  # asleep
+        ask(gateway, host=lots["host"], headers={"user-agent": "Googlebot"})
+        lead(gateway, waker_server, route(**lots))  # policy has changed
+        ask(gateway, host=lots["host"], headers={"user-agent": "Googlebot"})
+    assert gateway.read().counters["env_lots"].requests == len(counted) + 1

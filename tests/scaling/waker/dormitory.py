@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.scaling.waker.sleepers import Sleeper, State
 from tests.scaling.serving import Replica, Server
 
@@ -38,6 +39,9 @@ class Dormitory:
 
     def become(self, state: State) -> None:
         self._sleeper = replace(self._sleeper, state=state)
+
+    def not_woken_by(self, user_agent: str) -> None:
+        self._sleeper = replace(self._sleeper, not_counted=NotCounted((user_agent,)))
 
     def probed_by(self, health_path: str) -> None:
         self._sleeper = replace(self._sleeper, health_path=health_path)

@@ -10,9 +10,10 @@ from starlette.datastructures import Headers
 
 from cloudmgr.conditions import Condition, Status
 from cloudmgr.hosting.environments import Endpoint, EnvironmentStatus
+from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.scaling.waker.app import Kind, host_of, kind_of, why_of
 from cloudmgr.scaling.waker.page import language_of
-from cloudmgr.scaling.waker.sleepers import State, endpoints_of, sleeper_of
+from cloudmgr.scaling.waker.sleepers import Sleeper, State, endpoints_of, sleeper_of
 from tests.builders import CREATED, a_component, a_system, an_environment
 from tests.fakes import ManualClock
 
@@ -41,7 +42,32 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 def test_people_programs_and_probes_are_told_apart(
     method: str, path: str, headers: dict[str, str], kind: Kind
 ) -> None:
-    assert kind_of(method, path, Headers(headers), "/healthz") is kind
+    assert kind_of(method, path, Headers(headers), _sleeper()) is kind
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "agent", "kind"),
+    [
+        ("GET", "/", "Mozilla/5.0 (compatible; Googlebot/2.1)", Kind.NOT_COUNTED),
+        ("POST", "/login", "GOOGLEBOT", Kind.NOT_COUNTED),
+        ("GET", "/metrics", "curl/8", Kind.NOT_COUNTED),
+        ("HEAD", "/metrics", "", Kind.NOT_COUNTED),
+        ("POST", "/metrics", "curl/8", Kind.CALL),
+        ("GET", "/metrics/more", "curl/8", Kind.CALL),
+        ("GET", "/healthz", "Googlebot", Kind.PROBE),
+        ("GET", "/", "", Kind.CALL),
+    ],
+)
+def test_what_policy_does_not_count_is_told_by_who_asks_or_for_what(
+    method: str, path: str, agent: str, kind: Kind
+) -> None:
+    sleeper = replace(_sleeper(), not_counted=NotCounted(("Googlebot",), ("/metrics",)))
+    headers = Headers({"user-agent": agent, "accept": "*/*"})
+    assert kind_of(method, path, headers, sleeper) is kind
+
+
+def _sleeper() -> Sleeper:
+    return Sleeper("env_exam", "考试", "Exam", "/healthz", 20, State.HIBERNATED)
 
 
 @pytest.mark.parametrize(

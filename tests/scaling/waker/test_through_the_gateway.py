@@ -6,6 +6,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from cloudmgr.policy.not_counted import NotCounted
 from tests.scaling.gateway.conftest import ask, gateway, lead, route
 from tests.scaling.serving import until
 
@@ -73,3 +74,26 @@ def test_a_websocket_reaches_a_system_that_slept(
             assert connection.recv(4000) == b"frame"
             connection.sendall(b"emarf")
             assert client.recv(4000) == b"emarf"
+
+
+def test_a_crawler_at_the_door_of_a_sleeping_system_wakes_nobody_and_is_told_so(
+    gateway: Gateway,
+    served: Served,
+) -> None:
+    names = NotCounted(("Googlebot",))
+    served.sleepers.not_woken_by("Googlebot")
+    crawler = {"user-agent": "Mozilla/5.0 (compatible; Googlebot/2.1)", "accept": "text/html"}
+    lead(gateway, served.url, route(), not_counted=names)
+    counted = gateway.read().counters.get("env_exam")
+    refused = ask(gateway, headers=crawler)
+    assert (refused.status_code, refused.json()["code"]) == (503, "not-woken")
+    assert refused.headers["cloudmgr-state"] == "hibernated"
+    assert int(refused.headers["retry-after"]) > 0
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+    key = {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
+    assert ask(gateway, headers={**crawler, **upgrade, **key}).status_code == 503
+    assert served.sleepers.woken == []
+    assert gateway.read().counters.get("env_exam") == counted
+    assert ask(gateway, "/api").status_code == 200
+    assert len(served.sleepers.woken) == 1
+    assert ask(gateway, headers=crawler).json()["name"] == "exam"
