@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.pool import Pool
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
-    from cloudmgr.scaling.store import ActivityStore, ScalingStore, WindowStore
+    from cloudmgr.scaling.store import ActivityStore, ScalingStore, WakeStore, WindowStore
 
 
 class City(Protocol):
@@ -108,6 +108,7 @@ class Services:
     desk: Desk
     scaling: ScalingControl
     scaling_store: ScalingStore
+    wakes: WakeStore
     windows: WindowStore
     activities: ActivityStore
     city: City

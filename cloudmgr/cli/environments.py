@@ -210,8 +210,42 @@ def sleep(context: typer.Context, environment: str, machine: Machine = False) ->
             ("not before", lambda s: s["held_until"]),
             ("kept awake until", lambda s: s["awake_until"]),
             ("wakes by itself at", lambda s: s["wakes_at"]),
+            ("last wake", lambda s: _wake(s["last_wake"])),
         ],
         machine=machine,
+    )
+
+
+def _wake(one: Json | None) -> str | None:
+    if one is None:
+        return None
+    ready = f"ready {one['ready_at']}" if one["ready_at"] else "not ready"
+    return (
+        f"{one['fate']}: asked {one['asked_at']}, promised by {one['promised_by']}, {ready} "
+        f"({one['cause']})"
+    )
+
+
+@app.command("wakes")
+def wakes(
+    context: typer.Context,
+    environment: str,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
+    machine: Machine = False,
+) -> None:
+    """Each wake, what was promised, and whether it was kept, the newest first."""
+    rows(
+        connect(context).get(f"/environments/{environment}/wakes", limit=limit)["items"],
+        [
+            ("asked", lambda w: w["asked_at"]),
+            ("promised by", lambda w: w["promised_by"]),
+            ("ready", lambda w: w["ready_at"]),
+            ("promise", lambda w: w["fate"]),
+            ("called by", lambda w: w["cause"]),
+            ("why", lambda w: w["why"]),
+        ],
+        machine=machine,
+        empty="It was not woken yet.",
     )
 
 

@@ -56,6 +56,20 @@ PERIOD_STATES: Mapping[str, tuple[str, str]] = {
     "open": (N_("Open"), "busy"),
     "closed": (N_("Closed"), "good"),
 }
+WAKE_FATES: Mapping[str, tuple[str, str]] = {
+    "waiting": (N_("Under way"), "busy"),
+    "late": (N_("Late"), "bad"),
+    "kept": (N_("Kept"), "good"),
+    "missed": (N_("Missed"), "bad"),
+    "dropped": (N_("Put to sleep again"), "quiet"),
+}
+WAKE_CAUSES: Mapping[str, str] = {
+    "request": N_("A request"),
+    "order": N_("An order"),
+    "window": N_("A peak"),
+    "hours": N_("The hours of its class"),
+    "rules": N_("The rules"),
+}
 WINDOW_STATES: Mapping[str, tuple[str, str]] = {
     "ahead": (N_("Ahead"), "quiet"),
     "preparing": (N_("Being prepared"), "busy"),
@@ -222,6 +236,10 @@ _CONDITIONS: Mapping[str, str] = {
     "AsWritten": N_("All is again as cloudmgr keeps it."),
     "Stale": N_("The latest change has not been seen yet."),
     "NotObserved": N_("It has not been looked at yet."),
+    "Waking": N_("It is being woken, and its promise is not due yet."),
+    "WokenInTime": N_("Its last wake kept its promise."),
+    "WakeLate": N_("Its wake is late."),
+    "WakeMissed": N_("Its last wake missed its promise."),
     "AllTrue": N_("It serves as approved."),
 }
 # Not so, yet no fault.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cloudmgr.hosting.environments import held
-from cloudmgr.scaling import autoscaler, windows
+from cloudmgr.scaling import autoscaler, wakes, windows
 from cloudmgr.scaling.autoscaler import Inputs, Verdict
 from cloudmgr.scaling.hibernation import Cause, Rest, Signals, rest
 from cloudmgr.scaling.hours import Standing
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.capacity import Room
     from cloudmgr.scaling.activity import Activity, ZoneTraffic
     from cloudmgr.scaling.orders import Order
+    from cloudmgr.scaling.wakes import Wake
     from cloudmgr.scaling.windows import PeakWindow
 
 
@@ -49,6 +50,7 @@ class Scene:
     :param windows: those of the environment that are not over.
     :param traffic: the last reading of the zone's gateway; None when it is too old to go by.
     :param hours: what the hours of its class say at the moment of the look.
+    :param wake: the last one.
     """
 
     environment: Environment
@@ -59,6 +61,7 @@ class Scene:
     activity: Activity | None = None
     traffic: ZoneTraffic | None = None
     hours: Standing = field(default_factory=Standing)
+    wake: Wake | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +95,14 @@ class Consequences:
     :param target: the new target, or None when it stays, and all that is held beside it.
     :param told: components whose decision is kept.
     :param state: what to remember; its generation is right only when the target stays.
+    :param wake: one that begins, succeeds or ends.
     """
 
     target: Mapping[str, int] | None
     told: tuple[str, ...]
     state: ScalingState
     none: bool
+    wake: Wake | None = None
 
 
 def consequences(scene: Scene, assessment: Assessment, now: datetime, digest: str) -> Consequences:
@@ -141,8 +146,9 @@ def consequences(scene: Scene, assessment: Assessment, now: datetime, digest: st
         calls_at=assessment.rest.look_at if assessment.rest.asleep else None,
         floors=assessment.floors,
     )
-    none = not moved and not told and not assessment.void and state == before
-    return Consequences(after if moved else None, told, state, none)
+    wake = wakes.follow(scene, assessment, now)
+    quiet = not moved and not told and not assessment.void and wake is None
+    return Consequences(after if moved else None, told, state, quiet and state == before, wake)
 
 
 def window_floors(scene: Scene, now: datetime) -> dict[str, int]:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudmgr.scaling.wakes import condition
+
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from cloudmgr.conditions import Condition
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.scaling.assessment import Scene
+    from cloudmgr.scaling.wakes import Wake
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,8 @@ class Contract:
 
     :param held_until: what is awake is not put to sleep before, by the hours of its class.
     :param awake_until: nor before this, since it was woken; None when that is over.
+    :param wake: the last one, or the one that is under way.
+    :param condition: ``Woken``: whether that keeps its promise.
     :param wakes_at: when one that sleeps begins to wake by itself, for its hours or for a peak;
         None for one that is awake, and when nothing is planned.
     """
@@ -27,6 +33,8 @@ class Contract:
     held_until: datetime | None = None
     awake_until: datetime | None = None
     wakes_at: datetime | None = None
+    wake: Wake | None = None
+    condition: Condition | None = None
 
 
 def contract(scene: Scene, now: datetime) -> Contract:
@@ -38,6 +46,8 @@ def contract(scene: Scene, now: datetime) -> Contract:
         held_until=None if scene.environment.hibernated else scene.hours.held_until,
         awake_until=until if until is not None and until > now else None,
         wakes_at=_wakes_at(scene, now) if scene.environment.hibernated else None,
+        wake=scene.wake,
+        condition=condition(scene.wake, scene.environment.generation, now),
     )
 
 

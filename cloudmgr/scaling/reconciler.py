@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 # Elapsed seconds until the gateway has probably been read again.
 _NEXT_READING = 2.0
+_NOT_LATER = 60.0
 
 
 def _query(*further: ColumnElement[bool]) -> Select[str]:
@@ -137,7 +138,13 @@ class ScalingReconciler:
         return self._next(scene, assessment, now)
 
     def _next(self, scene: Scene, assessment: Assessment, now: datetime) -> Result:
-        moment = assessment.look_at
+        moment, wake = assessment.look_at, scene.wake
+        if wake is not None and wake.open and not assessment.rest.asleep:
+            # How it is seen to be Ready; one that does not come up is looked at ever less often.
+            waited = self._clock.elapsed(now - wake.asked_at)
+            soon = min(max(_NEXT_READING, waited / 8), _NOT_LATER)
+            ahead = None if moment is None else self._clock.elapsed(moment - now)
+            return Result(soon if ahead is None or ahead <= 0 else min(soon, ahead))
         if moment is None:
             return Result()
         if moment > now:

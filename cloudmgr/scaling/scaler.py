@@ -16,6 +16,7 @@ from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.scaling.assessment import Scene, assess, consequences
 from cloudmgr.scaling.hours import standing
 from cloudmgr.scaling.orders import ScalingDecision
+from cloudmgr.scaling.wakes import WAKER, WakeCause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.activity import ZoneTraffic
     from cloudmgr.scaling.assessment import Assessment, Consequences, ScalingState
     from cloudmgr.scaling.store import ScalingStores
+    from cloudmgr.scaling.wakes import Wake
 
 # Nothing that was approved is larger.
 _ENDLESS = Room(Resources(10**15, 10**15, 10**15))
@@ -121,6 +123,7 @@ class Scaler:
             activity=self._stores.activities.get(tx, environment_id),
             traffic=self._fresh(self._stores.activities.zone(tx, environment.zone.value), now),
             hours=standing(scaling_class, now, self._zone, self._policy().holidays.is_workday),
+            wake=self._stores.wakes.last(tx, environment_id),
         )
 
     def assess(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:
@@ -179,6 +182,8 @@ class Scaler:
         self._stores.scaling.record(tx, decisions)
         for order in assessment.void:
             self._stores.scaling.drop_order(tx, order.environment_id, order.component)
+        if found.wake is not None:
+            self._keep_wake(tx, found.wake, actor, why)
         state = replace(
             found.state,
             generation=environment.generation,
@@ -188,6 +193,12 @@ class Scaler:
         if found.target is not None or look_again:
             self._moved(tx, environment.id)
         return Outcome(environment, decisions, found.target is not None)
+
+    def _keep_wake(self, tx: Connection, wake: Wake, actor: str | None, why: str | None) -> None:
+        if not wake.id:
+            asked = WakeCause.REQUEST if actor == WAKER else wake.cause
+            wake = replace(wake, cause=asked, actor=actor, why=why)
+        self._stores.wakes.put(tx, wake)
 
     def _set_target(self, tx: Connection, scene: Scene, assessment: Assessment) -> Environment:
         environment = scene.environment

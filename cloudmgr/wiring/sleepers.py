@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.errors import NotFound
 from cloudmgr.scaling.waker.sleepers import Sleeper, endpoints_of, sleeper_of
+from cloudmgr.scaling.wakes import WAKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.scaling.control import ScalingControl
     from cloudmgr.wiring.stores import Stores
-
-_WAKER = "waker"
 
 
 class StoredSleepers:
@@ -47,7 +46,7 @@ class StoredSleepers:
 
     def wake(self, environment_id: str, why: str) -> None:
         with self._database.write() as tx:
-            self._scaling.wake(tx, environment_id, actor=_WAKER, why=why)
+            self._scaling.wake(tx, environment_id, actor=WAKER, why=why)
 
     def endpoint(self, environment_id: str) -> tuple[str, int] | None:
         with self._database.read() as tx:

@@ -24,6 +24,7 @@ from cloudmgr.interval import Interval
 from cloudmgr.metering.usage import Owner
 from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.scaling.orders import ScalingDecision
+from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import Settings
 from tests.builders import (
@@ -319,6 +320,7 @@ def _hosted(
     services.scaling_store.record(
         tx, [ScalingDecision(f"sdn_{code}", environment.id, "web", now, 0, 1, name, name)]
     )
+    services.wakes.put(tx, Wake(environment.id, WakeCause.REQUEST, now, now, now, why=name))
     services.metering.ledger.append(
         tx,
         [

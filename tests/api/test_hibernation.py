@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
 from cloudmgr.hosting.store.environments import environments
+from cloudmgr.scaling.wakes import Wake, WakeCause
 
 if TYPE_CHECKING:
     from tests.api.city import City
@@ -25,9 +26,23 @@ def office(city: City) -> str:
     return key
 
 
+def called(city: City) -> None:
+    """Our environment is called out of its sleep now, for a demonstration."""
+    now = city.clock.now()
+    within = timedelta(minutes=3)
+    wake = Wake(
+        city.ours["environment_id"], WakeCause.ORDER, now, now + within, actor="usr_operator",
+        why="演示",
+    )  # fmt: skip
+    with city.database.write() as tx:
+        city.services.wakes.put(tx, wake)
+
+
 def test_the_hours_of_its_class_are_told_with_what_they_mean_now(city: City) -> None:
     client, path = city.client("officer"), f"/api/v1/environments/{office(city)}/hibernation"
     told = client.get(path).json()
+    assert told.pop("last_wake")["fate"] == "kept"
+    assert told.pop("woken")["status"] == "True"
     assert told == {
         "scaling_class": "office",
         "idle_after_minutes": 30,
@@ -58,3 +73,18 @@ def test_an_order_to_sleep_until_a_day_puts_the_wake_off(city: City) -> None:
     body = {"reason": "停用", "force": True, "until": "2026-06-09T00:00:00+08:00"}
     assert client.post(f"{path}/hibernate", json=body).status_code == 200
     assert client.get(f"{path}/hibernation").json()["wakes_at"] is None
+
+
+def test_a_wake_is_listed_with_its_promise_and_is_late_when_that_is_over(city: City) -> None:
+    client, path = city.client("operator"), f"/api/v1/environments/{office(city)}"
+    called(city)
+    (wake, _) = client.get(f"{path}/wakes").json()["items"]
+    assert (wake["cause"], wake["fate"], wake["why"]) == ("order", "waiting", "演示")
+    assert wake["promised_by"] == "2026-06-01T02:03:00Z"
+    assert client.get(f"{path}/hibernation").json()["woken"]["status"] == "Unknown"
+    city.clock.advance(timedelta(minutes=4))
+    told = client.get(f"{path}/hibernation").json()
+    assert (told["last_wake"]["fate"], told["woken"]["reason"]) == ("late", "WakeLate")
+    scraped = city.client("root").get("/metrics").text
+    assert "cloudmgr_wakes_late 1.0" in scraped
+    assert "cloudmgr_wakes_missed 0.0" in scraped

@@ -98,6 +98,10 @@ def test_an_officer_orders_by_hand_and_takes_it_back(
     assert "may sleep at any hour" in told
     assert asked(capsys, "env", "wake", environment, *until_then)["target"]["web"] >= 1
     assert asked(capsys, "env", "list", "--asleep") == []
+    (called,) = asked(capsys, "env", "wakes", environment)
+    assert (called["cause"], called["why"]) == ("order", "woken by hand")
+    assert called["promised_by"] in said(capsys, "env", "sleep", environment)[1]
+    assert "woken by hand" in said(capsys, "env", "wakes", environment)[1]
     assert len(asked(capsys, "request", "list", "--kind", "new", "--system", "sys_exam")) == 1
     assert asked(capsys, "request", "list", "--kind", "peak") == []
     assert said(capsys, "system", "show", "sys_exam")[0] == 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tests.api.test_hibernation import office
+from tests.api.test_hibernation import called, office
 from tests.portal.browsing import browser
 
 if TYPE_CHECKING:
@@ -30,3 +31,20 @@ def test_the_hours_the_promise_and_the_next_wake_are_on_the_page(city: City) -> 
     assert "2026-06-02 07:57" in page
     client.cookies.set("cloudmgr_language", "zh-CN")
     assert "最迟 08:00 就绪，20:00 前不休眠" in client.get(path).text
+
+
+def test_a_late_wake_is_told_among_what_is_wrong_with_when_it_was_promised(city: City) -> None:
+    path = f"/environments/{office(city)}"
+    client = browser(city, "operator")
+    called(city)
+    page = client.get(path).text
+    assert "Under way" in page
+    assert "its promise is not due yet" in page
+    city.clock.advance(timedelta(minutes=4))
+    page = client.get(path).text
+    assert "Its wake is late." in page
+    assert "it was to be ready by 2026-06-01T02:03:00+00:00 and is not" in page
+    client.cookies.set("cloudmgr_language", "zh-CN")
+    page = client.get(path).text
+    assert "唤醒已超过承诺时间。" in page
+    assert "但尚未就绪" in page

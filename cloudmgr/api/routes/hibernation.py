@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from fastapi import APIRouter
 from pydantic import Field
 
 from cloudmgr.api.gate import Access, Caller
+from cloudmgr.api.pages import Page, Paged
+from cloudmgr.api.routes.environments import ConditionView
 from cloudmgr.api.values import View, example
 from cloudmgr.identity.access import Action
+from cloudmgr.scaling.wakes import Fate, Wake, WakeCause
 
 if TYPE_CHECKING:
     from cloudmgr.policy.scaling_class import Hours
@@ -40,6 +43,58 @@ class HoursView(View):
         )
 
 
+_WAKE: dict[str, Any] = {
+    "id": "wak_0123456789abcdef",
+    "environment_id": "env_0123456789abcdef",
+    "cause": "request",
+    "asked_at": "2026-06-01T01:00:00Z",
+    "promised_by": "2026-06-01T01:03:00Z",
+    "ready_at": "2026-06-01T01:00:04Z",
+    "ended_at": None,
+    "fate": "kept",
+    "actor": "waker",
+    "why": "first request: GET /",
+}
+
+
+class WakeView(View):
+    """One call out of sleep: when it was asked for, promised, and Ready."""
+
+    model_config = example(**_WAKE)
+
+    id: str
+    environment_id: str
+    cause: WakeCause = Field(
+        description="A request, an order, a peak window, the hours of its class, or other rules."
+    )
+    asked_at: datetime
+    promised_by: datetime
+    ready_at: datetime | None
+    ended_at: datetime | None = Field(
+        description="When nothing called for it any more, without its having been ready."
+    )
+    fate: Fate = Field(
+        description="waiting, late (not ready and ought to be), kept, missed, or dropped."
+    )
+    actor: str | None
+    why: str | None
+
+    @classmethod
+    def of(cls, wake: Wake, now: datetime) -> Self:
+        return cls(
+            id=wake.id,
+            environment_id=wake.environment_id,
+            cause=wake.cause,
+            asked_at=wake.asked_at,
+            promised_by=wake.promised_by,
+            ready_at=wake.ready_at,
+            ended_at=wake.ended_at,
+            fate=wake.fate(now),
+            actor=wake.actor,
+            why=wake.why,
+        )
+
+
 class HibernationView(View):
     """The contract of its scaling class, and how the environment stands by it now."""
 
@@ -54,6 +109,15 @@ class HibernationView(View):
         held_until="2026-06-01T12:00:00Z",
         awake_until=None,
         wakes_at=None,
+        last_wake=_WAKE,
+        woken={
+            "type": "Woken",
+            "status": "True",
+            "reason": "WokenInTime",
+            "message": "",
+            "observed_generation": 3,
+            "since": "2026-06-01T01:00:04Z",
+        },
     )
 
     scaling_class: str
@@ -68,9 +132,13 @@ class HibernationView(View):
     wakes_at: datetime | None = Field(
         description="When one that sleeps begins to wake, for these hours or for a peak."
     )
+    last_wake: WakeView | None = Field(description="Or the one that is under way.")
+    woken: ConditionView | None = Field(
+        description="Whether it keeps its promise: False is a missed wake, Unknown one to come."
+    )
 
     @classmethod
-    def of(cls, contract: Contract, time_zone: str) -> Self:
+    def of(cls, contract: Contract, time_zone: str, now: datetime) -> Self:
         kind = contract.scaling_class
         idle_after = kind.idle_after
         return cls(
@@ -84,6 +152,8 @@ class HibernationView(View):
             held_until=contract.held_until,
             awake_until=contract.awake_until,
             wakes_at=contract.wakes_at,
+            last_wake=None if contract.wake is None else WakeView.of(contract.wake, now),
+            woken=None if contract.condition is None else ConditionView.of(contract.condition),
         )
 
 
@@ -101,4 +171,25 @@ def get_hibernation(
     with services.database.read() as tx:
         caller.require(services.environments.get(tx, environment_id).department_id)
         contract = services.scaling.contract(tx, environment_id)
-    return HibernationView.of(contract, services.time_zone.key)
+    return HibernationView.of(contract, services.time_zone.key, services.clock.now())
+
+
+@router.get(
+    "/{environment_id}/wakes",
+    response_model=Page[WakeView],
+    summary="Each wake, what was promised, and whether it was kept",
+)
+def list_wakes(
+    caller: Annotated[Caller, Access(Action.ENVIRONMENT_READ)],
+    environment_id: str,
+    paging: Paged,
+) -> Page[WakeView]:
+    """The newest first."""
+    services = caller.services
+    with services.database.read() as tx:
+        caller.require(services.environments.get(tx, environment_id).department_id)
+        found = services.wakes.list(
+            tx, environment_id, after=paging.after("wakes"), limit=paging.fetch
+        )
+    now = services.clock.now()
+    return paging.page("wakes", found, lambda w: w.id, lambda w: WakeView.of(w, now))

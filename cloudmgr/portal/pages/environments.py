@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 router = APIRouter(include_in_schema=False)
 
 LINES = 200
+WAKES = 10
 
 
 def _listing(
@@ -203,16 +204,22 @@ def environment_page(
         decisions = services.scaling_store.decisions(
             tx, environment_ids=[environment.id], limit=MOST
         )
+        sleep = services.scaling.contract(tx, environment.id)
+        conditions = [
+            *environment.status.conditions,
+            *([sleep.condition] if sleep.condition else []),
+        ]
         context: dict[str, Any] = {
             "environment": environment,
             "names": names,
             "state": word(environment),
             "ready": readiness(environment),
-            "conditions": [words.condition(view, c) for c in environment.status.conditions],
+            "conditions": [words.condition(view, c) for c in conditions],
             "peaks": [outlook(w, environment, policy, view.formats.now) for w in ahead],
             "orders": services.scaling_store.orders(tx, environment.id),
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
-            "sleep": services.scaling.contract(tx, environment.id),
+            "sleep": sleep,
+            "wakes": services.wakes.list(tx, environment.id, limit=WAKES),
             "decisions": decisions,
             "chart": replicas_chart(
                 view, environment, decisions, _announced(caller, tx, environment)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.scaling.store.activity import ActivityStore
 from cloudmgr.scaling.store.scaling import ScalingStore
+from cloudmgr.scaling.store.wakes import WakeStore
 from cloudmgr.scaling.store.windows import WindowStore
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["ActivityStore", "ScalingStore", "ScalingStores", "WindowStore"]
+__all__ = ["ActivityStore", "ScalingStore", "ScalingStores", "WakeStore", "WindowStore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class ScalingStores:
     scaling: ScalingStore = field(default_factory=ScalingStore)
     windows: WindowStore = field(default_factory=WindowStore)
     activities: ActivityStore = field(default_factory=ActivityStore)
+    wakes: WakeStore = field(default_factory=WakeStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         """The environment is going: what was planned and decided for it stays, as history."""

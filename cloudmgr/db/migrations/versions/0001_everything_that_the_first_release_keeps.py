@@ -290,6 +290,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_scaling_state_calls_at"), ["calls_at"], unique=False)
 
     op.create_table(
+        "scaling_wake",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("cause", sa.String(length=20), nullable=False),
+        sa.Column("asked_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("promised_by", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("ready_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("ended_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("actor", sa.String(length=40), nullable=True),
+        sa.Column("why", sa.String(length=500), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scaling_wake")),
+    )
+    with op.batch_alter_table("scaling_wake", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_scaling_wake_environment_id_asked_at", ["environment_id", "asked_at"], unique=False
+        )
+        batch_op.create_index("ix_scaling_wake_promised_by", ["promised_by"], unique=False)
+        batch_op.create_index(
+            "ix_scaling_wake_ready_at_ended_at", ["ready_at", "ended_at"], unique=False
+        )
+
+    op.create_table(
         "system",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("department_id", sa.String(length=40), nullable=False),
@@ -656,6 +678,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_system_department_id"))
 
     op.drop_table("system")
+    with op.batch_alter_table("scaling_wake", schema=None) as batch_op:
+        batch_op.drop_index("ix_scaling_wake_ready_at_ended_at")
+        batch_op.drop_index("ix_scaling_wake_promised_by")
+        batch_op.drop_index("ix_scaling_wake_environment_id_asked_at")
+
+    op.drop_table("scaling_wake")
     with op.batch_alter_table("scaling_state", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_scaling_state_calls_at"))
 
