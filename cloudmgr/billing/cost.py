@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from cloudmgr.metering.meters import MEMORY, METERS, REQUESTS, STORAGE, VCPU, MeterKind
+from cloudmgr.errors import Unpriced
+from cloudmgr.metering.meters import ADDRESS, MEMORY, METERS, REQUESTS, STORAGE, VCPU, MeterKind
 from cloudmgr.money import Money, to_cents
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from cloudmgr.billing.prices import Tariff
     from cloudmgr.hosting.environments import Component
     from cloudmgr.interval import Interval
-    from cloudmgr.metering.usage import UsageRecord
+    from cloudmgr.metering.usage import Holding, UsageRecord
 
 # The mean month of a year of 365 days, as clouds quote it.
 HOURS_A_MONTH = 730
@@ -68,6 +70,42 @@ def estimate(
     if requests_a_month:
         high += Fraction(requests_a_month, REQUESTS.priced_per) * price(REQUESTS.name)
     return Estimate(Money(to_cents(low), tariff.currency), Money(to_cents(high), tariff.currency))
+
+
+@dataclass(frozen=True, slots=True)
+class SleepCost:
+    """What an environment goes on costing while it sleeps.
+
+    :param storage_gib: of all slots that there are.
+    :param addresses: that are kept for its replicas.
+    :param month: of 730 hours of that, at the prices in force, rounded half up to the cent.
+    """
+
+    storage_gib: Decimal
+    addresses: Decimal
+    month: Money
+
+
+def cost_of_sleep(holdings: Iterable[Holding], tariff: Tariff, now: datetime) -> SleepCost:
+    """By what is seen to be held: Σ rate × price × 730. What sleep gives back is left out.
+
+    :raises Unpriced: when storage is held that has no price; addresses without one are free.
+    """
+    held = {STORAGE.name: Decimal(0), ADDRESS.name: Decimal(0)}
+    cost = Fraction(0)
+    for one in holdings:
+        if one.ended_at is not None or one.meter not in held:
+            continue
+        held[one.meter] += one.rate
+        try:
+            price = Fraction(tariff.price_at(one.meter, one.owner.zone, now).unit_price)
+        except Unpriced:
+            if not METERS[one.meter].optional:
+                raise
+            continue
+        cost += Fraction(one.rate) * price * HOURS_A_MONTH
+    month = Money(to_cents(cost), tariff.currency)
+    return SleepCost(held[STORAGE.name], held[ADDRESS.name], month)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.remote import Remote
 from cloudmgr.cli.show import Column, Json, err, facts, out, rows
+from cloudmgr.cli.sleep import sleep, wakes
 from cloudmgr.clock import SystemClock
 from cloudmgr.errors import Invalid, Temporary
 
 app = typer.Typer(help="Hosted environments.", no_args_is_help=True)
+app.command("sleep")(sleep)
+app.command("wakes")(wakes)
 
 # More than any secret may have, so that the control plane says what is too long.
 _MOST_READ = 200_000
@@ -193,71 +196,6 @@ def decisions(
         machine=machine,
         empty="Nothing was decided yet.",
     )
-
-
-@app.command("sleep")
-def sleep(context: typer.Context, environment: str, machine: Machine = False) -> None:
-    """When it may sleep, when it wakes by itself, and how soon it is promised to be back."""
-    facts(
-        connect(context).get(f"/environments/{environment}/hibernation"),
-        [
-            ("asleep", lambda s: s["asleep"]),
-            ("class", lambda s: s["scaling_class"]),
-            ("sleeps after", lambda s: _idle(s["idle_after_minutes"])),
-            ("ready within", lambda s: f"{s['wake_within_minutes']:g} min of a wake"),
-            ("workdays", lambda s: _hours(s["workdays"], s["time_zone"])),
-            ("other days", lambda s: _hours(s["other_days"], s["time_zone"])),
-            ("not before", lambda s: s["held_until"]),
-            ("kept awake until", lambda s: s["awake_until"]),
-            ("wakes by itself at", lambda s: s["wakes_at"]),
-            ("last wake", lambda s: _wake(s["last_wake"])),
-        ],
-        machine=machine,
-    )
-
-
-def _wake(one: Json | None) -> str | None:
-    if one is None:
-        return None
-    ready = f"ready {one['ready_at']}" if one["ready_at"] else "not ready"
-    return (
-        f"{one['fate']}: asked {one['asked_at']}, promised by {one['promised_by']}, {ready} "
-        f"({one['cause']})"
-    )
-
-
-@app.command("wakes")
-def wakes(
-    context: typer.Context,
-    environment: str,
-    limit: Annotated[int, typer.Option(min=1, max=200)] = 20,
-    machine: Machine = False,
-) -> None:
-    """Each wake, what was promised, and whether it was kept, the newest first."""
-    rows(
-        connect(context).get(f"/environments/{environment}/wakes", limit=limit)["items"],
-        [
-            ("asked", lambda w: w["asked_at"]),
-            ("promised by", lambda w: w["promised_by"]),
-            ("ready", lambda w: w["ready_at"]),
-            ("promise", lambda w: w["fate"]),
-            ("called by", lambda w: w["cause"]),
-            ("why", lambda w: w["why"]),
-        ],
-        machine=machine,
-        empty="It was not woken yet.",
-    )
-
-
-def _idle(minutes: float | None) -> str:
-    return "never" if minutes is None else f"{minutes:g} min without a request"
-
-
-def _hours(hours: Json | None, zone: str) -> str:
-    if hours is None:
-        return "may sleep at any hour"
-    wake = f"ready by {hours['latest_wake']}, " if hours["latest_wake"] else ""
-    return f"{wake}not put to sleep before {hours['earliest_sleep']} ({zone})"
 
 
 @app.command("log")

@@ -6,7 +6,6 @@ import logging
 import os
 import platform
 import uuid
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -159,12 +158,8 @@ class ControlPlane:
             ttl=settings.lease_ttl,
             gained=self._gained,
         )
-        self.metrics.gauge(
-            "cloudmgr_leases_held",
-            "Shards and other work that this control plane has the right to do now.",
-            lambda: float(self.leases.count),
-        )
-        self._tell_of_wakes()
+        self.metrics.leases(lambda: self.leases.count)
+        self.metrics.wakes(self.database, stores.scaling.wakes, self.clock)
         environments = EnvironmentReconciler(
             self.database,
             stores.environments,
@@ -206,28 +201,6 @@ class ControlPlane:
             workers=len(self.gateways) or 1,
             resync_seconds=5,
             outcome=self.metrics.step,
-        )
-
-    def _tell_of_wakes(self) -> None:
-        wakes = self.stores.scaling.wakes
-
-        def late() -> float:
-            with self.database.read() as tx:
-                return float(wakes.late(tx, self.clock.now()))
-
-        def missed() -> float:
-            with self.database.read() as tx:
-                return float(wakes.missed(tx, self.clock.now() - timedelta(days=1)))
-
-        self.metrics.gauge(
-            "cloudmgr_wakes_late",
-            "Environments that were promised to be Ready by now after their sleep, and are not.",
-            late,
-        )
-        self.metrics.gauge(
-            "cloudmgr_wakes_missed",
-            "Wakes of the last 24 hours that were Ready after their promise, or never.",
-            missed,
         )
 
     def _desk_part(self) -> None:

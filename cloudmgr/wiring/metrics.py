@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cloudmgr.clock import Clock
+    from cloudmgr.db.engine import Database
     from cloudmgr.planning.promise_words import PoolRisk
+    from cloudmgr.scaling.store import WakeStore
 
 log = logging.getLogger(__name__)
 
 # Elapsed seconds between two looks.
 _LOOK_AGAIN = 60.0
+_DAY = timedelta(days=1)
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -56,6 +60,35 @@ class Metrics:
     def promises(self, look: Callable[[], Sequence[PoolRisk]], clock: Clock) -> None:
         """Which promises of each pool are at risk, as of a minute ago at most."""
         self._registry.register(_AtRisk(look, clock))
+
+    def leases(self, held: Callable[[], int]) -> None:
+        self.gauge(
+            "cloudmgr_leases_held",
+            "Shards and other work that this control plane has the right to do now.",
+            lambda: float(held()),
+        )
+
+    def wakes(self, database: Database, wakes: WakeStore, clock: Clock) -> None:
+        """Promises that are being broken, and those that were."""
+
+        def late() -> float:
+            with database.read() as tx:
+                return float(wakes.late(tx, clock.now()))
+
+        def missed() -> float:
+            with database.read() as tx:
+                return float(wakes.missed(tx, clock.now() - _DAY))
+
+        self.gauge(
+            "cloudmgr_wakes_late",
+            "Environments that were promised to be Ready by now after their sleep, and are not.",
+            late,
+        )
+        self.gauge(
+            "cloudmgr_wakes_missed",
+            "Wakes of the last 24 hours that were Ready after their promise, or never.",
+            missed,
+        )
 
 
 class _AtRisk(Collector):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
 from sqlalchemy import update
 
 from cloudmgr.hosting.store.environments import environments
+from cloudmgr.metering.observation import Change
+from cloudmgr.metering.usage import Holding, Owner
 from cloudmgr.scaling.wakes import Wake, WakeCause
+from tests.api.city import OURS
 
 if TYPE_CHECKING:
     from tests.api.city import City
@@ -43,6 +47,7 @@ def test_the_hours_of_its_class_are_told_with_what_they_mean_now(city: City) -> 
     told = client.get(path).json()
     assert told.pop("last_wake")["fate"] == "kept"
     assert told.pop("woken")["status"] == "True"
+    assert told.pop("asleep_costs") is not None
     assert told == {
         "scaling_class": "office",
         "idle_after_minutes": 30,
@@ -88,3 +93,33 @@ def test_a_wake_is_listed_with_its_promise_and_is_late_when_that_is_over(city: C
     scraped = city.client("root").get("/metrics").text
     assert "cloudmgr_wakes_late 1.0" in scraped
     assert "cloudmgr_wakes_missed 0.0" in scraped
+
+
+def stored(city: City, *held: tuple[str, int]) -> None:
+    """Our environment holds so much of each meter, one that it gives back asleep among them."""
+    now, key = city.clock.now(), city.ours["environment_id"]
+    owner = Owner(key, "sys_exam", OURS, "extranet", "pool_exam")
+    made = [
+        Holding("pool", f"slot_{number}", meter, owner, "web", Decimal(rate), now, None, now)
+        for number, (meter, rate) in enumerate((*held, ("vcpu", 4)))
+    ]
+    changes = [Change(None, one, ()) for one in made]
+    with city.database.write() as tx:
+        city.services.metering.holdings.write(tx, changes)
+
+
+def test_what_it_still_costs_asleep_is_told_to_whoever_may_see_costs(city: City) -> None:
+    path = f"/api/v1/environments/{office(city)}/hibernation"
+    before = city.client("officer").get(path).json()["asleep_costs"]
+    assert (before["storage_gib"], before["month"]) == ("0", "0.00")
+    stored(city, ("storage", 20), ("storage", 5), ("address", 2))
+    told = city.client("officer").get(path).json()["asleep_costs"]
+    tariff = city.services.books.tariff()
+    price = tariff.price_at("storage", "extranet", city.clock.now()).unit_price
+    assert told == {
+        "storage_gib": "25",
+        "addresses": "2",
+        "month": f"{(25 * price * 730).quantize(Decimal('0.01'), ROUND_HALF_UP)}",
+        "currency": "CNY",
+    }
+    assert city.client("operator").get(path).json()["asleep_costs"] is None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -9,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloudmgr.billing.cost import estimate, own_servers_cost
+from cloudmgr.billing.cost import cost_of_sleep, estimate, own_servers_cost
 from cloudmgr.billing.prices import Tariff
 from cloudmgr.billing.rating import exact_cost, rate_all
 from cloudmgr.errors import Unpriced
 from cloudmgr.interval import Interval
+from cloudmgr.metering.usage import Holding, Owner
 from cloudmgr.money import Money
 from cloudmgr.policy.prices import Price, PriceList
 from tests.billing.worlds import START, account_of, price_lists, usage
@@ -33,6 +35,42 @@ def test_an_estimate_is_between_the_fewest_and_the_most_replicas() -> None:
     # (0.5 × 0.12 + 2 × 0.035) × replicas × 730
     assert found.low == Money(Decimal("189.80"), "CNY")
     assert found.high == Money(Decimal("949.00"), "CNY")
+
+
+def _held(meter: str, rate: str, ended: datetime | None = None) -> Holding:
+    owner = Owner("env_exam", "sys_exam", "dep_exam", "extranet", "pool_extranet")
+    return Holding("pool", f"{meter}_{rate}", meter, owner, "db", Decimal(rate), NOW, ended, NOW)
+
+
+def test_sleep_costs_the_storage_and_addresses_that_are_held_and_nothing_that_it_gives_back() -> (
+    None
+):
+    held = [
+        _held("storage", "100"),
+        _held("storage", "0.5"),
+        _held("storage", "7", ended=NOW),
+        _held("vcpu", "4"),
+        _held("memory", "8"),
+        _held("address", "2"),
+    ]
+    prices = a_price_list()
+    found = cost_of_sleep(held, Tariff(prices), NOW)
+    assert (found.storage_gib, found.addresses) == (Decimal("100.5"), Decimal(2))
+    # 100.5 × 0.0007 × 730; an address without a price is free.
+    assert found.month == Money(Decimal("51.36"), "CNY")
+    priced = replace(
+        prices, prices=(*prices.prices, Price("address", None, START, Decimal("0.01")))
+    )
+    assert cost_of_sleep(held, Tariff(priced), NOW).month == Money(Decimal("65.96"), "CNY")
+
+
+def test_storage_without_a_price_costs_nobody_knows_what() -> None:
+    without = replace(
+        a_price_list(), prices=tuple(p for p in a_price_list().prices if p.meter != "storage")
+    )
+    with pytest.raises(Unpriced):
+        cost_of_sleep([_held("storage", "1")], Tariff(without), NOW)
+    assert cost_of_sleep([], Tariff(without), NOW).month == Money(Decimal(0), "CNY")
 
 
 def test_what_sleeps_still_pays_for_its_storage_and_requests_count_at_most() -> None:

@@ -96,6 +96,7 @@ def test_an_officer_orders_by_hand_and_takes_it_back(
     told = said(capsys, "env", "sleep", environment)[1]
     assert "ready within        3 min of a wake" in told
     assert "may sleep at any hour" in told
+    assert "still costs asleep  0.00 CNY a month: 0 GiB of storage, 0 addresses" in told
     assert asked(capsys, "env", "wake", environment, *until_then)["target"]["web"] >= 1
     assert asked(capsys, "env", "list", "--asleep") == []
     (called,) = asked(capsys, "env", "wakes", environment)

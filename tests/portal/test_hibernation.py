@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from tests.api.test_hibernation import called, office
+from tests.api.test_hibernation import called, office, stored
 from tests.portal.browsing import browser
 
 if TYPE_CHECKING:
@@ -48,3 +48,12 @@ def test_a_late_wake_is_told_among_what_is_wrong_with_when_it_was_promised(city:
     page = client.get(path).text
     assert "唤醒已超过承诺时间。" in page
     assert "但尚未就绪" in page
+
+
+def test_what_it_still_costs_asleep_is_on_the_page_of_whoever_may_see_costs(city: City) -> None:
+    path = f"/environments/{office(city)}"
+    stored(city, ("storage", 20), ("address", 2))
+    page = browser(city, "officer").get(path).text
+    assert "Still costs asleep" in page
+    assert "a month: 20 GiB of storage, 2 addresses kept" in page
+    assert "Still costs asleep" not in browser(city, "operator").get(path).text

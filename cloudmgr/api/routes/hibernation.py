@@ -12,10 +12,15 @@ from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.routes.environments import ConditionView
 from cloudmgr.api.values import View, example
-from cloudmgr.identity.access import Action
+from cloudmgr.billing.cost import SleepCost, cost_of_sleep
+from cloudmgr.errors import Unpriced
+from cloudmgr.identity.access import Action, may
 from cloudmgr.scaling.wakes import Fate, Wake, WakeCause
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from cloudmgr.hosting.environments import Environment
     from cloudmgr.policy.scaling_class import Hours
     from cloudmgr.scaling.contract import Contract
 
@@ -95,6 +100,38 @@ class WakeView(View):
         )
 
 
+class SleepCostView(View):
+    """What goes on costing while it sleeps, by what is seen to be held now."""
+
+    model_config = example(storage_gib="20", addresses="0", month="4.38", currency="CNY")
+
+    storage_gib: str
+    addresses: str = Field(description="That its pool keeps for its replicas.")
+    month: str = Field(description="730 hours of that, at the prices in force.")
+    currency: str
+
+    @classmethod
+    def of(cls, cost: SleepCost) -> Self:
+        return cls(
+            storage_gib=f"{cost.storage_gib:f}",
+            addresses=f"{cost.addresses:f}",
+            month=f"{cost.month.amount:f}",
+            currency=cost.month.currency,
+        )
+
+
+def sleep_cost(caller: Caller, tx: Connection, environment: Environment) -> SleepCost | None:
+    """None for whoever may not see what things cost, and while something has no price."""
+    services = caller.services
+    if not may(caller.principal, Action.CHARGE_READ, environment.department_id):
+        return None
+    held = services.metering.holdings.unsettled(tx, environment_id=environment.id)
+    try:
+        return cost_of_sleep(held, services.books.tariff(), services.clock.now())
+    except Unpriced:
+        return None
+
+
 class HibernationView(View):
     """The contract of its scaling class, and how the environment stands by it now."""
 
@@ -109,6 +146,12 @@ class HibernationView(View):
         held_until="2026-06-01T12:00:00Z",
         awake_until=None,
         wakes_at=None,
+        asleep_costs={
+            "storage_gib": "20",
+            "addresses": "0",
+            "month": "4.38",
+            "currency": "CNY",
+        },
         last_wake=_WAKE,
         woken={
             "type": "Woken",
@@ -132,13 +175,16 @@ class HibernationView(View):
     wakes_at: datetime | None = Field(
         description="When one that sleeps begins to wake, for these hours or for a peak."
     )
+    asleep_costs: SleepCostView | None = Field(
+        description="Null for whoever may not see costs, and where storage has no price."
+    )
     last_wake: WakeView | None = Field(description="Or the one that is under way.")
     woken: ConditionView | None = Field(
         description="Whether it keeps its promise: False is a missed wake, Unknown one to come."
     )
 
     @classmethod
-    def of(cls, contract: Contract, time_zone: str, now: datetime) -> Self:
+    def of(cls, contract: Contract, time_zone: str, now: datetime, cost: SleepCost | None) -> Self:
         kind = contract.scaling_class
         idle_after = kind.idle_after
         return cls(
@@ -152,6 +198,7 @@ class HibernationView(View):
             held_until=contract.held_until,
             awake_until=contract.awake_until,
             wakes_at=contract.wakes_at,
+            asleep_costs=None if cost is None else SleepCostView.of(cost),
             last_wake=None if contract.wake is None else WakeView.of(contract.wake, now),
             woken=None if contract.condition is None else ConditionView.of(contract.condition),
         )
@@ -169,9 +216,11 @@ def get_hibernation(
     """By its scaling class in the policies in force."""
     services = caller.services
     with services.database.read() as tx:
-        caller.require(services.environments.get(tx, environment_id).department_id)
+        environment = services.environments.get(tx, environment_id)
+        caller.require(environment.department_id)
         contract = services.scaling.contract(tx, environment_id)
-    return HibernationView.of(contract, services.time_zone.key, services.clock.now())
+        cost = sleep_cost(caller, tx, environment)
+    return HibernationView.of(contract, services.time_zone.key, services.clock.now(), cost)
 
 
 @router.get(
