@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from cloudmgr.policy.facts import describe
+from cloudmgr.policy.not_counted import said_by_browsers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,23 +28,6 @@ if TYPE_CHECKING:
     from cloudmgr.policy.problem import Problem
 
 _PRICE = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,18})?")
-# What each of them says, whatever its version: nobody who looks like a person is left out.
-_BROWSERS = (
-    (
-        "mozilla/5.0 (windows nt 10.0; win64; x64) applewebkit/537.36 (khtml, like gecko) "
-        "chrome/130.0.0.0 safari/537.36 edg/130.0.0.0"
-    ),
-    (
-        "mozilla/5.0 (macintosh; intel mac os x 10_15_7) applewebkit/605.1.15 (khtml, like gecko) "
-        "version/18.0 safari/605.1.15"
-    ),
-    "mozilla/5.0 (x11; linux x86_64; rv:131.0) gecko/20100101 firefox/131.0",
-    (
-        "mozilla/5.0 (iphone; cpu iphone os 18_0 like mac os x) applewebkit/605.1.15 (khtml, like "
-        "gecko) mobile/15e148 micromessenger/8.0.50 nettype/wifi language/zh_cn"
-    ),
-    "mozilla/5.0 (linux; android 14) applewebkit/537.36 mobile safari/537.36",
-)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -102,7 +86,7 @@ def _time_of_day(value: object) -> time:
 
 
 def _no_browser(text: str) -> str:
-    if any(text.lower() in said for said in _BROWSERS):
+    if said_by_browsers(text):
         raise ValueError(f"{text!r} is what people's browsers say of themselves, too")
     return text
 
