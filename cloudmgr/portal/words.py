@@ -82,7 +82,7 @@ FITTING: Mapping[str, tuple[str, str]] = {
     "no": (N_("Does not fit"), "bad"),
 }
 KEPT: Mapping[str, tuple[str, str]] = {
-    "kept": (N_("Kept"), "good"),
+    "kept": (N_("Can be kept"), "good"),
     "at-risk": (N_("At risk"), "bad"),
     "unknown": (N_("Not known"), "quiet"),
 }

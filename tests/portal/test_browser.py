@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
 
 from tests.api.city import PASSWORD, City
+from tests.api.test_promises import answering, asked
 from tests.conftest import absent, free_port
 from tests.waiting import until
 
@@ -33,6 +35,7 @@ OFFICERS = [
     "/requests/peak?environment_id={environment_id}",
     "/requests/{request_id}",
     "/windows",
+    "/windows/at-risk",
     "/usage",
     "/me",
 ]
@@ -40,6 +43,8 @@ EVERYBODYS = [
     "/",
     "/pools",
     "/pools/{pool_id}/reconciliation",
+    "/windows/book",
+    "/windows/at-risk",
     "/billing",
     "/billing/{month}",
     "/invoices/{invoice_id}",
@@ -67,11 +72,12 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
-def address(seen_city: City) -> Iterator[str]:
+@contextmanager
+def served(city: City) -> Iterator[str]:
+    """The address at which a browser finds a city's pages."""
     port = free_port()
     server = uvicorn.Server(
-        uvicorn.Config(seen_city.app, host="127.0.0.1", port=port, log_level="error")
+        uvicorn.Config(city.app, host="127.0.0.1", port=port, log_level="error")
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -79,6 +85,12 @@ def address(seen_city: City) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def address(seen_city: City) -> Iterator[str]:
+    with served(seen_city) as found:
+        yield found
 
 
 def opened(chromium: Browser, address: str, login: str, **context: object) -> Page:
@@ -130,6 +142,40 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(  # noqa: PLR091
     assert hosts == {address.removeprefix("http://")}
     assert faults == []
     page.context.close()
+
+
+def test_axe_finds_nothing_where_a_peak_does_not_fit_and_where_one_is_at_risk(
+    chromium: Browser, city: City
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    taken = answering(city, 8).client("operator").post("/api/v1/windows", json=asked(city.theirs))
+    assert taken.status_code == 201
+    with served(city) as address:
+        page = opened(chromium, address, "operator", viewport={"width": 390, "height": 900})
+
+        def unhindered() -> None:
+            found = axe.run(page)
+            assert found.violations_count == 0, found.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+        page.goto("/windows/book")
+        page.select_option("[name=environment_id]", city.ours["environment_id"])
+        page.fill("[name=component]", "web")
+        page.fill("[name=starts_at]", "2026-07-01T08:00")
+        page.fill("[name=ends_at]", "2026-07-01T12:00")
+        page.fill("[name=replicas]", "3")
+        page.fill("[name=reason]", "市政府要求")
+        page.click("button[value=check]")
+        page.locator("main table").wait_for()
+        unhindered()
+        page.check("[name=force]")
+        page.click("button[value=book]")
+        page.wait_for_url("**/windows?said=window-booked")
+        unhindered()
+        page.goto("/windows/at-risk")
+        assert page.locator("main table tbody tr").count() >= 1
+        unhindered()
+        page.context.close()
 
 
 def test_what_brings_charts_to_life_is_loaded_once_however_slowly_it_comes(

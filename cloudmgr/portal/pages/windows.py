@@ -91,7 +91,7 @@ def _listing(
         ),
         Column(
             "kept",
-            view._("Promise"),
+            view._("Reservation"),
             lambda r: view.state(words.KEPT, r.kept) if r.peak.state in _COMING else "",
             lambda r: view._(words.KEPT[r.kept][0]) if r.peak.state in _COMING else "",
         ),
