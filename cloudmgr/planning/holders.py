@@ -1,11 +1,14 @@
 """Who holds what of a pool: outside windows (its base), and while windows count. Pure.
 
 **Base**: what environments hold outside their windows. One whose class never hibernates holds its
-minimum of every component (its ceiling, where the pool's own autoscaler may go there). One that
-may hibernate holds no compute: it is promised nothing until somebody calls it, and then takes what
-is free or waits. If each of a thousand sleepers counted, the city would have to buy what pooling
-saves; and if only those counted that are awake now, the same question would be answered one way
-at noon and another way at night. Storage is held always and by all, so that no window takes any.
+minimum of every component (its ceiling, where the pool's own autoscaler may go there). So does one
+whose class wakes it by a time of the day although nobody asks: all of these are awake in the same
+hours, those of most peaks, and that they could sleep at other hours promises nobody room. Any
+other that may hibernate holds no compute: it is promised nothing until somebody calls it, and then
+takes what is free or waits. If each of a thousand sleepers counted, the city would have to buy what
+pooling saves; and if only those counted that are awake now, the same question would be answered
+one way at noon and another way at night. Storage is held always and by all, so that no window takes
+any.
 
 **Promise**: a peak window, from ``lead_time`` before its start until its end. All of its
 environment is awake then: its own component has the replicas of the largest window that counts
@@ -84,10 +87,16 @@ class Promise:
     booked_at: datetime
 
 
-def part(component: Component, sizes: Sizes = ANY_SIZE, *, elastic: bool = False) -> Part:
-    """``component`` on a pool of ``sizes``; ``elastic`` where the pool's autoscaler scales it."""
+def part(
+    component: Component, sizes: Sizes = ANY_SIZE, *, elastic: bool = False, kept: int = 0
+) -> Part:
+    """``component`` on a pool of ``sizes``; ``elastic`` where the pool's autoscaler scales it.
+
+    :param kept: replicas that run at least, as far as its ceiling allows, whatever its minimum.
+    """
     takes = replace(sizes.takes(component.size), storage_gib=0)
-    least = component.max_replicas if elastic else component.min_replicas
+    least = max(component.min_replicas, min(kept, component.max_replicas))
+    least = component.max_replicas if elastic else least
     return Part(takes, least, component.max_replicas)
 
 

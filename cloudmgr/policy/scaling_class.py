@@ -58,5 +58,10 @@ class ScalingClass:
     zh: str = ""
     en: str = ""
 
+    @property
+    def wakes_by_itself(self) -> bool:
+        """Whether there are days on which it is awake although nobody asks."""
+        return any(h is not None and h.latest_wake for h in (self.workdays, self.other_days))
+
     def hours(self, *, workday: bool) -> Hours | None:
         return self.workdays if workday else self.other_days

@@ -225,13 +225,15 @@ def _holder(
     found: ScalingClass,
     sizes: Sizes,
 ) -> Holder:
+    # While its hours keep it awake.
+    kept = found.wake_replicas if found.wakes_by_itself else 0
     return Holder(
         environment_id=key,
         system_id=system.id,
         department_id=system.department_id,
         criticality=system.criticality,
-        parts={c.name: part(c, sizes, elastic=found.elastic) for c in components},
-        sleeps=found.idle_after is not None,
+        parts={c.name: part(c, sizes, elastic=found.elastic, kept=kept) for c in components},
+        sleeps=found.idle_after is not None and not found.wakes_by_itself,
         system_code=system.code,
         system_zh=system.name_zh,
         system_en=system.name_en,

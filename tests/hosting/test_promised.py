@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,21 @@ def test_of_two_requests_that_fit_alone_the_second_signed_fails_in_both_language
     assert done.decision.reasons[-1].zh.startswith("组件 web 的 5 个副本")
     with office.plane.database.read() as tx:
         assert office.plane.stores.scaling.windows.list(tx, environment_ids=[two[0]]) == []
+
+
+def test_what_wakes_by_itself_in_the_morning_keeps_its_room_beside_every_peak(
+    office: Office, two: tuple[str, str]
+) -> None:
+    asked = peak(office, two[0], 8)
+    assert tried(office, asked).promises[0].fits
+    environments = office.plane.stores.environments
+    with office.plane.database.write() as tx:
+        sleeper = environments.get(tx, two[1])
+        environments.delete(tx, sleeper)
+        environments.add(tx, replace(sleeper, scaling_class="office"))
+    (told,) = tried(office, asked).promises
+    assert told.answer.worst.missing == Resources(1_000)
+    assert told.answer.replicas == 7
 
 
 def test_windows_of_one_request_count_together_by_the_largest(

@@ -104,6 +104,15 @@ def test_what_the_pools_autoscaler_may_raise_counts_up_to_the_ceiling() -> None:
     assert part(a_component(min_replicas=1, max_replicas=7), elastic=True).least == 7
 
 
+@pytest.mark.parametrize(
+    ("least", "most", "kept", "runs"), [(1, 7, 2, 2), (3, 7, 2, 3), (0, 1, 2, 1)]
+)
+def test_what_a_wake_by_itself_starts_is_held_up_to_the_ceiling(
+    least: int, most: int, kept: int, runs: int
+) -> None:
+    assert part(a_component(min_replicas=least, max_replicas=most), kept=kept).least == runs
+
+
 # ----------------------------------------------------------------------------- what is refused
 
 
