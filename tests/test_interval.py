@@ -161,7 +161,8 @@ def test_the_months_of_a_year_follow_each_other_without_gap(year: int, zone: Zon
     months.append(month(year + 1, 1, zone))
     for earlier, later in pairwise(months):
         assert earlier.end == later.start
-    assert months[0].start == datetime(year, 1, 1, tzinfo=zone)
+    # In UTC: Python calls a time that clocks skipped (Kathmandu, 1986) equal to none elsewhere.
+    assert months[0].start == datetime(year, 1, 1, tzinfo=zone).astimezone(UTC)
 
 
 @pytest.mark.parametrize(("year", "number"), [(2026, 0), (2026, 13), (1969, 1), (9999, 1)])
