@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.api.gate import SESSION_COOKIE
+from cloudmgr.errors import Temporary
 from cloudmgr.hosting.requests import RequestState
 from tests.api.city import PASSWORD, City
+from tests.api.test_promises import answering
+from tests.fakes import InstantPool
 from tests.portal.browsing import browser, fill, forms
 
 if TYPE_CHECKING:
@@ -199,13 +202,13 @@ def test_each_fault_of_a_request_is_told_in_words(
     assert said in answer.text.casefold()
 
 
-def test_a_peak_is_announced_in_the_citys_time(seen_city: City) -> None:
-    client = browser(seen_city, "officer")
-    environment_id = seen_city.ours["environment_id"]
+def test_a_peak_is_announced_in_the_citys_time(city: City) -> None:
+    client = browser(answering(city, 8), "officer")
+    environment_id = city.ours["environment_id"]
     page = client.get("/requests/peak")
     if page.status_code == 303:
         page = client.get(page.headers["Location"])
-    start = seen_city.clock.now().year + 1
+    start = city.clock.now().year + 1
     data = fill(
         page,
         "windows[0].starts_at",
@@ -222,7 +225,16 @@ def test_a_peak_is_announced_in_the_citys_time(seen_city: City) -> None:
     assert "The window ends before it starts." in wrong.text
     data["windows[0].ends_at"] = f"{start}-06-30T19:00"
     seen = client.post("/requests/peak", data=data)
+    assert seen.status_code == 200
     assert f"{start}-06-30 16:00" in seen.text
+    # While its pool does not answer the form stays as it was filled in.
+    pool = city.services.drivers["pool_exam"]
+    assert isinstance(pool, InstantPool)
+    pool.failing = Temporary("the cluster does not answer")
+    waiting = client.post("/requests/peak", data=data)
+    assert waiting.status_code == 503
+    assert "does not answer now" in waiting.text
+    assert f'value="{start}-06-30T16:00"' in waiting.text
 
 
 def test_a_resize_keeps_what_its_form_does_not_show(seen_city: City) -> None:

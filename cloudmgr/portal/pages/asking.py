@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.routes.requests import NewRequest
-from cloudmgr.errors import Conflict, Invalid
+from cloudmgr.errors import Conflict, Invalid, Temporary
 from cloudmgr.hosting.requests import RequestKind
 from cloudmgr.identity.access import Action
+from cloudmgr.planning.placement import UNREACHABLE
 from cloudmgr.portal import told, words
 from cloudmgr.portal.forms import Form, Posted, entry, once
 from cloudmgr.portal.listing import Choice, choices
@@ -164,6 +165,11 @@ def _ask(request: Request, caller: Caller, kind: RequestKind, form: Form) -> Res
             raise
         form.top.append(error.message)
         return _form(view, kind, form, 409)
+    except Temporary as error:
+        if error.code != UNREACHABLE:
+            raise
+        form.top += [error.message, error.hint]
+        return _form(view, kind, form, 503)
 
 
 def _check(view: View, tx: Connection, kind: RequestKind, form: Form, body: NewRequest) -> Response:

@@ -160,7 +160,8 @@ def _kept(
     def kept(window: PeakWindow, environment: Environment) -> str:
         if window.id in lost:
             return "at-risk"
-        return "unknown" if risks[environment.pool_id].risk is None else "kept"
+        there = risks.get(environment.pool_id)
+        return "unknown" if there is None or there.risk is None else "kept"
 
     return kept
 
