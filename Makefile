@@ -80,14 +80,14 @@ test-openstack: $(VENV)/.dev  ## Test against a real OpenStack (a lab: installed
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
 	for part in reconcile api idle gateway; do $(BIN)/python -m bench.$$part; done
 
-DEBIAN_PACKAGES := postgresql prometheus chromium fonts-noto-cjk
+DEBIAN_PACKAGES := postgresql prometheus chromium fonts-noto-cjk libgomp1
 # PostgreSQL's package would set up and start a cluster, Prometheus' a server on every address, now
 # and at each boot; the tests start their own.
 NO_CLUSTER := /etc/postgresql-common/createcluster.d/cloudmgr-tests.conf
 NO_START := /usr/sbin/policy-rc.d
 
 .PHONY: test-deps
-test-deps:  ## Install what the tests use of Debian: PostgreSQL, Prometheus, Chromium, a font (as root)
+test-deps:  ## Install what the tests use of Debian: PostgreSQL, Prometheus, Chromium, … (as root)
 	@have=$$(dpkg-query --show --showformat='$${db:Status-Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null \
 		| grep --count --line-regexp installed || true); \
 	if [ "$$have" = $(words $(DEBIAN_PACKAGES)) ]; then echo "there already: $(DEBIAN_PACKAGES)"; exit; fi; \
@@ -133,9 +133,9 @@ lock:  ## Pin what pyproject.toml and the OpenStack lab ask for; ARGS=--upgrade 
 	"$$scratch/bin/pip" install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
 	PATH="$$scratch/bin:$$PATH"; \
 	$(COMPILE) pyproject.toml -o requirements/runtime.txt; \
-	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra demo --group build \
+	$(COMPILE) pyproject.toml -c requirements/runtime.txt --extra demo --extra forecast --group build \
 		-o requirements/demo.txt; \
-	$(COMPILE) pyproject.toml -c requirements/demo.txt --extra demo --group dev \
+	$(COMPILE) pyproject.toml -c requirements/demo.txt --extra demo --extra forecast --group dev \
 		-o requirements/dev.txt; \
 	$(COMPILE) $(LAB) -o requirements/openstack-lab.txt
 

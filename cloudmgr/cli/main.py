@@ -15,6 +15,7 @@ from cloudmgr.cli import (
     policy,
     pools,
     requests,
+    scaling,
     server,
     services,
     users,
@@ -104,6 +105,7 @@ app.add_typer(people.audit, name="audit")
 app.add_typer(requests.app, name="request")
 app.add_typer(environments.app, name="env")
 app.add_typer(windows.app, name="window")
+app.add_typer(scaling.app, name="scaling")
 app.add_typer(pools.app, name="pool")
 app.add_typer(services.app, name="service")
 app.add_typer(billing.app, name="billing")

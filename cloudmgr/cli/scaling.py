@@ -1,0 +1,269 @@
+"""``cloudmgr scaling``: what policies of scaling would have cost over demand that was."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from rich.progress import track
+from rich.table import Table
+
+from cloudmgr.cli.options import Machine
+from cloudmgr.cli.show import Json, as_json, err, out, written
+from cloudmgr.errors import Invalid
+from cloudmgr.interval import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cloudmgr.scaling.backtest.trial import Terms, Trial
+    from cloudmgr.scaling.forecast.demand import Demand
+
+app = typer.Typer(help="How systems are scaled, and how else they might be.", no_args_is_help=True)
+
+_SPAN = re.compile(r"([0-9]{1,6})(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+POOLED = "pooled"
+MOST_DRAWN = 8
+
+
+@app.command("backtest")
+def backtest(
+    *,
+    demand: Annotated[
+        Path, typer.Option(help="Parquet or CSV with series_id, timestamp and value.")
+    ],
+    windows: Annotated[
+        Path | None, typer.Option(help="Announced peaks, as iCalendar: of every series.")
+    ] = None,
+    startup: Annotated[
+        str, typer.Option(help="From the decision until it serves, as 90s, 10m or 2h.")
+    ] = "10m",
+    unit: Annotated[
+        float | None,
+        typer.Option(help="Demand that one replica carries; else a 25th of the highest."),
+    ] = None,
+    unmet: Annotated[
+        float, typer.Option(help="Percent of demand that may find no capacity.")
+    ] = 0.1,
+    pool: Annotated[bool, typer.Option("--pool", help="The sum of all series, as one.")] = False,
+    step: Annotated[
+        str | None, typer.Option(help="5m to 1d; the distance in the file if left out.")
+    ] = None,
+    zone: Annotated[
+        str, typer.Option(help="Of moments without one, and of people's days.")
+    ] = "Asia/Shanghai",
+    draw: Annotated[
+        Path | None, typer.Option(help="Draw what happened into this .svg or .png.")
+    ] = None,
+    machine: Machine = False,
+) -> None:
+    """Compare policies on a history: tuned on its first half, scored on its second.
+
+    Nothing is asked of a control plane, and nothing is sent anywhere.
+    """
+    # Other commands need none of it, and it takes half a second to import.
+    from cloudmgr.scaling.backtest.trial import Terms, put_to_trial  # noqa: PLC0415
+    from cloudmgr.scaling.forecast.demand import pooled  # noqa: PLC0415
+    from cloudmgr.scaling.forecast.histories import read  # noqa: PLC0415
+
+    where = _zone(zone)
+    terms = Terms(_startup(startup), where, _share(unmet), _above_zero(unit))
+    if draw is not None and draw.suffix.lower() not in {".svg", ".png"}:
+        raise Invalid(f"{draw} is neither .svg nor .png", code="invalid-option")
+    series: Sequence[Demand] = read(demand, where, _step(step))
+    if pool:
+        series = [pooled(series, POOLED)]
+    announced = _windows(windows, series, where)
+    shown = series if machine or len(series) == 1 else track(series, console=err, transient=True)
+    trials: list[Trial] = []
+    left_out: list[str] = []
+    for one in shown:
+        try:
+            trials.append(put_to_trial(one, terms, announced))
+        except Invalid as error:
+            if len(series) == 1:
+                raise
+            left_out.append(error.message)
+    if not trials:
+        raise Invalid(left_out[0], code="no-trial", hint="give a longer history")
+    if machine:
+        as_json(_document(trials, terms, left_out))
+    else:
+        _tables(trials, terms, left_out)
+    if draw is not None:
+        from cloudmgr.cli.trial_picture import picture  # noqa: PLC0415
+
+        written(draw, picture(trials[:MOST_DRAWN], where, png=draw.suffix.lower() == ".png"))
+
+
+def _windows(file: Path | None, series: Sequence[Demand], zone: ZoneInfo) -> tuple[Interval, ...]:
+    if file is None:
+        return ()
+    from cloudmgr.scaling import icalendars  # noqa: PLC0415 - as in backtest
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Invalid(f"{file} cannot be read: {error.strerror}", code="unreadable-file") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is not UTF-8", code="unreadable-file") from None
+    whole = Interval(
+        min(one.start for one in series), max(one.start + len(one) * one.step for one in series)
+    )
+    found = tuple(event.interval for event in icalendars.read(text, whole, zone))
+    if not found:
+        raise Invalid(
+            f"{file} announces nothing between {whole.start:%Y-%m-%d} and {whole.end:%Y-%m-%d}",
+            code="invalid-calendar",
+            hint="give the calendar of the time that the history covers, or none",
+        )
+    return found
+
+
+def _document(trials: Iterable[Trial], terms: Terms, left_out: list[str]) -> Json:
+    return {
+        "startup_seconds": terms.startup.total_seconds(),
+        "allowed_unmet": terms.unmet,
+        "series": [
+            {
+                "series_id": trial.demand.series_id,
+                "step_seconds": trial.demand.step.total_seconds(),
+                "unit": trial.course.unit,
+                "scored_from": (
+                    trial.demand.start + trial.scored.start * trial.demand.step
+                ).isoformat(),
+                "windows": len(trial.windows),
+                "forecast_covered": trial.covered,
+                "policies": [
+                    {
+                        "policy": line.policy,
+                        "paid": line.scored.paid,
+                        "of_oracle": line.scored.paid / trial.line("oracle").scored.paid,
+                        "unmet": line.scored.unmet,
+                        "steps_short": line.scored.steps,
+                        "setting": line.setting,
+                        "tuned_unmet": line.tuned.unmet,
+                    }
+                    for line in trial.lines
+                ],
+            }
+            for trial in trials
+        ],
+        "left_out": left_out,
+    }
+
+
+def _tables(trials: Sequence[Trial], terms: Terms, left_out: Sequence[str]) -> None:
+    from cloudmgr.scaling.backtest.trial import ORACLE, OURS  # noqa: PLC0415 - as in backtest
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("series" if len(trials) > 1 else "", overflow="fold")
+    table.add_column("policy")
+    for title in ("of static", "of oracle", "unmet %", "steps short %"):
+        table.add_column(title, justify="right")
+    table.add_column("set to", overflow="fold")
+    for trial in trials:
+        static, oracle = trial.lines[0].scored.paid, trial.line(ORACLE).scored.paid
+        lines = trial.lines if len(trials) == 1 else [trial.line(OURS)]
+        for line in lines:
+            table.add_row(
+                trial.demand.series_id.replace("[", r"\["),
+                line.policy,
+                f"{line.scored.paid / static:.3f}",
+                f"{line.scored.paid / oracle:.3f}",
+                f"{100 * line.scored.unmet:.3f}",
+                f"{100 * line.scored.steps:.2f}",
+                line.setting.replace("[", r"\["),
+            )
+    out.print(table)
+    if len(trials) > 1:
+        _totals(trials)
+    covered = [trial.covered for trial in trials if trial.covered is not None]
+    out.print(
+        f"start-up {terms.startup}, {100 * terms.unmet:g} % may be unmet; tuned on the first half, "
+        "scored on the second; what is starting is paid for"
+    )
+    if covered:
+        mean = sum(covered) / len(covered)
+        out.print(f"demand stayed below the forecast's 95th percentile in {mean:.1%} of steps")
+    else:
+        out.print("nothing was learned: too little history, or no LightGBM (the extra forecast)")
+    for sentence in left_out:
+        err.print(f"left out: {sentence}", markup=False)
+
+
+def _totals(trials: Sequence[Trial]) -> None:
+    """Of all series: each weighs by what the oracle pays for it."""
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    table.add_column(f"all {len(trials)} series")
+    for title in ("of oracle, mean", "median", "unmet %, mean", "worst"):
+        table.add_column(title, justify="right")
+    for policy in [line.policy for line in trials[0].lines]:
+        ratios = sorted(
+            trial.line(policy).scored.paid / trial.line("oracle").scored.paid for trial in trials
+        )
+        misses = [trial.line(policy).scored.unmet for trial in trials]
+        table.add_row(
+            policy,
+            f"{sum(ratios) / len(ratios):.3f}",
+            f"{ratios[len(ratios) // 2]:.3f}",
+            f"{100 * sum(misses) / len(misses):.3f}",
+            f"{100 * max(misses):.3f}",
+        )
+    out.print(table)
+
+
+def _startup(said: str) -> timedelta:
+    span = _span("startup", said)
+    if span > timedelta(days=2):
+        raise Invalid("--startup is at most 2d", code="invalid-option")
+    return span
+
+
+def _step(said: str | None) -> timedelta | None:
+    if said is None:
+        return None
+    from cloudmgr.scaling.forecast.histories import STEPS  # noqa: PLC0415 - as in backtest
+
+    span = _span("step", said)
+    if span not in STEPS:
+        known = ", ".join(f"{round(one.total_seconds() / 60)}m" for one in STEPS)
+        raise Invalid(f"--step is one of {known}", code="invalid-option")
+    return span
+
+
+def _span(option: str, said: str) -> timedelta:
+    found = _SPAN.fullmatch(said)
+    if found is None:
+        raise Invalid(
+            f"{said} is no span",
+            code="invalid-option",
+            hint=f"give it as --{option} 10m, 90s or 2h",
+        )
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _share(percent: float) -> float:
+    if not 0 <= percent < 100:
+        raise Invalid("--unmet is a percentage, from 0 to less than 100", code="invalid-option")
+    return percent / 100
+
+
+def _above_zero(unit: float | None) -> float | None:
+    if unit is not None and not 0 < unit < float("inf"):
+        raise Invalid("--unit is a number above 0", code="invalid-option")
+    return unit
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise Invalid(
+            f"{name} is no time zone", code="invalid-option", hint="give it as --zone Asia/Shanghai"
+        ) from None

@@ -1,0 +1,165 @@
+"""A series put to the trial: policies are tuned on its first half and scored on its second. Pure.
+
+The others keep the setting that was best on the first half. Ours is chosen anew each day by how all
+settings of its ways did so far, as it is in earnest; a forecast that has not earned trust is not
+chosen, and reaction is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cloudmgr.errors import Invalid
+from cloudmgr.scaling.backtest import policies
+from cloudmgr.scaling.backtest.model import Course, Score, score
+from cloudmgr.scaling.backtest.policies import Ground
+from cloudmgr.scaling.backtest.tuning import chosen_daily, record
+from cloudmgr.scaling.forecast.features import outlook
+from cloudmgr.scaling.forecast.learned import learn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import timedelta
+    from zoneinfo import ZoneInfo
+
+    from cloudmgr.interval import Interval
+    from cloudmgr.scaling.backtest.policies import Setting
+    from cloudmgr.scaling.forecast.demand import Demand, Floats
+
+# The second half is not the first: what stays as it is, is tuned for a little less.
+_CAUTION = 0.8
+# Replicas that the highest demand would take, if it is not said what one carries.
+REPLICAS = 25
+# Of a replica: demand that counts for nothing.
+_LEAST = 0.05
+LEAST_STEPS = 32
+STATIC, RULE, CRON, OURS, ORACLE = "static peak", "HPA", "cron + HPA", "cloudmgr", "oracle"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a trial is held under.
+
+    :param startup: from the decision until what was added serves.
+    :param unmet: the share of demand that may find no capacity, 0 to 1.
+    :param unit: demand that a replica carries; None for a 25th of the highest that is tuned on.
+    """
+
+    startup: timedelta
+    zone: ZoneInfo
+    unmet: float = 0.001
+    unit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """One policy: how it was set, how it did where it was tuned, and where it is judged.
+
+    :param capacity: as decided, ``(n,)``.
+    """
+
+    policy: str
+    setting: str
+    tuned: Score
+    scored: Score
+    capacity: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """:param scored: the steps that are judged.
+    :param windows: announced peaks in steps, ``[first, end)``.
+    :param covered: how often demand stayed below the forecast's 95th of a hundred, where judged;
+        None where nothing was learned.
+    """
+
+    demand: Demand
+    course: Course
+    scored: slice
+    lines: tuple[Line, ...]
+    windows: tuple[tuple[int, int], ...]
+    covered: float | None
+
+    def line(self, policy: str) -> Line:
+        return next(line for line in self.lines if line.policy == policy)
+
+
+def put_to_trial(demand: Demand, terms: Terms, windows: Sequence[Interval] = ()) -> Trial:
+    """:raises Invalid: ``no-trial``: fewer than :data:`LEAST_STEPS`, or a half without demand."""
+    count = len(demand)
+    half = count // 2
+    peak = float(demand.filled[:half].max(initial=0.0))
+    if count < LEAST_STEPS:
+        raise _refused(demand, f"it has {count} steps; a trial takes {LEAST_STEPS}")
+    if peak <= 0 or not np.nansum(demand.values[half:]) > 0:
+        raise _refused(demand, "one of its halves asks for nothing")
+    startup = -(-terms.startup // demand.step)
+    unit = terms.unit or peak / REPLICAS
+    course = Course(demand.filled, ~np.isnan(demand.values), startup, unit)
+    spans = demand.within(windows)
+    seen = outlook(demand, startup, unit * _LEAST, terms.zone, spans)
+    ground = Ground(seen, peak, learn(seen, half // 2))
+    early, late = slice(0, half), slice(half, count)
+
+    def fixed(policy: str, way: Callable[[Ground], Iterable[Setting]]) -> Line:
+        kept = record(course, ((policy, s) for s in way(ground)), peak, np.zeros(1), half)
+        best = kept.candidates[kept.best(_CAUTION * terms.unmet, np.ones(1))]
+        return line(policy, best.said, best.capacity(course, peak))
+
+    def line(policy: str, said: str, capacity: Floats) -> Line:
+        return Line(
+            policy, said, score(course, capacity, early), score(course, capacity, late), capacity
+        )
+
+    lines = [fixed(STATIC, policies.static), fixed(RULE, policies.rule)]
+    if spans:
+        lines.append(fixed(CRON, policies.scheduled))
+    said, capacity = _ours(course, ground, terms.unmet)
+    lines += [line(OURS, said, capacity), line(ORACLE, "knows what comes", course.oracle)]
+    return Trial(demand, course, late, tuple(lines), tuple(spans), _covered(ground, late))
+
+
+def _ours(course: Course, ground: Ground, allowed: float) -> tuple[str, Floats]:
+    ways: list[tuple[str, Callable[[Ground], Iterable[Setting]]]] = [
+        ("forecast", policies.forecast) if ground.learned else ("seasonal", policies.seasonal),
+        ("reaction", policies.rule),
+    ]
+    first = len(course) // 4
+    edges = np.arange(first, len(course), ground.seen.day, dtype=np.float64)
+    kept = record(
+        course,
+        ((name, setting) for name, way in ways for setting in way(ground)),
+        ground.peak,
+        edges,
+        len(course),
+    )
+    chosen = chosen_daily(kept, allowed)
+    capacity = np.empty(len(course))
+    made = {n: kept.candidates[n].capacity(course, ground.peak) for n in set(chosen)}
+    ends = [*map(int, edges[1:]), len(course)]
+    capacity[:first] = made[chosen[0]][:first]
+    for number, begin, end in zip(chosen, map(int, edges), ends, strict=True):
+        capacity[begin:end] = made[number][begin:end]
+    judged = chosen[-(-len(chosen) * 2 // 3) :] or chosen
+    families = Counter(kept.candidates[n].family for n in judged).most_common()
+    shares = ", ".join(f"{name} on {count} days" for name, count in families)
+    return f"{shares}; at last {kept.candidates[chosen[-1]].said}", capacity
+
+
+def _covered(ground: Ground, part: slice) -> float | None:
+    if ground.learned is None:
+        return None
+    rise = ground.seen.rise[part]
+    return float((rise <= ground.learned.high[part]).mean())
+
+
+def _refused(demand: Demand, why: str) -> Invalid:
+    return Invalid(
+        f"{demand.series_id or 'the series'} cannot be put to the trial: {why}",
+        code="no-trial",
+        hint="give a longer history, or another series",
+    )

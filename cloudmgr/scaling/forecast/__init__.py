@@ -1,0 +1,1 @@
+"""What will be asked of a system within its start-up time, told from its own history."""

@@ -1,0 +1,30 @@
+"""Demand that tests make up."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cloudmgr.scaling.forecast.demand import Demand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloudmgr.scaling.forecast.demand import Floats
+
+MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def demand(values: Sequence[float] | Floats, *, minutes: int = 5, name: str = "exam") -> Demand:
+    return Demand(name, MONDAY, timedelta(minutes=minutes), np.asarray(values, dtype=np.float64))
+
+
+def daily(days: int, *, minutes: int = 30, peak: float = 100.0, seed: int = 1) -> Demand:
+    """A quiet system with a steep peak from nine to noon each day, and some noise."""
+    day = 24 * 60 // minutes
+    hour = np.arange(days * day) % day * minutes / 60
+    base = np.where((hour >= 9) & (hour < 12), peak, 10.0)
+    noise = np.random.default_rng(seed).uniform(0.95, 1.05, len(base))
+    return demand(base * noise, minutes=minutes)
