@@ -56,10 +56,12 @@ def test_parquet_and_packed_files_are_read_alike(tmp_path: Path) -> None:
     packed = tmp_path / "demand.csv.gz"
     packed.write_bytes(gzip.compress(text.encode()))
     columns = tmp_path / "demand.parquet"
-    duckdb.sql(
+    made = duckdb.sql(
         "SELECT 'exam' AS series_id, t AS timestamp_utc, v::FLOAT AS value FROM (VALUES "
         "(TIMESTAMP '2026-06-01 01:00', 4), (TIMESTAMP '2026-06-01 01:05', 5)) AS x(t, v)"
-    ).write_parquet(str(columns))
+    )
+    assert made is not None
+    made.write_parquet(str(columns))
     for path in (packed, columns):
         (other,) = read(path, CITY)
         assert (other.start, other.step) == (plain.start, plain.step)
