@@ -18,6 +18,7 @@ from cloudmgr.cli import (
     scaling,
     server,
     services,
+    simulation,
     users,
     windows,
 )
@@ -105,6 +106,7 @@ app.add_typer(people.audit, name="audit")
 app.add_typer(requests.app, name="request")
 app.add_typer(environments.app, name="env")
 app.add_typer(windows.app, name="window")
+scaling.app.command("simulate")(simulation.simulate)
 app.add_typer(scaling.app, name="scaling")
 app.add_typer(pools.app, name="pool")
 app.add_typer(services.app, name="service")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.scaling.backtest.trial import Terms, Trial
     from cloudmgr.scaling.forecast.demand import Demand
+    from cloudmgr.scaling.icalendars import Announced
 
 app = typer.Typer(help="How systems are scaled, and how else they might be.", no_args_is_help=True)
 
@@ -38,7 +39,8 @@ def backtest(
         Path, typer.Option(help="Parquet or CSV with series_id, timestamp and value.")
     ],
     windows: Annotated[
-        Path | None, typer.Option(help="Announced peaks, as iCalendar: of every series.")
+        Path | None,
+        typer.Option(help="Announced peaks, as iCalendar; of one series if they name it."),
     ] = None,
     startup: Annotated[
         str, typer.Option(help="From the decision until it serves, as 90s, 10m or 2h.")
@@ -71,20 +73,20 @@ def backtest(
     from cloudmgr.scaling.forecast.demand import pooled  # noqa: PLC0415
     from cloudmgr.scaling.forecast.histories import read  # noqa: PLC0415
 
-    where = _zone(zone)
-    terms = Terms(_startup(startup), where, _share(unmet), _above_zero(unit))
+    where = zone_of(zone)
+    terms = Terms(startup_of(startup), where, share(unmet), above_zero(unit))
     if draw is not None and draw.suffix.lower() not in {".svg", ".png"}:
         raise Invalid(f"{draw} is neither .svg nor .png", code="invalid-option")
     series: Sequence[Demand] = read(demand, where, _step(step))
     if pool:
         series = [pooled(series, POOLED)]
-    announced = _windows(windows, series, where)
+    events = announced(windows, series, where)
     shown = series if machine or len(series) == 1 else track(series, console=err, transient=True)
     trials: list[Trial] = []
     left_out: list[str] = []
     for one in shown:
         try:
-            trials.append(put_to_trial(one, terms, announced))
+            trials.append(put_to_trial(one, terms, of_system(events, one.series_id)))
         except Invalid as error:
             if len(series) == 1:
                 raise
@@ -101,7 +103,8 @@ def backtest(
         written(draw, picture(trials[:MOST_DRAWN], where, png=draw.suffix.lower() == ".png"))
 
 
-def _windows(file: Path | None, series: Sequence[Demand], zone: ZoneInfo) -> tuple[Interval, ...]:
+def announced(file: Path | None, series: Sequence[Demand], zone: ZoneInfo) -> tuple[Announced, ...]:
+    """What a calendar announces within the time of ``series``. :raises Invalid: it is none."""
     if file is None:
         return ()
     from cloudmgr.scaling import icalendars  # noqa: PLC0415 - as in backtest
@@ -115,7 +118,7 @@ def _windows(file: Path | None, series: Sequence[Demand], zone: ZoneInfo) -> tup
     whole = Interval(
         min(one.start for one in series), max(one.start + len(one) * one.step for one in series)
     )
-    found = tuple(event.interval for event in icalendars.read(text, whole, zone))
+    found = icalendars.read(text, whole, zone)
     if not found:
         raise Invalid(
             f"{file} announces nothing between {whole.start:%Y-%m-%d} and {whole.end:%Y-%m-%d}",
@@ -123,6 +126,11 @@ def _windows(file: Path | None, series: Sequence[Demand], zone: ZoneInfo) -> tup
             hint="give the calendar of the time that the history covers, or none",
         )
     return found
+
+
+def of_system(events: Iterable[Announced], name: str) -> list[Interval]:
+    """The windows of the system of this name, and of all that name none."""
+    return [one.interval for one in events if one.environment_id in {None, name}]
 
 
 def _document(trials: Iterable[Trial], terms: Terms, left_out: list[str]) -> Json:
@@ -218,11 +226,11 @@ def _totals(trials: Sequence[Trial]) -> None:
     out.print(table)
 
 
-def _startup(said: str) -> timedelta:
-    span = _span("startup", said)
-    if span > timedelta(days=2):
+def startup_of(said: str) -> timedelta:
+    found = _span("startup", said)
+    if found > timedelta(days=2):
         raise Invalid("--startup is at most 2d", code="invalid-option")
-    return span
+    return found
 
 
 def _step(said: str | None) -> timedelta | None:
@@ -248,19 +256,19 @@ def _span(option: str, said: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _share(percent: float) -> float:
+def share(percent: float) -> float:
     if not 0 <= percent < 100:
         raise Invalid("--unmet is a percentage, from 0 to less than 100", code="invalid-option")
     return percent / 100
 
 
-def _above_zero(unit: float | None) -> float | None:
+def above_zero(unit: float | None) -> float | None:
     if unit is not None and not 0 < unit < float("inf"):
         raise Invalid("--unit is a number above 0", code="invalid-option")
     return unit
 
 
-def _zone(name: str) -> ZoneInfo:
+def zone_of(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
