@@ -88,7 +88,49 @@ class Trial:
         return next(line for line in self.lines if line.policy == policy)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A series as policies see it: what was learned of it does not depend on what is allowed."""
+
+    demand: Demand
+    course: Course
+    ground: Ground
+    windows: tuple[tuple[int, int], ...]
+
+    def trial(self, allowed: float) -> Trial:
+        """:param allowed: the share of demand that may be left unmet, 0 to 1."""
+        count = len(self.demand)
+        half = count // 2
+        early, late = slice(0, half), slice(half, count)
+        course, ground = self.course, self.ground
+
+        def fixed(policy: str, way: Callable[[Ground], Iterable[Setting]]) -> Line:
+            settings = ((policy, setting) for setting in way(ground))
+            kept = record(course, settings, ground.peak, np.zeros(1), half)
+            best = kept.candidates[kept.best(_CAUTION * allowed, np.ones(1))]
+            return line(policy, best.said, best.capacity(course, ground.peak))
+
+        def line(policy: str, said: str, capacity: Floats) -> Line:
+            tuned, scored = (score(course, capacity, part) for part in (early, late))
+            return Line(policy, said, tuned, scored, capacity)
+
+        lines = [fixed(STATIC, policies.static), fixed(RULE, policies.rule)]
+        if self.windows:
+            lines.append(fixed(CRON, policies.scheduled))
+        lines += [
+            line(OURS, *_ours(course, ground, allowed)),
+            line(ORACLE, "knows what comes", course.oracle),
+        ]
+        covered = _covered(ground, late)
+        return Trial(self.demand, course, late, tuple(lines), self.windows, covered)
+
+
 def put_to_trial(demand: Demand, terms: Terms, windows: Sequence[Interval] = ()) -> Trial:
+    """:raises Invalid: as :func:`prepare`."""
+    return prepare(demand, terms, windows).trial(terms.unmet)
+
+
+def prepare(demand: Demand, terms: Terms, windows: Sequence[Interval] = ()) -> Prepared:
     """:raises Invalid: ``no-trial``: fewer than :data:`LEAST_STEPS`, or a half without demand."""
     count = len(demand)
     half = count // 2
@@ -100,27 +142,9 @@ def put_to_trial(demand: Demand, terms: Terms, windows: Sequence[Interval] = ())
     startup = -(-terms.startup // demand.step)
     unit = terms.unit or peak / REPLICAS
     course = Course(demand.filled, ~np.isnan(demand.values), startup, unit)
-    spans = demand.within(windows)
+    spans = tuple(demand.within(windows))
     seen = outlook(demand, startup, unit * _LEAST, terms.zone, spans)
-    ground = Ground(seen, peak, learn(seen, half // 2))
-    early, late = slice(0, half), slice(half, count)
-
-    def fixed(policy: str, way: Callable[[Ground], Iterable[Setting]]) -> Line:
-        kept = record(course, ((policy, s) for s in way(ground)), peak, np.zeros(1), half)
-        best = kept.candidates[kept.best(_CAUTION * terms.unmet, np.ones(1))]
-        return line(policy, best.said, best.capacity(course, peak))
-
-    def line(policy: str, said: str, capacity: Floats) -> Line:
-        return Line(
-            policy, said, score(course, capacity, early), score(course, capacity, late), capacity
-        )
-
-    lines = [fixed(STATIC, policies.static), fixed(RULE, policies.rule)]
-    if spans:
-        lines.append(fixed(CRON, policies.scheduled))
-    said, capacity = _ours(course, ground, terms.unmet)
-    lines += [line(OURS, said, capacity), line(ORACLE, "knows what comes", course.oracle)]
-    return Trial(demand, course, late, tuple(lines), tuple(spans), _covered(ground, late))
+    return Prepared(demand, course, Ground(seen, peak, learn(seen, half // 2)), spans)
 
 
 def _ours(course: Course, ground: Ground, allowed: float) -> tuple[str, Floats]:
