@@ -7,6 +7,7 @@ it quotes something; one that is not listed is shown as it is, so that nothing i
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -290,6 +291,7 @@ SENTENCES = (
 )
 
 _HOLE = re.compile(r"%\\?\((\w+)\\?\)s")
+_MOMENTS = frozenset({"when", "then"})
 
 
 @cache
@@ -302,16 +304,23 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     )
 
 
-def translated(sentence: str, gettext: Callable[[str], str]) -> str:
-    """``sentence`` in the language of ``gettext``; as it is where no pattern fits."""
+def translated(
+    sentence: str,
+    gettext: Callable[[str], str],
+    moment: Callable[[datetime], str] = datetime.isoformat,
+) -> str:
+    """``sentence`` in the language of ``gettext``; as it is where no pattern fits.
+
+    :param moment: how its reader is told a moment that stands for ``%(when)s`` or ``%(then)s``.
+    """
     parts = sentence.strip().split("; ")
     if len(parts) == 1:
-        return _one(parts[0], gettext) or sentence
+        return _one(parts[0], gettext, moment) or sentence
     # Several may come joined, and one may have a semicolon itself: the longest goes first.
     found: list[str] = []
     while parts:
         for count in range(len(parts), 0, -1):
-            known = _one("; ".join(parts[:count]), gettext)
+            known = _one("; ".join(parts[:count]), gettext, moment)
             if known or count == 1:
                 found.append(known or parts[0])
                 parts = parts[count:]
@@ -319,11 +328,22 @@ def translated(sentence: str, gettext: Callable[[str], str]) -> str:
     return "; ".join(found)
 
 
-def _one(text: str, gettext: Callable[[str], str]) -> str:
+def _one(text: str, gettext: Callable[[str], str], moment: Callable[[datetime], str]) -> str:
     """Empty where no pattern fits."""
     for pattern, msgid in _patterns():
         # None of several that are joined may be swallowed as a quotation.
         found = pattern.fullmatch(text) if msgid.count("; ") == text.count("; ") else None
         if found:
-            return gettext(msgid) % found.groupdict() if found.groupdict() else gettext(msgid)
+            quoted = found.groupdict()
+            for hole in _MOMENTS & quoted.keys():
+                quoted[hole] = _told(quoted[hole], moment)
+            return gettext(msgid) % quoted if quoted else gettext(msgid)
     return ""
+
+
+def _told(said: str, moment: Callable[[datetime], str]) -> str:
+    try:
+        found = datetime.fromisoformat(said)
+    except ValueError:
+        return said
+    return moment(found) if found.tzinfo else said

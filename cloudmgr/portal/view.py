@@ -82,7 +82,7 @@ class View:
 
     def domain(self, sentence: str) -> str:
         """A sentence of the domain (errors, conditions), which is English there."""
-        return translated(sentence, self._gettext)
+        return translated(sentence, self._gettext, self.formats.absolute)
 
     def sentence(self, text: str) -> str:
         """As :meth:`domain`, with a capital and a stop, as it stands in running text."""
