@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 import socket
+from collections import deque
 from contextlib import suppress
 
 # Above those that a browser refuses; below those that local pools and the system give away.
@@ -13,6 +14,9 @@ _FIRST, _LAST = 11000, 19999
 _PROCESSES = 8
 # Nobody listens there.
 _CLAIM = 10999
+# Given away by this process, and maybe not listened on yet: two clusters that are about to start
+# take a dozen.
+_given: deque[int] = deque(maxlen=512)
 
 
 def free_port() -> int:
@@ -25,8 +29,11 @@ def free_port() -> int:
     candidates = range(_FIRST + worker, _LAST + 1, _PROCESSES)
     while True:
         port = secrets.choice(candidates)
+        if port in _given:
+            continue
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
+            _given.append(port)
             return port
 
 
