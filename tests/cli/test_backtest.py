@@ -11,7 +11,7 @@ from cloudmgr.cli.main import run
 from cloudmgr.scaling import icalendars
 from cloudmgr.scaling.icalendars import Announced
 from tests.scaling.backtest.test_trial import announced
-from tests.scaling.forecast.histories import MONDAY, daily
+from tests.scaling.forecast.histories import MONDAY, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     """Two series of six days."""
-    path = tmp_path / "demand.csv"
-    lines = ["series_id,timestamp,value"]
-    for name, seed in (("exam", 1), ("tax", 2)):
-        series = daily(6, seed=seed)
-        lines += [
-            f"{name},{(series.start + i * series.step).isoformat()},{value:.3f}"
-            for i, value in enumerate(series.values)
-        ]
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return written(tmp_path / "demand.csv")
 
 
 @pytest.fixture

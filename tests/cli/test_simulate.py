@@ -12,7 +12,7 @@ from cloudmgr.cli.main import run
 from cloudmgr.scaling import icalendars
 from cloudmgr.scaling.icalendars import Announced
 from tests.scaling.backtest.test_trial import announced
-from tests.scaling.forecast.histories import MONDAY, daily
+from tests.scaling.forecast.histories import MONDAY, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,16 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
     """Two systems of six days, of which three are replayed; each peaks at 27 replicas of four."""
-    path = tmp_path / "demand.csv"
-    lines = ["series_id,timestamp,value"]
-    for name, seed in (("exam", 1), ("tax", 2)):
-        series = daily(6, seed=seed)
-        lines += [
-            f"{name},{(series.start + i * series.step).isoformat()},{value:.3f}"
-            for i, value in enumerate(series.values)
-        ]
-    path.write_text("\n".join(lines) + "\n")
-    return path
+    return written(tmp_path / "demand.csv")
 
 
 def calendar(tmp_path: Path, **said: object) -> Path:

@@ -11,6 +11,7 @@ from cloudmgr.scaling.forecast.demand import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from cloudmgr.scaling.forecast.demand import Floats
 
@@ -28,3 +29,16 @@ def daily(days: int, *, minutes: int = 30, peak: float = 100.0, seed: int = 1) -
     base = np.where((hour >= 9) & (hour < 12), peak, 10.0)
     noise = np.random.default_rng(seed).uniform(0.95, 1.05, len(base))
     return demand(base * noise, minutes=minutes)
+
+
+def written(path: Path, days: int = 6) -> Path:
+    """Two systems, exam and tax, of so many days in a CSV file."""
+    lines = ["series_id,timestamp,value"]
+    for name, seed in (("exam", 1), ("tax", 2)):
+        series = daily(days, seed=seed)
+        lines += [
+            f"{name},{(series.start + i * series.step).isoformat()},{value:.3f}"
+            for i, value in enumerate(series.values)
+        ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
