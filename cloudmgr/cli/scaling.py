@@ -69,7 +69,7 @@ def backtest(
     Nothing is asked of a control plane, and nothing is sent anywhere.
     """
     # Other commands need none of it, and it takes half a second to import.
-    from cloudmgr.scaling.backtest.trial import Terms, put_to_trial  # noqa: PLC0415
+    from cloudmgr.scaling.backtest.trial import Terms  # noqa: PLC0415
     from cloudmgr.scaling.forecast.demand import pooled  # noqa: PLC0415
     from cloudmgr.scaling.forecast.histories import read  # noqa: PLC0415
 
@@ -81,18 +81,7 @@ def backtest(
     if pool:
         series = [pooled(series, POOLED)]
     events = announced(windows, series, where)
-    shown = series if machine or len(series) == 1 else track(series, console=err, transient=True)
-    trials: list[Trial] = []
-    left_out: list[str] = []
-    for one in shown:
-        try:
-            trials.append(put_to_trial(one, terms, of_system(events, one.series_id)))
-        except Invalid as error:
-            if len(series) == 1:
-                raise
-            left_out.append(error.message)
-    if not trials:
-        raise Invalid(left_out[0], code="no-trial", hint="give a longer history")
+    trials, left_out = tried(series, terms, events, quiet=machine)
     if machine:
         as_json(_document(trials, terms, left_out))
     else:
@@ -128,12 +117,36 @@ def announced(file: Path | None, series: Sequence[Demand], zone: ZoneInfo) -> tu
     return found
 
 
+def tried(
+    series: Sequence[Demand], terms: Terms, events: Sequence[Announced], *, quiet: bool
+) -> tuple[list[Trial], list[str]]:
+    """A trial of each that can be put to one, and why the others cannot.
+
+    :raises Invalid: none can.
+    """
+    from cloudmgr.scaling.backtest.trial import put_to_trial  # noqa: PLC0415 - as in backtest
+
+    trials: list[Trial] = []
+    left_out: list[str] = []
+    quiet = quiet or len(series) == 1
+    for one in series if quiet else track(series, console=err, transient=True):
+        try:
+            trials.append(put_to_trial(one, terms, of_system(events, one.series_id)))
+        except Invalid as error:
+            left_out.append(error.message)
+    if not trials:
+        raise Invalid(left_out[0], code="no-trial", hint="give a longer history")
+    return trials, left_out
+
+
 def of_system(events: Iterable[Announced], name: str) -> list[Interval]:
     """The windows of the system of this name, and of all that name none."""
     return [one.interval for one in events if one.environment_id in {None, name}]
 
 
 def _document(trials: Iterable[Trial], terms: Terms, left_out: list[str]) -> Json:
+    from cloudmgr.scaling.backtest.trial import ORACLE  # noqa: PLC0415 - as in backtest
+
     return {
         "startup_seconds": terms.startup.total_seconds(),
         "allowed_unmet": terms.unmet,
@@ -151,7 +164,7 @@ def _document(trials: Iterable[Trial], terms: Terms, left_out: list[str]) -> Jso
                     {
                         "policy": line.policy,
                         "paid": line.scored.paid,
-                        "of_oracle": line.scored.paid / trial.line("oracle").scored.paid,
+                        "of_oracle": line.scored.paid / trial.line(ORACLE).scored.paid,
                         "unmet": line.scored.unmet,
                         "steps_short": line.scored.steps,
                         "setting": line.setting,
@@ -206,16 +219,18 @@ def _tables(trials: Sequence[Trial], terms: Terms, left_out: Sequence[str]) -> N
 
 
 def _totals(trials: Sequence[Trial]) -> None:
-    """Of all series: each weighs by what the oracle pays for it."""
+    """Over all series that a policy was tried on, each counting alike."""
+    from cloudmgr.scaling.backtest.trial import ORACLE  # noqa: PLC0415 - as in backtest
+
     table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
     table.add_column(f"all {len(trials)} series")
     for title in ("of oracle, mean", "median", "unmet %, mean", "worst"):
         table.add_column(title, justify="right")
-    for policy in [line.policy for line in trials[0].lines]:
-        ratios = sorted(
-            trial.line(policy).scored.paid / trial.line("oracle").scored.paid for trial in trials
-        )
-        misses = [trial.line(policy).scored.unmet for trial in trials]
+    # One whose series no window touches was not tried with cron.
+    for policy in max(([line.policy for line in trial.lines] for trial in trials), key=len):
+        met = [(t, line) for t in trials for line in t.lines if line.policy == policy]
+        ratios = sorted(line.scored.paid / t.line(ORACLE).scored.paid for t, line in met)
+        misses = [line.scored.unmet for _, line in met]
         table.add_row(
             policy,
             f"{sum(ratios) / len(ratios):.3f}",

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.progress import track
 
 from cloudmgr.cli.options import Machine
-from cloudmgr.cli.scaling import above_zero, announced, of_system, share, startup_of, zone_of
+from cloudmgr.cli.scaling import above_zero, announced, share, startup_of, tried, zone_of
 from cloudmgr.cli.show import Json, as_json, err, facts, out
 from cloudmgr.errors import Invalid
 from cloudmgr.interval import Interval
@@ -61,7 +60,7 @@ def simulate(
     Exit 1 if the pool had too little room.
     """
     from cloudmgr.planning.whatif import Estate, replay  # noqa: PLC0415 - as in backtest
-    from cloudmgr.scaling.backtest.trial import Terms, put_to_trial  # noqa: PLC0415
+    from cloudmgr.scaling.backtest.trial import Terms  # noqa: PLC0415
     from cloudmgr.scaling.forecast.histories import read  # noqa: PLC0415
 
     where = zone_of(zone)
@@ -69,8 +68,7 @@ def simulate(
     failures = tuple(_failure(said, where) for said in fail or ())
     series = read(demand, where)
     events = announced(windows, series, where)
-    shown = series if machine else track(series, console=err, transient=True)
-    trials = [put_to_trial(one, terms, of_system(events, one.series_id)) for one in shown]
+    trials, left_out = tried(series, terms, events, quiet=machine)
     step = series[0].step
     begin = min(one.demand.start + one.scored.start * step for one in trials)
     end = max(one.demand.start + len(one.demand) * step for one in trials)
@@ -78,9 +76,11 @@ def simulate(
     tenants = [_tenant(one, events, begin, count) for one in trials]
     found = replay(tenants, Estate(hosts, each, spare, failures), begin, step)
     if machine:
-        as_json(_document(found, begin, step))
+        as_json({**_document(found, begin, step), "left_out": left_out})
     else:
         _told(found, hosts, where)
+        for sentence in left_out:
+            err.print(f"left out: {sentence}", markup=False)
     if not found.fits:
         raise typer.Exit(1)
 

@@ -90,6 +90,21 @@ def test_what_cannot_be_is_said_in_one_line(
     assert told.count("\n") == 1
 
 
+def test_a_calendar_that_names_one_series_tells_nothing_of_the_others(
+    history: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "tax.ics"
+    events = [
+        Announced(f"peak-{n}", one, environment_id="tax") for n, one in enumerate(announced(6))
+    ]
+    path.write_text(icalendars.write(events, name="peaks", now=MONDAY))
+    assert command("--demand", history, "--windows", path, "--json") == 0
+    exam, tax = json.loads(capsys.readouterr().out)["series"]
+    assert (exam["windows"], tax["windows"]) == (0, 6)
+    assert command("--demand", history, "--windows", path) == 0
+    assert "cron + HPA" in capsys.readouterr().out
+
+
 def test_a_calendar_of_another_year_is_refused(
     history: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -108,3 +108,12 @@ def test_what_cannot_be_is_said_in_one_line(
     told = capsys.readouterr().err
     assert says in told
     assert told.count("\n") == 1
+
+
+def test_a_system_that_cannot_be_judged_is_left_out_and_named(
+    history: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with history.open("a") as file:
+        file.write("quiet,2026-06-01T00:00:00+00:00,1\n")
+    assert command("--demand", history, "--hosts", 40, "--each", 4) == 0
+    assert "left out: quiet cannot be put to the trial: it has 1 steps" in capsys.readouterr().err

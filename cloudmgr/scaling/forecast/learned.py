@@ -46,10 +46,9 @@ _TREES = {
 class Quantiles:
     """Of the highest demand within the start-up time, as rises above the level; see ``Outlook``.
 
-    NaN before ``first``, where nothing was learned yet.
+    NaN where nothing was learned yet.
     """
 
-    first: int
     middle: Floats
     high: Floats
 
@@ -94,7 +93,7 @@ def learn(seen: Outlook, first: int) -> Quantiles | None:
         part = slice(begin, end)
         middle[part] = _told(trees, data, MIDDLE, seen.seen[part])
         high[part] = _told(trees, data, HIGH, seen.seen[part])
-    return Quantiles(first, middle, high)
+    return Quantiles(middle, high)
 
 
 def _told(trees: Any, data: Any, share: float, seen: Floats) -> Floats:
