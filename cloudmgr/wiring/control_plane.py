@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
-from cloudmgr.api.services import Services
 from cloudmgr.audit.event import Trail
 from cloudmgr.billing.books import Books
 from cloudmgr.billing.closing import Closing
@@ -23,7 +22,6 @@ from cloudmgr.hosting.assessment import Assessor
 from cloudmgr.hosting.desk import Desk
 from cloudmgr.hosting.reconciler import EnvironmentReconciler
 from cloudmgr.hosting.secrets import Secrets
-from cloudmgr.identity.authentication import Authenticator
 from cloudmgr.jobs.scheduler import Scheduler
 from cloudmgr.metering.collector import Collector
 from cloudmgr.metering.measured.collector import Measurer
@@ -39,6 +37,8 @@ from cloudmgr.scaling.scaler import Scaler
 from cloudmgr.scaling.traffic import TrafficObserver
 from cloudmgr.wiring.bindings import Bindings
 from cloudmgr.wiring.drivers import make_driver
+from cloudmgr.wiring.duties import DUTIES, Duty, schedule
+from cloudmgr.wiring.faces import services
 from cloudmgr.wiring.labels import Labels
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
@@ -50,6 +50,7 @@ from cloudmgr.wiring.stores import Stores
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from cloudmgr.api.services import Services
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.planning.promise_words import PoolRisk
     from cloudmgr.policy.bundle import PolicyBundle
@@ -107,6 +108,7 @@ class ControlPlane:
         self._loops()
         self._desk_part()
         self._billing_part()
+        self.duties: tuple[Duty, ...] = ()
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(
             database=self.database,
@@ -154,7 +156,7 @@ class ControlPlane:
             SystemClock(),
             f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex[:8]}",
             shards=settings.shards,
-            singles=[BINDINGS, COLLECTOR, *(gateway_lease(zone) for zone in self.gateways)],
+            singles=[BINDINGS, COLLECTOR, DUTIES, *(gateway_lease(zone) for zone in self.gateways)],
             ttl=settings.lease_ttl,
             gained=self._gained,
         )
@@ -271,42 +273,7 @@ class ControlPlane:
     @property
     def services(self) -> Services:
         """What the HTTP faces work with."""
-        stores = self.stores
-        # People's sessions and tokens live by the machine's clock, however fast business runs.
-        authenticator = Authenticator(stores.users, stores.tokens, SystemClock())
-        return Services(
-            database=self.database,
-            clock=self.clock,
-            departments=stores.departments,
-            billing_accounts=stores.accounts,
-            users=stores.users,
-            tokens=stores.tokens,
-            authenticator=authenticator,
-            audit=stores.audit,
-            trail=self.trail,
-            idempotency=stores.idempotency,
-            systems=stores.systems,
-            environments=stores.environments,
-            secrets=self.secrets,
-            requests=stores.requests,
-            pools=stores.pools,
-            desk=self.desk,
-            scaling=self.scaling,
-            scaling_store=stores.scaling.scaling,
-            wakes=stores.scaling.wakes,
-            windows=stores.scaling.windows,
-            activities=stores.scaling.activities,
-            city=self.city,
-            promises=self.promises,
-            bindings=self.bindings,
-            drivers=self.drivers,
-            policies=self.policies,
-            metering=stores.metering,
-            books=self.books,
-            closing=self.closing,
-            time_zone=self.settings.zone,
-            registry=self.registry,
-        )
+        return services(self)
 
     # -------------------------------------------------------------------------------- life
 
@@ -346,6 +313,7 @@ class ControlPlane:
         for loop in self._all_loops:
             loop.start()
         self.rounds.schedule(self.scheduler)
+        schedule(self.duties, self.scheduler, self.leases)
         self.scheduler.start()
 
     def stop(self) -> None:

@@ -47,7 +47,7 @@ def test_it_starts_with_a_real_pool_and_gateway_is_measured_and_stops(tmp_path: 
         assert plane.leases.fence("env_any") is not None
         address = f"http://127.0.0.1:{chosen.gateway_ports[Zone.EXTRANET]}/"
         until(lambda: answers(address))
-        assert "cloudmgr_leases_held 19.0" in generate_latest(plane.registry).decode()
+        assert "cloudmgr_leases_held 20.0" in generate_latest(plane.registry).decode()
         steps = 'cloudmgr_reconcile_steps_total{outcome="ok",reconciler="gateway"}'
         until(lambda: steps in generate_latest(plane.registry).decode())
     finally:

@@ -1,0 +1,52 @@
+"""What the HTTP faces work with, taken from one control plane."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cloudmgr.api.services import Services
+from cloudmgr.clock import SystemClock
+from cloudmgr.identity.authentication import Authenticator
+
+if TYPE_CHECKING:
+    from cloudmgr.wiring.control_plane import ControlPlane
+
+
+def services(plane: ControlPlane) -> Services:
+    """All of it; made once for each server."""
+    stores = plane.stores
+    # People's sessions and tokens live by the machine's clock, however fast business runs.
+    authenticator = Authenticator(stores.users, stores.tokens, SystemClock())
+    return Services(
+        database=plane.database,
+        clock=plane.clock,
+        departments=stores.departments,
+        billing_accounts=stores.accounts,
+        users=stores.users,
+        tokens=stores.tokens,
+        authenticator=authenticator,
+        audit=stores.audit,
+        trail=plane.trail,
+        idempotency=stores.idempotency,
+        systems=stores.systems,
+        environments=stores.environments,
+        secrets=plane.secrets,
+        requests=stores.requests,
+        pools=stores.pools,
+        desk=plane.desk,
+        scaling=plane.scaling,
+        scaling_store=stores.scaling.scaling,
+        wakes=stores.scaling.wakes,
+        windows=stores.scaling.windows,
+        activities=stores.scaling.activities,
+        city=plane.city,
+        promises=plane.promises,
+        bindings=plane.bindings,
+        drivers=plane.drivers,
+        policies=plane.policies,
+        metering=stores.metering,
+        books=plane.books,
+        closing=plane.closing,
+        time_zone=plane.settings.zone,
+        registry=plane.registry,
+    )
