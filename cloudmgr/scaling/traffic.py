@@ -14,7 +14,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Conflict
+from cloudmgr.interval import Interval
 from cloudmgr.scaling.activity import Activity, ZoneTraffic, follow
+from cloudmgr.scaling.demand import EPOCH, Slot, gathered, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.pool import Zone
     from cloudmgr.scaling.gateway.metrics import GatewayReading
     from cloudmgr.scaling.scaler import Classes
-    from cloudmgr.scaling.store import ActivityStore
+    from cloudmgr.scaling.store import ActivityStore, DemandStore
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +43,13 @@ class TrafficObserver:
         self,
         database: Database,
         activities: ActivityStore,
+        demand: DemandStore,
         policy: Callable[[], Classes],
         clock: Clock,
     ) -> None:
         self._database = database
         self._activities = activities
+        self._demand = demand
         self._policy = policy
         self._clock = clock
         # What the database holds as of a version of the zone's row, so that it is not read anew.
@@ -87,6 +91,9 @@ class TrafficObserver:
                 after = ZoneTraffic(zone, reading.epoch, now, now, version)
                 self._activities.reset(tx, zone)
                 known = {key: replace(a, requests=0, seconds=0.0) for key, a in known.items()}
+                unseen = before.at if before else EPOCH
+                if unseen < now:
+                    self._demand.miss(tx, zone, Interval(unseen, now))
             else:
                 after = replace(
                     before, at=now, since=min(before.since, now), version=before.version + 1
@@ -97,6 +104,15 @@ class TrafficObserver:
             new = self._activities.known(tx, [key for key in changed if key not in known])
             self._activities.add(tx, zone, [a for key, a in changed.items() if key in new])
             self._activities.put(tx, [a for key, a in changed.items() if key in known])
+            if before is not None and elapsed is not None and elapsed > 0 and before.at < now:
+                over = Interval(before.at, now)
+                came = [
+                    slot
+                    for key, a in changed.items()
+                    if key in known or key in new
+                    for slot in _came(known.get(key) or Activity(key), a, over, elapsed)
+                ]
+                self._demand.add(tx, gathered(came))
         changed = {key: a for key, a in changed.items() if key in known or key in new}
         louder = {
             key
@@ -139,6 +155,17 @@ class TrafficObserver:
             if after is not before:
                 changed[key] = after
         return changed
+
+
+def _came(before: Activity, after: Activity, over: Interval, elapsed: float) -> list[Slot]:
+    """What was asked between two readings, ``elapsed`` seconds apart as requests live them."""
+    requests, seconds = after.requests - before.requests, after.seconds - before.seconds
+    if requests < 0 or seconds < 0:
+        # It counts from zero again since a moment between the two.
+        requests, seconds = after.requests, after.seconds
+    latest = after.recent[-1] if after.recent else None
+    highest = latest.in_flight if latest is not None and latest.at == over.end else 0.0
+    return spread(after.environment_id, over, requests, seconds / elapsed, highest)
 
 
 def _peak(activity: Activity) -> float:

@@ -142,7 +142,11 @@ class ControlPlane:
         )
         self.scaling = ScalingControl(self.scaler, stores.scaling, self.clock)
         self.traffic = TrafficObserver(
-            self.database, stores.scaling.activities, self._policy, self.clock
+            self.database,
+            stores.scaling.activities,
+            stores.scaling.demand,
+            self._policy,
+            self.clock,
         )
         self.scaling_reconciler = ScalingReconciler(
             self.database, stores.scaling, self.scaler, self._policy, self.clock

@@ -95,7 +95,11 @@ class Rig:
             self.database, self.stores, self.scaler, lambda: self.classes, self.clock
         )
         self.observer = TrafficObserver(
-            self.database, self.stores.activities, lambda: self.classes, self.clock
+            self.database,
+            self.stores.activities,
+            self.stores.demand,
+            lambda: self.classes,
+            self.clock,
         )
 
     def free(self, tx: Connection, environment: Environment) -> Room:

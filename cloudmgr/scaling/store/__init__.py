@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cloudmgr.scaling.store.activity import ActivityStore
+from cloudmgr.scaling.store.demand import DemandStore
 from cloudmgr.scaling.store.scaling import ScalingStore
 from cloudmgr.scaling.store.wakes import WakeStore
 from cloudmgr.scaling.store.windows import WindowStore
@@ -13,7 +14,14 @@ from cloudmgr.scaling.store.windows import WindowStore
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-__all__ = ["ActivityStore", "ScalingStore", "ScalingStores", "WakeStore", "WindowStore"]
+__all__ = [
+    "ActivityStore",
+    "DemandStore",
+    "ScalingStore",
+    "ScalingStores",
+    "WakeStore",
+    "WindowStore",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +31,7 @@ class ScalingStores:
     scaling: ScalingStore = field(default_factory=ScalingStore)
     windows: WindowStore = field(default_factory=WindowStore)
     activities: ActivityStore = field(default_factory=ActivityStore)
+    demand: DemandStore = field(default_factory=DemandStore)
     wakes: WakeStore = field(default_factory=WakeStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:

@@ -228,6 +228,25 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "demand_gap",
+        sa.Column("zone", sa.String(length=20), nullable=False),
+        sa.Column("starts_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("ends_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("zone", "starts_at", name=op.f("pk_demand_gap")),
+    )
+    op.create_table(
+        "demand_slot",
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("starts_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("requests", sa.Integer(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("highest", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "starts_at", name=op.f("pk_demand_slot")),
+    )
+    with op.batch_alter_table("demand_slot", schema=None) as batch_op:
+        batch_op.create_index("ix_demand_slot_starts_at", ["starts_at"], unique=False)
+
+    op.create_table(
         "scaling_activity",
         sa.Column("environment_id", sa.String(length=40), nullable=False),
         sa.Column("zone", sa.String(length=20), nullable=False),
@@ -701,6 +720,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_scaling_activity_zone"))
 
     op.drop_table("scaling_activity")
+    with op.batch_alter_table("demand_slot", schema=None) as batch_op:
+        batch_op.drop_index("ix_demand_slot_starts_at")
+
+    op.drop_table("demand_slot")
+    op.drop_table("demand_gap")
     with op.batch_alter_table("resource_interval", schema=None) as batch_op:
         batch_op.drop_index("ix_resource_interval_source_settled")
         batch_op.drop_index("ix_resource_interval_source_ended_at")
