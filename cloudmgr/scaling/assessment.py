@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.pools.capacity import Room
     from cloudmgr.scaling.activity import Activity, ZoneTraffic
+    from cloudmgr.scaling.foretold import Foretold
     from cloudmgr.scaling.orders import Order
     from cloudmgr.scaling.wakes import Wake
     from cloudmgr.scaling.windows import PeakWindow
@@ -51,6 +52,7 @@ class Scene:
     :param traffic: the last reading of the zone's gateway; None when it is too old to go by.
     :param hours: what the hours of its class say at the moment of the look.
     :param wake: the last one.
+    :param foretold: what history tells of the demand that comes, if anything.
     """
 
     environment: Environment
@@ -62,6 +64,7 @@ class Scene:
     traffic: ZoneTraffic | None = None
     hours: Standing = field(default_factory=Standing)
     wake: Wake | None = None
+    foretold: Foretold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +185,7 @@ def assess(scene: Scene, now: datetime, free: Callable[[], Room]) -> Assessment:
     if resting.asleep:
         verdicts = {c.name: _asleep(c, resting, floors) for c in environment.components}
     else:
-        manual = {o.component: o.replicas for o in orders if not o.hibernates}
-        verdicts = _awake(scene, resting, floors, manual, free)
+        verdicts = _awake(scene, resting, floors, now, free)
     return Assessment(
         verdicts,
         floors,
@@ -277,17 +279,19 @@ def _awake(
     scene: Scene,
     resting: Rest,
     floors: Mapping[str, int],
-    manual: Mapping[str, int],
+    now: datetime,
     free: Callable[[], Room],
 ) -> dict[str, Verdict]:
     environment = scene.environment
+    manual = {o.component: o.replicas for o in _in_force(scene, now) if not o.hibernates}
     web = environment.web
     # What people reach goes first when the pool is nearly full.
     components = sorted(environment.components, key=lambda c: c is not web)
     room: Room | None = None
     verdicts: dict[str, Verdict] = {}
     for c in components:
-        inputs = _inputs(scene, c, resting, floors.get(c.name, 0), manual.get(c.name))
+        inputs = _inputs(scene, c, resting, floors.get(c.name, 0), now)
+        inputs = replace(inputs, manual=manual.get(c.name))
         more = min(autoscaler.wanted(inputs), c.max_replicas) - inputs.current
         copies = 0
         if more > 0:
@@ -309,9 +313,7 @@ def _with_promised(room: Room, environment: Environment) -> Room:
     return replace(room, left=room.left + environment.held_in(room.sizes) - running)
 
 
-def _inputs(
-    scene: Scene, component: Component, resting: Rest, floor: int, manual: int | None
-) -> Inputs:
+def _inputs(scene: Scene, component: Component, resting: Rest, floor: int, now: datetime) -> Inputs:
     scaling_class, traffic = scene.scaling_class, scene.traffic
     hold = scaling_class.scale_down_after
     in_flight: float | None = None
@@ -324,11 +326,11 @@ def _inputs(
         current=scene.environment.target.get(component.name, 0),
         window_floor=floor,
         room=0,
-        manual=manual,
         woken=scaling_class.wake_replicas if resting.cause is Cause.WOKEN else 0,
         hours=scaling_class.wake_replicas if resting.cause is Cause.HOURS else 0,
         measured=component is scene.environment.web and not scaling_class.elastic,
         in_flight=in_flight,
+        foretold=scene.foretold.in_flight(now, hold) if scene.foretold else None,
         settled=traffic is not None and traffic.at - traffic.since >= hold,
         target_in_flight=float(scaling_class.target_in_flight),
     )
@@ -342,9 +344,10 @@ def _look_at(scene: Scene, resting: Rest, now: datetime) -> datetime | None:
         resting.look_at,
         *(o.until for o in scene.orders if o.in_force(now)),
     ]
-    traffic = scene.traffic
+    traffic, hold = scene.traffic, scaling_class.scale_down_after
+    if scene.foretold is not None and not resting.asleep:
+        moments += scene.foretold.moments(now, hold)
     if traffic is not None and not resting.asleep:
-        hold = scaling_class.scale_down_after
         if traffic.at - traffic.since < hold:
             moments.append(traffic.since + hold)
         recent = scene.activity.recent if scene.activity else ()

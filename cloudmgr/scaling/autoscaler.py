@@ -22,6 +22,7 @@ class Term(StrEnum):
     """What may ask for replicas, and what may bound them."""
 
     WINDOW = "window"
+    FORECAST = "forecast"
     MANUAL = "manual"
     WOKEN = "woken"
     HOURS = "hours"
@@ -34,6 +35,7 @@ class Term(StrEnum):
 
 _ZH = {
     Term.WINDOW: "高峰期",
+    Term.FORECAST: "预测",
     Term.MANUAL: "人工指定",
     Term.WOKEN: "唤醒",
     Term.HOURS: "保障时段",
@@ -58,6 +60,8 @@ class Inputs:
     :param measured: whether requests reach this component through the gateway at all.
     :param in_flight: highest mean number of requests in flight at a measurement within the last
         ``scale_down_after``; None when nothing is known.
+    :param foretold: requests in flight that history tells to be there for; None when it tells
+        nothing, or has not earned trust.
     :param settled: whether traffic was seen without a break for ``scale_down_after``. If not, what
         runs now is held: nobody knows that it is not needed.
     :param target_in_flight: requests in flight that one replica is to carry; above 0.
@@ -74,6 +78,7 @@ class Inputs:
     hours: int = 0
     measured: bool = True
     in_flight: float | None = None
+    foretold: float | None = None
     settled: bool = True
     target_in_flight: float = 1.0
 
@@ -119,6 +124,8 @@ def decide(inputs: Inputs) -> Verdict:
     if inputs.measured:
         terms["in_flight"] = inputs.in_flight
         terms["target_in_flight"] = inputs.target_in_flight
+        if inputs.foretold is not None:
+            terms["foretold"] = inputs.foretold
     shown = _shown(asked, want)
     limit = None if bounded_by is None else (bounded_by, bounds[bounded_by])
     return Verdict(
@@ -137,6 +144,8 @@ def _asked(inputs: Inputs) -> dict[Term, int]:
     if inputs.manual is not None:
         asked[Term.MANUAL] = inputs.manual
         return asked
+    if inputs.measured and inputs.foretold is not None:
+        asked[Term.FORECAST] = reactive(inputs.foretold, inputs.target_in_flight)
     if inputs.measured and inputs.in_flight is not None:
         asked[Term.REACTIVE] = reactive(inputs.in_flight, inputs.target_in_flight)
     if inputs.measured and not inputs.settled and inputs.current > 0:

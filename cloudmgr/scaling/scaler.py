@@ -124,6 +124,7 @@ class Scaler:
             traffic=self._fresh(self._stores.activities.zone(tx, environment.zone.value), now),
             hours=standing(scaling_class, now, self._zone, self._policy().holidays.is_workday),
             wake=self._stores.wakes.last(tx, environment_id),
+            foretold=self._stores.forecasts.told(tx, environment_id),
         )
 
     def assess(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:

@@ -30,6 +30,7 @@ from cloudmgr.policy.holder import PolicyHolder
 from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.loop import Loop
 from cloudmgr.scaling.control import ScalingControl
+from cloudmgr.scaling.demand import STEP
 from cloudmgr.scaling.gateway.reconciler import GatewayReconciler
 from cloudmgr.scaling.gateway.traefik import Gateway
 from cloudmgr.scaling.reconciler import ScalingReconciler
@@ -39,6 +40,7 @@ from cloudmgr.wiring.bindings import Bindings
 from cloudmgr.wiring.drivers import make_driver
 from cloudmgr.wiring.duties import DUTIES, Duty, schedule
 from cloudmgr.wiring.faces import services
+from cloudmgr.wiring.forecasts import Forecasts
 from cloudmgr.wiring.labels import Labels
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
@@ -108,7 +110,22 @@ class ControlPlane:
         self._loops()
         self._desk_part()
         self._billing_part()
-        self.duties: tuple[Duty, ...] = ()
+        self.forecasts = Forecasts(
+            self.database,
+            self.stores.environments,
+            self.stores.scaling,
+            self._policy,
+            self.clock,
+            zone=settings.zone,
+            scale=self.scaling_loop.wake,
+        )
+        # Five times in each step, whatever the speed of the clock.
+        often = min(max(self.clock.elapsed(STEP) / 5, 1.0), 60.0)
+        self.duties = (
+            Duty("forecasts", often, self.forecasts.tell),
+            Duty("lessons", 60.0, self.forecasts.learn),
+            Duty("old-demand", 3600.0, self.forecasts.purge),
+        )
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(
             database=self.database,

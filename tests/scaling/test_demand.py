@@ -15,7 +15,6 @@ from cloudmgr.interval import Interval
 from cloudmgr.scaling.demand import EPOCH, STEP, Slot, begin, gathered, spread
 from cloudmgr.scaling.forecast.recorded import series
 from cloudmgr.scaling.gateway.metrics import Counters
-from tests.builders import an_environment
 from tests.scaling.rig import HOUR, KEY, MINUTE, NOW, Rig
 
 if TYPE_CHECKING:
@@ -179,21 +178,6 @@ def test_old_steps_and_gaps_are_forgotten(rig: Rig) -> None:
         assert rig.stores.demand.purge(tx, NOW + STEP) == 1
     assert [s.starts_at for s in slots(rig)] == [NOW + STEP, NOW + 2 * STEP]
     assert gaps(rig) == []
-
-
-def test_who_has_demand_enough_to_learn_from_is_found(rig: Rig) -> None:
-    with rig.database.write() as tx:
-        rig.environments.add(
-            tx, an_environment(id="env_other", name="other", host="other.localhost")
-        )
-        rig.stores.demand.add(
-            tx,
-            [Slot(KEY, NOW + n * STEP, 1, 1.0) for n in range(3)]
-            + [Slot("env_other", NOW, 1, 1.0)],
-        )
-        assert rig.stores.demand.busy(tx, NOW, 1) == [KEY, "env_other"]
-        assert rig.stores.demand.busy(tx, NOW, 2) == [KEY]
-        assert rig.stores.demand.busy(tx, NOW + STEP, 2) == [KEY]
 
 
 def test_moments_of_another_zone_lie_in_the_same_steps() -> None:

@@ -16,7 +16,7 @@ from cloudmgr.scaling.forecast.demand import highest, later
 from cloudmgr.scaling.forecast.features import last_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -35,16 +35,22 @@ INSIDE = (1.0, 1.5, 2.0)
 # Of what the last windows asked for, while one is announced.
 SHAPES = (0.0, 0.8, 1.0, 1.2, 1.4)
 _WINDOWS_BACK = 5
-_SEASONS = (0.5, 0.75, 0.9, 1.0)
+SEASONS = (0.5, 0.75, 0.9, 1.0)
+LEADS = (1.0, 1.2, 1.43)
 _DAYS_BACK = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Setting:
-    """What is decided, and by which numbers; ``said`` is for people, in English."""
+    """What is decided, and by which numbers; ``said`` is for people, in English.
+
+    :param numbers: with each of them alone in its grid, in the order of the policy's parameters,
+        the policy yields this setting and no other.
+    """
 
     said: str
     decided: Floats
+    numbers: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +83,13 @@ def static(ground: Ground) -> Iterator[Setting]:
     yield Setting("always the same", np.zeros(len(ground.seen)))
 
 
-def rule(ground: Ground) -> Iterator[Setting]:
+def rule(
+    ground: Ground, hours: Sequence[float] = HOURS_HELD, margins: Sequence[float] = MARGINS
+) -> Iterator[Setting]:
     """The rule of Kubernetes' HorizontalPodAutoscaler: load over a target share, held a while."""
-    for hours, margin in itertools.product(HOURS_HELD, MARGINS):
-        yield Setting(f"target {1 / margin:.0%}, held {hours:g} h", margin * ground.held(hours))
+    for held, margin in itertools.product(hours, margins):
+        said = f"target {1 / margin:.0%}, held {held:g} h"
+        yield Setting(said, margin * ground.held(held), (held, margin))
 
 
 def scheduled(ground: Ground) -> Iterator[Setting]:
@@ -93,38 +102,49 @@ def scheduled(ground: Ground) -> Iterator[Setting]:
             yield Setting(said, np.maximum(setting.decided, least))
 
 
-def seasonal(ground: Ground) -> Iterator[Setting]:
+def seasonal(
+    ground: Ground,
+    shares: Sequence[float] = SEASONS,
+    margins: Sequence[float] = MARGINS,
+    leads: Sequence[float] = LEADS,
+) -> Iterator[Setting]:
     """A quantile of the same time on the last seven days, and reaction."""
     seen = ground.seen
     days = [n * seen.day for n in range(1, _DAYS_BACK + 1) if n * seen.day > seen.startup]
     # Where a day is shorter than the start-up time, the present is all that is known.
     rows = np.stack([later(seen.ahead, by, 0.0) for by in days] or [seen.known])
-    for share in _SEASONS:
+    for share in shares:
         usual = np.quantile(rows, share, axis=0)
-        for margin, lead in itertools.product(MARGINS, (1.0, 1.2, 1.43)):
+        for margin, lead in itertools.product(margins, leads):
             said = f"{share:.0%} of the last days × {margin:g}, target {1 / lead:.0%}"
-            yield Setting(said, np.maximum(margin * usual, lead * seen.known))
+            coming = np.maximum(margin * usual, lead * seen.known)
+            yield Setting(said, coming, (share, margin, lead))
 
 
-def forecast(ground: Ground) -> Iterator[Setting]:
+def forecast(
+    ground: Ground,
+    spreads: Sequence[float] = SPREADS,
+    insides: Sequence[float] = INSIDE,
+    shapes: Sequence[float] = SHAPES,
+) -> Iterator[Setting]:
     """A learned quantile, and what the last windows asked for while one is announced."""
     told, seen = ground.learned, ground.seen
     if told is None:
         return
     if not seen.windows:
-        for spread in SPREADS:
+        for spread in spreads:
             # Before anything was learned nothing is told, and nothing of it is used.
             coming = seen.raised(np.nan_to_num(told.middle + spread * told.spread))
-            yield Setting(f"middle + {spread:g} × spread", coming)
+            yield Setting(f"middle + {spread:g} × spread", coming, (spread, 1.0, 0.0))
         return
     announced = ground.announced
     shape = np.where(announced, last_windows(seen, _WINDOWS_BACK), 0.0)
-    for spread, inside in itertools.product(SPREADS, INSIDE):
-        spreads = np.where(announced, inside * spread, spread)
-        coming = seen.raised(np.nan_to_num(told.middle + spreads * told.spread))
-        for share in SHAPES:
+    for spread, inside in itertools.product(spreads, insides):
+        of_steps = np.where(announced, inside * spread, spread)
+        coming = seen.raised(np.nan_to_num(told.middle + of_steps * told.spread))
+        for share in shapes:
             said = (
                 f"middle + {spread:g} × spread, × {inside * spread:g} and {share:g} of the last "
                 "ones in windows"
             )
-            yield Setting(said, np.maximum(coming, share * shape))
+            yield Setting(said, np.maximum(coming, share * shape), (spread, inside, share))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.interval import Interval
     from cloudmgr.scaling.backtest.policies import Setting
+    from cloudmgr.scaling.backtest.tuning import Record
     from cloudmgr.scaling.forecast.demand import Demand, Floats
 
 # The second half is not the first: what stays as it is, is tuned for a little less.
@@ -35,8 +36,9 @@ _CAUTION = 0.8
 # Replicas that the highest demand would take, if it is not said what one carries.
 REPLICAS = 25
 # Of a replica: demand that counts for nothing.
-_LEAST = 0.05
+LEAST_DEMAND = 0.05
 LEAST_STEPS = 32
+FORECAST, SEASONAL, REACTION = "forecast", "seasonal", "reaction"
 STATIC, RULE, CRON, OURS, ORACLE = "static peak", "HPA", "cron + HPA", "cloudmgr", "oracle"
 
 
@@ -143,35 +145,41 @@ def prepare(demand: Demand, terms: Terms, windows: Sequence[Interval] = ()) -> P
     unit = terms.unit or peak / REPLICAS
     course = Course(demand.filled, ~np.isnan(demand.values), startup, unit)
     spans = tuple(demand.within(windows))
-    seen = outlook(demand, startup, unit * _LEAST, terms.zone, spans)
+    seen = outlook(demand, startup, unit * LEAST_DEMAND, terms.zone, spans)
     return Prepared(demand, course, Ground(seen, peak, learn(seen, half // 2)), spans)
 
 
 def _ours(course: Course, ground: Ground, allowed: float) -> tuple[str, Floats]:
-    ways: list[tuple[str, Callable[[Ground], Iterable[Setting]]]] = [
-        ("forecast", policies.forecast) if ground.learned else ("seasonal", policies.seasonal),
-        ("reaction", policies.rule),
-    ]
-    first = len(course) // 4
-    edges = np.arange(first, len(course), ground.seen.day, dtype=np.float64)
-    kept = record(
-        course,
-        ((name, setting) for name, way in ways for setting in way(ground)),
-        ground.peak,
-        edges,
-        len(course),
-    )
+    kept, edges = ours(course, ground)
     chosen = chosen_daily(kept, allowed)
-    capacity = np.empty(len(course))
-    made = {n: kept.candidates[n].capacity(course, ground.peak) for n in set(chosen)}
-    ends = [*map(int, edges[1:]), len(course)]
-    capacity[:first] = made[chosen[0]][:first]
-    for number, begin, end in zip(chosen, map(int, edges), ends, strict=True):
-        capacity[begin:end] = made[number][begin:end]
     judged = chosen[-(-len(chosen) * 2 // 3) :] or chosen
     families = Counter(kept.candidates[n].family for n in judged).most_common()
     shares = ", ".join(f"{name} on {count} days" for name, count in families)
-    return f"{shares}; at last {kept.candidates[chosen[-1]].said}", capacity
+    said = f"{shares}; at last {kept.candidates[chosen[-1]].said}"
+    return said, followed(course, ground, kept, edges, chosen)
+
+
+def ours(course: Course, ground: Ground) -> tuple[Record, Floats]:
+    """How each setting of our ways did, day by day, and the steps at which those days begin."""
+    ways: list[tuple[str, Callable[[Ground], Iterable[Setting]]]] = [
+        (FORECAST, policies.forecast) if ground.learned else (SEASONAL, policies.seasonal),
+        (REACTION, policies.rule),
+    ]
+    edges = np.arange(len(course) // 4, len(course), ground.seen.day, dtype=np.float64)
+    settings = ((name, setting) for name, way in ways for setting in way(ground))
+    return record(course, settings, ground.peak, edges, len(course)), edges
+
+
+def followed(
+    course: Course, ground: Ground, kept: Record, edges: Floats, chosen: Sequence[int]
+) -> Floats:
+    """The capacity that comes of the candidates ``chosen`` for each day, ``(n,)``."""
+    capacity = np.empty(len(course))
+    made = {n: kept.candidates[n].capacity(course, ground.peak) for n in set(chosen)}
+    begins = [0, *map(int, edges[1:])]
+    for number, begin, end in zip(chosen, begins, [*begins[1:], len(course)], strict=True):
+        capacity[begin:end] = made[number][begin:end]
+    return capacity
 
 
 def _covered(ground: Ground, part: slice) -> float | None:

@@ -110,9 +110,12 @@ def chosen_daily(kept: Record, allowed: float) -> list[int]:
 
     In the first, when nothing is known of any, it is the last one without a floor.
     """
-    chosen = [len(kept.candidates) - len(FLOORS)]
-    for day in range(1, len(kept.steps)):
-        weights = np.zeros(len(kept.steps))
-        weights[:day] = 0.5 ** ((day - 1 - np.arange(day)) / HALF_LIFE)
-        chosen.append(kept.best(allowed, weights))
-    return chosen
+    first = len(kept.candidates) - len(FLOORS)
+    return [first, *(best_after(kept, day, allowed) for day in range(1, len(kept.steps)))]
+
+
+def best_after(kept: Record, days: int, allowed: float) -> int:
+    """The number of the candidate that was best in the first ``days`` spans: 1 or more."""
+    weights = np.zeros(len(kept.steps))
+    weights[:days] = 0.5 ** ((days - 1 - np.arange(days)) / HALF_LIFE)
+    return kept.best(allowed, weights)

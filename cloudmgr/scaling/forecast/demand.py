@@ -53,6 +53,14 @@ class Demand:
         return np.where(last >= 0, np.nan_to_num(self.values)[last], 0.0)
 
     @property
+    def trimmed(self) -> Demand:
+        """From the first step at which anything was asked: before, it may not have been in use."""
+        first = int(np.argmax(np.nan_to_num(self.values) > 0))
+        return Demand(
+            self.series_id, self.start + first * self.step, self.step, self.values[first:]
+        )
+
+    @property
     def day(self) -> int:
         """How many steps a day has."""
         return max(1, round(_DAY / self.step))

@@ -78,25 +78,67 @@ def learn(seen: Outlook, first: int) -> Quantiles | None:
         return None
     middle, high = np.full(len(seen), np.nan), np.full(len(seen), np.nan)
     moments = renewals(first, len(seen), seen.day, seen.windows)
-    # The oldest look back into nothing.
-    oldest = min(seen.day + 12, first // 4)
+    oldest = _oldest(seen, first)
     for begin, end in zip(moments, [*moments[1:], len(seen)], strict=True):
-        # Of the last steps it is not known yet how high it went.
-        past = slice(oldest, begin - seen.startup)
-        data = trees.Dataset(
-            seen.seen[past],
-            seen.rise[past],
-            # Ten percent of much is more than ten percent of little.
-            weight=seen.level[past] + seen.least,
-            params={"max_bin": _BINS, "verbosity": -1},
-        )
+        data = _data(trees, seen, slice(oldest, begin - seen.startup))
         part = slice(begin, end)
-        middle[part] = _told(trees, data, MIDDLE, seen.seen[part])
-        high[part] = _told(trees, data, HIGH, seen.seen[part])
+        middle[part] = _trained(trees, data, MIDDLE).predict(seen.seen[part])
+        high[part] = _trained(trees, data, HIGH).predict(seen.seen[part])
     return Quantiles(middle, high)
 
 
-def _told(trees: Any, data: Any, share: float, seen: Floats) -> Floats:
-    model = trees.train({**_TREES, "alpha": share}, data, _ROUNDS)
-    told: Floats = model.predict(seen)
-    return told
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What was learned, as text that LightGBM reads again: of the middle, and of the high."""
+
+    middle: str
+    high: str
+
+    def told(self, seen: Outlook, at: int) -> Quantiles | None:
+        """At step ``at``; NaN elsewhere.
+
+        None if LightGBM is not there any more, or if this was learned without a calendar, or with
+        one, and it is the other way now.
+        """
+        trees = library()
+        if trees is None:
+            return None
+        found = []
+        for text in (self.middle, self.high):
+            model = trees.Booster(model_str=text)
+            if model.num_feature() != seen.seen.shape[1]:
+                return None
+            told = np.full(len(seen), np.nan)
+            told[at] = model.predict(seen.seen[at : at + 1], num_threads=1)[0]
+            found.append(told)
+        return Quantiles(*found)
+
+
+def learned(seen: Outlook) -> Learned | None:
+    """From all of the past, for what comes after it; None as :func:`learn`."""
+    trees = library()
+    if trees is None or len(seen) - seen.startup < LEAST_STEPS:
+        return None
+    data = _data(trees, seen, slice(_oldest(seen, len(seen)), len(seen) - seen.startup))
+    middle, high = (_trained(trees, data, share).model_to_string() for share in (MIDDLE, HIGH))
+    return Learned(middle, high)
+
+
+def _oldest(seen: Outlook, first: int) -> int:
+    """The oldest steps look back into nothing."""
+    return min(seen.day + 12, first // 4)
+
+
+def _data(trees: Any, seen: Outlook, past: slice) -> Any:
+    """:param past: without the last steps, of which it is not known yet how high it went."""
+    return trees.Dataset(
+        seen.seen[past],
+        seen.rise[past],
+        # Ten percent of much is more than ten percent of little.
+        weight=seen.level[past] + seen.least,
+        params={"max_bin": _BINS, "verbosity": -1},
+    )
+
+
+def _trained(trees: Any, data: Any, share: float) -> Any:
+    return trees.train({**_TREES, "alpha": share}, data, _ROUNDS)

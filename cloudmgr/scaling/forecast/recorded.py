@@ -11,6 +11,7 @@ from cloudmgr.scaling.forecast.demand import Demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from cloudmgr.interval import Interval
     from cloudmgr.scaling.demand import Slot
@@ -36,3 +37,15 @@ def series(
         if last > 0:
             values[first:last] = np.nan
     return Demand(environment_id, start, STEP, values)
+
+
+def continued(before: Demand, after: Demand, since: datetime) -> Demand:
+    """``after``, with the values of ``before`` in its steps that begin earlier than ``since``.
+
+    :param before: that reaches from the start of ``after`` to ``since`` at least.
+    """
+    count = (since - after.start) // STEP
+    first = (after.start - before.start) // STEP
+    values = after.values.copy()
+    values[:count] = before.values[first : first + count]
+    return Demand(after.series_id, after.start, STEP, values)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cloudmgr.scaling.store.activity import ActivityStore
 from cloudmgr.scaling.store.demand import DemandStore
+from cloudmgr.scaling.store.forecasts import ForecastStore
 from cloudmgr.scaling.store.scaling import ScalingStore
 from cloudmgr.scaling.store.wakes import WakeStore
 from cloudmgr.scaling.store.windows import WindowStore
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActivityStore",
     "DemandStore",
+    "ForecastStore",
     "ScalingStore",
     "ScalingStores",
     "WakeStore",
@@ -32,9 +34,11 @@ class ScalingStores:
     windows: WindowStore = field(default_factory=WindowStore)
     activities: ActivityStore = field(default_factory=ActivityStore)
     demand: DemandStore = field(default_factory=DemandStore)
+    forecasts: ForecastStore = field(default_factory=ForecastStore)
     wakes: WakeStore = field(default_factory=WakeStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         """The environment is going: what was planned and decided for it stays, as history."""
         self.scaling.forget(tx, environment_id)
         self.activities.forget(tx, environment_id)
+        self.forecasts.forget(tx, environment_id)

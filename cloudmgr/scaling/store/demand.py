@@ -13,7 +13,6 @@ from sqlalchemy import (
     Table,
     case,
     delete,
-    func,
     insert,
     select,
 )
@@ -95,17 +94,6 @@ class DemandStore:
             .order_by(demand_slots.c.starts_at)
         )
         return [Slot(*row) for row in rows]
-
-    def busy(self, tx: Connection, since: datetime, least: int) -> list[str]:
-        """The ids of environments with at least ``least`` steps of demand since then."""
-        rows = tx.execute(
-            select(demand_slots.c.environment_id)
-            .where(demand_slots.c.starts_at >= since)
-            .group_by(demand_slots.c.environment_id)
-            .having(func.count() >= least)
-            .order_by(demand_slots.c.environment_id)
-        )
-        return list(rows.scalars())
 
     def miss(self, tx: Connection, zone: str, gap: Interval) -> None:
         """Nobody counted what was asked in ``zone`` during ``gap``."""

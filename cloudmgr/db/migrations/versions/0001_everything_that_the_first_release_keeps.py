@@ -247,6 +247,29 @@ def upgrade() -> None:
         batch_op.create_index("ix_demand_slot_starts_at", ["starts_at"], unique=False)
 
     op.create_table(
+        "forecast_lesson",
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("learned_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("family", sa.String(length=20), nullable=False),
+        sa.Column("numbers", sa.JSON(), nullable=False),
+        sa.Column("floor", sa.Float(), nullable=False),
+        sa.Column("startup_seconds", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.Float(), nullable=False),
+        sa.Column("calendar", sa.Integer(), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.Column("middle", sa.Text(), nullable=False),
+        sa.Column("high", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_forecast_lesson")),
+    )
+    op.create_table(
+        "forecast_told",
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("family", sa.String(length=20), nullable=False),
+        sa.Column("until", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("recent", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_forecast_told")),
+    )
+    op.create_table(
         "scaling_activity",
         sa.Column("environment_id", sa.String(length=40), nullable=False),
         sa.Column("zone", sa.String(length=20), nullable=False),
@@ -720,6 +743,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_scaling_activity_zone"))
 
     op.drop_table("scaling_activity")
+    op.drop_table("forecast_told")
+    op.drop_table("forecast_lesson")
     with op.batch_alter_table("demand_slot", schema=None) as batch_op:
         batch_op.drop_index("ix_demand_slot_starts_at")
 

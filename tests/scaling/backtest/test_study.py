@@ -1,0 +1,122 @@
+"""What is learned for the coming day is what a trial would follow, and looks at nothing later."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from cloudmgr.interval import Interval
+from cloudmgr.scaling.backtest import policies
+from cloudmgr.scaling.backtest.policies import Ground
+from cloudmgr.scaling.backtest.study import foretell, study
+from cloudmgr.scaling.backtest.trial import FORECAST, REACTION, Terms
+from cloudmgr.scaling.forecast.demand import Demand
+from cloudmgr.scaling.forecast.features import outlook
+from cloudmgr.scaling.forecast.learned import library
+from tests.scaling.forecast.histories import MONDAY, daily, demand
+
+UTC = ZoneInfo("UTC")
+TERMS = Terms(timedelta(hours=1), UTC, unit=4.0)
+DAY = 48  # steps
+AHEAD = 6
+learned = pytest.mark.skipif(
+    library() is None, reason="needs LightGBM and libgomp1: make test-deps"
+)
+
+
+def going_on(was: Demand, steps: int, value: float = 0.0) -> Demand:
+    """``was`` with so many steps more."""
+    values = np.concatenate([was.values, np.full(steps, value)])
+    return Demand(was.series_id, was.start, was.step, values)
+
+
+@learned
+@pytest.mark.parametrize("later", [0.0, 5000.0, np.nan])
+def test_what_is_foretold_at_a_step_depends_on_nothing_from_it_on(later: float) -> None:
+    was = daily(20)
+    lesson = study(was, TERMS, (), MONDAY)
+    assert lesson is not None
+    told = [
+        foretell(lesson, going_on(was, AHEAD, value), len(was), UTC, ()) for value in (later, 7.0)
+    ]
+    assert told[0] == told[1]
+
+
+@learned
+def test_a_day_that_is_like_the_others_is_foretold() -> None:
+    whole = daily(21)
+    was = Demand("exam", whole.start, whole.step, whole.values[: 20 * DAY])
+    lesson = study(was, TERMS, (), MONDAY)
+    assert lesson is not None
+    assert lesson.family == FORECAST
+    quiet, busy = (
+        foretell(lesson, whole, 20 * DAY + at, UTC, ()) for at in (DAY // 4, DAY * 9 // 24)
+    )
+    assert quiet is not None
+    assert busy is not None
+    assert 9 < quiet < 60
+    assert 99 < busy < 400
+
+
+def test_reaction_asks_for_what_the_chosen_setting_asks_for() -> None:
+    rng = np.random.default_rng(5)
+    was = demand(np.repeat(rng.uniform(10, 100, 120), 8), minutes=30)
+    lesson = study(was, TERMS, (), MONDAY)
+    assert lesson is not None
+    chosen = replace(lesson, family=REACTION, numbers=(1.0, 1.2), floor=3.0)
+    longer, at = going_on(was, AHEAD), len(was)
+    setting = next(policies.rule(Ground(outlook(longer, 2, 0.2, UTC), 100.0), (1.0,), (1.2,)))
+    told = foretell(chosen, longer, at, UTC, ())
+    assert told == pytest.approx(1.2 * was.values[-2:].max())
+    assert told == setting.decided[at]
+    assert foretell(replace(chosen, floor=999.0), longer, at, UTC, ()) == 999.0
+
+
+@pytest.mark.parametrize("policy", [policies.rule, policies.seasonal, policies.forecast])
+def test_the_numbers_of_a_setting_give_that_setting_again(policy: object) -> None:
+    was = daily(6)
+    windows = [(48 * n + 18, 48 * n + 24) for n in range(6)]
+    seen = outlook(was, 2, 0.2, UTC, windows)
+    from cloudmgr.scaling.forecast.learned import learn  # noqa: PLC0415 - LightGBM may be missing
+
+    ground = Ground(seen, 100.0, learn(seen, 210))
+    for setting in list(policy(ground))[::7]:  # type: ignore[operator]
+        again = list(policy(ground, *[(n,) for n in setting.numbers]))  # type: ignore[operator]
+        assert len(again) == 1
+        assert again[0].said == setting.said
+        np.testing.assert_array_equal(again[0].decided, setting.decided)
+
+
+def test_too_little_and_too_quiet_teach_nothing() -> None:
+    assert study(daily(2), TERMS, (), MONDAY) is None
+    assert study(demand(np.zeros(2000)), TERMS, (), MONDAY) is None
+
+
+@learned
+def test_what_was_learned_without_a_calendar_is_of_use_when_there_is_one() -> None:
+    was = daily(20)
+    lesson = study(was, TERMS, (), MONDAY)
+    assert lesson is not None
+    assert not lesson.calendar
+    soon = Interval(was.start + 20 * timedelta(days=1), was.start + 21 * timedelta(days=1))
+    told = foretell(lesson, going_on(was, AHEAD), len(was), UTC, [soon])
+    assert told == foretell(lesson, going_on(was, AHEAD), len(was), UTC, ())
+
+
+@learned
+def test_what_was_learned_with_a_calendar_is_silent_when_there_is_none() -> None:
+    was = daily(20)
+    windows = [
+        Interval(MONDAY + timedelta(days=n, hours=9), MONDAY + timedelta(days=n, hours=12))
+        for n in range(20)
+    ]
+    lesson = study(was, TERMS, windows, MONDAY)
+    assert lesson is not None
+    assert lesson.calendar
+    assert lesson.family == FORECAST
+    assert foretell(lesson, going_on(was, AHEAD), len(was), UTC, ()) is None
+    assert foretell(lesson, going_on(was, AHEAD), len(was), UTC, windows) is not None
