@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.orders import Order
     from cloudmgr.scaling.wakes import Wake
     from cloudmgr.scaling.windows import PeakWindow
+    from cloudmgr.scaling.yielding import Cap
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Scene:
     :param hours: what the hours of its class say at the moment of the look.
     :param wake: the last one.
     :param foretold: what history tells of the demand that comes, if anything.
+    :param cap: what it was told to leave to a more critical one, if anything.
     """
 
     environment: Environment
@@ -65,6 +67,7 @@ class Scene:
     hours: Standing = field(default_factory=Standing)
     wake: Wake | None = None
     foretold: Foretold | None = None
+    cap: Cap | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +334,7 @@ def _inputs(scene: Scene, component: Component, resting: Rest, floor: int, now: 
         measured=component is scene.environment.web and not scaling_class.elastic,
         in_flight=in_flight,
         foretold=scene.foretold.in_flight(now, hold) if scene.foretold else None,
+        cap=scene.cap.replicas if scene.cap and scene.cap.holds(now) else None,
         settled=traffic is not None and traffic.at - traffic.since >= hold,
         target_in_flight=float(scaling_class.target_in_flight),
     )
@@ -345,6 +349,8 @@ def _look_at(scene: Scene, resting: Rest, now: datetime) -> datetime | None:
         *(o.until for o in scene.orders if o.in_force(now)),
     ]
     traffic, hold = scene.traffic, scaling_class.scale_down_after
+    if scene.cap is not None and scene.cap.holds(now):
+        moments.append(scene.cap.until)
     if scene.foretold is not None and not resting.asleep:
         moments += scene.foretold.moments(now, hold)
     if traffic is not None and not resting.asleep:

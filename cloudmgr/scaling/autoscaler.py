@@ -31,6 +31,7 @@ class Term(StrEnum):
     MINIMUM = "minimum"
     CEILING = "ceiling"
     ROOM = "room"
+    YIELDED = "yielded"
 
 
 _ZH = {
@@ -44,8 +45,14 @@ _ZH = {
     Term.MINIMUM: "最低",
     Term.CEILING: "上限",
     Term.ROOM: "资源池可容",
+    Term.YIELDED: "让给更关键的系统后",
 }
-_EN = {term: term.value for term in Term} | {Term.HELD: "held (traffic unknown)"}
+_EN = {term: term.value for term in Term} | {
+    Term.HELD: "held (traffic unknown)",
+    Term.YIELDED: "after yielding to a more critical system",
+}
+# What is asked for without a promise: what a pool that has run out takes back first.
+_UNPROMISED = frozenset({Term.FORECAST, Term.REACTIVE, Term.HELD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class Inputs:
     :param settled: whether traffic was seen without a break for ``scale_down_after``. If not, what
         runs now is held: nobody knows that it is not needed.
     :param target_in_flight: requests in flight that one replica is to carry; above 0.
+    :param cap: what may run beyond promises while a more critical system lacks room; None for all.
     :param room: how many replicas more than ``current`` the pool can take.
     """
 
@@ -81,13 +89,15 @@ class Inputs:
     foretold: float | None = None
     settled: bool = True
     target_in_flight: float = 1.0
+    cap: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """How many, said in Chinese and English, with the numbers it was made of.
 
-    ``bounded_by`` is :attr:`Term.CEILING` or :attr:`Term.ROOM` when less is given than was asked.
+    ``bounded_by`` is :attr:`Term.CEILING`, :attr:`Term.ROOM` or :attr:`Term.YIELDED` when less is
+    given than was asked; ``lacking`` is how many of what is approved the pool has no room for.
     """
 
     replicas: int
@@ -95,6 +105,7 @@ class Verdict:
     en: str
     terms: Mapping[str, object]
     bounded_by: Term | None = None
+    lacking: int = 0
 
 
 def reactive(in_flight: float, target_in_flight: float) -> int:
@@ -105,7 +116,8 @@ def reactive(in_flight: float, target_in_flight: float) -> int:
 
 def wanted(inputs: Inputs) -> int:
     """What is asked for, before the ceiling and the room of the pool bound it."""
-    return max(_asked(inputs).values())
+    asked = _asked(inputs)
+    return min(max(asked.values()), _yielded(inputs, asked))
 
 
 def decide(inputs: Inputs) -> Verdict:
@@ -113,7 +125,8 @@ def decide(inputs: Inputs) -> Verdict:
     asked = _asked(inputs)
     want = max(asked.values())
     reachable = inputs.current + max(inputs.room, 0)
-    bounds = {Term.ROOM: reachable, Term.CEILING: inputs.ceiling}
+    yielded = _yielded(inputs, asked)
+    bounds = {Term.YIELDED: yielded, Term.ROOM: reachable, Term.CEILING: inputs.ceiling}
     binding = min(bounds, key=lambda term: bounds[term])
     bounded_by = binding if bounds[binding] < want else None
     replicas = min(want, *bounds.values())
@@ -134,7 +147,16 @@ def decide(inputs: Inputs) -> Verdict:
         en=f"{replicas} = {_expression(shown, limit, inputs.ceiling, _EN, ', ')}",
         terms=terms,
         bounded_by=bounded_by,
+        lacking=max(min(want, yielded, inputs.ceiling) - reachable, 0),
     )
+
+
+def _yielded(inputs: Inputs, asked: Mapping[Term, int]) -> int:
+    """What may be asked for beside a more critical system that lacks room."""
+    if inputs.cap is None:
+        return max(asked.values())
+    firm = max((count for term, count in asked.items() if term not in _UNPROMISED), default=0)
+    return max(firm, inputs.cap)
 
 
 def _asked(inputs: Inputs) -> dict[Term, int]:

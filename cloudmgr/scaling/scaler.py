@@ -17,6 +17,7 @@ from cloudmgr.scaling.assessment import Scene, assess, consequences
 from cloudmgr.scaling.hours import standing
 from cloudmgr.scaling.orders import ScalingDecision
 from cloudmgr.scaling.wakes import WAKER, WakeCause
+from cloudmgr.scaling.yielding import caps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.store import EnvironmentStore
     from cloudmgr.policy.holidays import Holidays
     from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.pools.capacity import Sizes
     from cloudmgr.scaling.activity import ZoneTraffic
     from cloudmgr.scaling.assessment import Assessment, Consequences, ScalingState
     from cloudmgr.scaling.store import ScalingStores
@@ -125,6 +127,7 @@ class Scaler:
             hours=standing(scaling_class, now, self._zone, self._policy().holidays.is_workday),
             wake=self._stores.wakes.last(tx, environment_id),
             foretold=self._stores.forecasts.told(tx, environment_id),
+            cap=self._stores.scaling.cap(tx, environment_id),
         )
 
     def assess(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:
@@ -160,9 +163,11 @@ class Scaler:
         found = self.consequences(scene, assessment, now)
         environment = scene.environment
         if found.none and not tell and not look_again:
+            self._ask_for_room(tx, scene, assessment, now)
             return Outcome(environment)
         if found.target is not None:
             environment = self._set_target(tx, scene, assessment)
+        self._ask_for_room(tx, scene, assessment, now)
         told = [name for name in assessment.verdicts if name in found.told or name in tell]
         decisions = tuple(
             ScalingDecision(
@@ -193,7 +198,34 @@ class Scaler:
         self._stores.scaling.put_state(tx, state)
         if found.target is not None or look_again:
             self._moved(tx, environment.id)
+        if found.target is not None and scene.cap is not None and scene.cap.holds(now):
+            # What it gave is free once this is committed.
+            self._moved(tx, scene.cap.favours)
         return Outcome(environment, decisions, found.target is not None)
+
+    def _ask_for_room(
+        self, tx: Connection, scene: Scene, assessment: Assessment, now: datetime
+    ) -> None:
+        """Where the pool has run out for it, have less critical ones give what nobody promised."""
+        environment, store = scene.environment, self._stores.scaling
+        lacking = {name: v.lacking for name, v in assessment.verdicts.items() if v.lacking}
+        hold = scene.scaling_class.scale_down_after
+        if not lacking:
+            return
+        until = store.favoured_until(tx, environment.id)
+        if until is not None and until > now + hold / 2:
+            return
+        room = self._free(tx, environment)
+        needed = _needed(environment, lacking, room.sizes) - room.left
+        ordered = store.ordered(tx)
+        others = [
+            (other, store.state(tx, other.id).floors)
+            for other in self._environments.list(tx, pool_id=environment.pool_id, awake=True)
+            if other.criticality < environment.criticality and other.id not in ordered
+        ]
+        for cap in caps(environment, needed, others, room.sizes, now + hold):
+            store.put_cap(tx, cap)
+            self._moved(tx, cap.environment_id)
 
     def _keep_wake(self, tx: Connection, wake: Wake, actor: str | None, why: str | None) -> None:
         if not wake.id:
@@ -245,3 +277,8 @@ class Scaler:
         # Ahead of now as well: another control plane's clock may be a little ahead of ours.
         age = abs(self._clock.elapsed(now - traffic.at))
         return traffic if age <= self._stale_after else None
+
+
+def _needed(environment: Environment, lacking: Mapping[str, int], sizes: Sizes) -> Resources:
+    parts = (sizes.takes(c.size).times(lacking.get(c.name, 0)) for c in environment.components)
+    return sum(parts, start=Resources())

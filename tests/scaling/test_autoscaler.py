@@ -32,8 +32,10 @@ some_inputs = st.builds(
     woken=st.integers(0, 4),
     measured=st.booleans(),
     in_flight=st.none() | st.floats(0, 1000),
+    foretold=st.none() | st.floats(0, 1000),
     settled=st.booleans(),
     target_in_flight=st.floats(0.1, 100),
+    cap=st.none() | st.integers(0, 40),
 )
 
 

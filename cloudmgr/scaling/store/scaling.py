@@ -25,9 +25,11 @@ from cloudmgr.db.types import UtcDateTime, metadata
 from cloudmgr.errors import NotFound
 from cloudmgr.scaling.assessment import ScalingState
 from cloudmgr.scaling.orders import Order, ScalingDecision
+from cloudmgr.scaling.yielding import Cap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -56,6 +58,15 @@ scaling_orders = Table(
     Column("actor", String(40), nullable=False),
     Column("why", String(500), nullable=False),
     Column("at", UtcDateTime, nullable=False),
+)
+
+scaling_caps = Table(
+    "scaling_cap",
+    metadata,
+    Column("environment_id", String(40), primary_key=True),
+    Column("replicas", Integer, nullable=False),
+    Column("favours", String(40), nullable=False, index=True),
+    Column("until", UtcDateTime, nullable=False),
 )
 
 scaling_decisions = Table(
@@ -130,8 +141,37 @@ class ScalingStore:
         )
         return done.rowcount > 0
 
+    def ordered(self, tx: Connection) -> frozenset[str]:
+        """The environments that a person ordered anything of."""
+        return frozenset(tx.execute(select(scaling_orders.c.environment_id)).scalars())
+
+    def cap(self, tx: Connection, environment_id: str) -> Cap | None:
+        """What it leaves to a more critical one; it may be over."""
+        table = scaling_caps
+        row = tx.execute(
+            select(table).where(table.c.environment_id == environment_id)
+        ).one_or_none()
+        return None if row is None else Cap(*row)
+
+    def put_cap(self, tx: Connection, cap: Cap) -> None:
+        """Put it in the place of an earlier one."""
+        table = scaling_caps
+        tx.execute(delete(table).where(table.c.environment_id == cap.environment_id))
+        tx.execute(insert(table).values(**asdict(cap)))
+
+    def favoured_until(self, tx: Connection, environment_id: str) -> datetime | None:
+        """When the last of those who leave it room may take that back; None if nobody does."""
+        table = scaling_caps
+        found: datetime | None = tx.execute(
+            select(table.c.until)
+            .where(table.c.favours == environment_id)
+            .order_by(table.c.until.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        return found
+
     def forget(self, tx: Connection, environment_id: str) -> None:
-        for table in (scaling_states, scaling_orders):
+        for table in (scaling_states, scaling_orders, scaling_caps):
             tx.execute(delete(table).where(table.c.environment_id == environment_id))
 
     def record(self, tx: Connection, decisions: Iterable[ScalingDecision]) -> None:

@@ -283,6 +283,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_scaling_activity_zone"), ["zone"], unique=False)
 
     op.create_table(
+        "scaling_cap",
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("replicas", sa.Integer(), nullable=False),
+        sa.Column("favours", sa.String(length=40), nullable=False),
+        sa.Column("until", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_scaling_cap")),
+    )
+    with op.batch_alter_table("scaling_cap", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_scaling_cap_favours"), ["favours"], unique=False)
+
+    op.create_table(
         "scaling_decision",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("environment_id", sa.String(length=40), nullable=False),
@@ -739,6 +750,10 @@ def downgrade() -> None:
         batch_op.drop_index("ix_scaling_decision_at")
 
     op.drop_table("scaling_decision")
+    with op.batch_alter_table("scaling_cap", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_scaling_cap_favours"))
+
+    op.drop_table("scaling_cap")
     with op.batch_alter_table("scaling_activity", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_scaling_activity_zone"))
 
