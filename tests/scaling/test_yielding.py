@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cloudmgr.db.engine import Database
     from cloudmgr.hosting.environments import Environment
 
+Others: TypeAlias = "list[tuple[Environment, dict[str, int]]]"
 ONE = Resources(1000, 1024, 0)
 
 
@@ -43,7 +44,7 @@ def told(found: list[Cap]) -> dict[str, int]:
 
 def test_the_least_critical_give_first_and_no_more_than_is_needed() -> None:
     vital = one("vital", 4)
-    others = [(one("high", 3, 9), {}), (one("low", 1, 3), {}), (one("normal", 2, 9), {})]
+    others: Others = [(one("high", 3, 9), {}), (one("low", 1, 3), {}), (one("normal", 2, 9), {})]
     assert told(caps(vital, ONE.times(5), others, ANY_SIZE, NOW)) == {
         "env_low": 1,
         "env_normal": 6,
@@ -51,12 +52,12 @@ def test_the_least_critical_give_first_and_no_more_than_is_needed() -> None:
 
 
 def test_nobody_gives_to_one_that_is_no_more_critical() -> None:
-    others = [(one("alike", 2, 9), {}), (one("high", 3, 9), {})]
+    others: Others = [(one("alike", 2, 9), {}), (one("high", 3, 9), {})]
     assert caps(one("normal", 2), ONE.times(5), others, ANY_SIZE, NOW) == []
 
 
 def test_what_is_promised_is_not_given() -> None:
-    others = [(one("low", 1, 9, minimum=2), {"web": 7})]
+    others: Others = [(one("low", 1, 9, minimum=2), {"web": 7})]
     assert told(caps(one("vital", 4), ONE.times(5), others, ANY_SIZE, NOW)) == {"env_low": 7}
 
 
@@ -67,9 +68,7 @@ def test_what_is_promised_is_not_given() -> None:
 def test_what_is_given_covers_what_is_needed_or_is_all_that_there_is(
     needed: int, running: list[tuple[int, int]]
 ) -> None:
-    others: list[tuple[Environment, dict[str, int]]] = [
-        (one(f"e{n}", *found), {}) for n, found in enumerate(running)
-    ]
+    others: Others = [(one(f"e{n}", *found), {}) for n, found in enumerate(running)]
     found = caps(one("vital", 4), ONE.times(needed), others, ANY_SIZE, NOW)
     before = {environment.id: environment.target["web"] for environment, _ in others}
     given_up = sum(before[cap.environment_id] - cap.replicas for cap in found)
