@@ -38,7 +38,14 @@ if TYPE_CHECKING:
     from cloudmgr.pools.pool import Pool
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
-    from cloudmgr.scaling.store import ActivityStore, ScalingStore, WakeStore, WindowStore
+    from cloudmgr.scaling.store import (
+        ActivityStore,
+        DemandStore,
+        ForecastStore,
+        ScalingStore,
+        WakeStore,
+        WindowStore,
+    )
 
 
 class City(Protocol):
@@ -109,6 +116,8 @@ class Services:
     scaling: ScalingControl
     scaling_store: ScalingStore
     wakes: WakeStore
+    demand: DemandStore
+    forecasts: ForecastStore
     windows: WindowStore
     activities: ActivityStore
     city: City

@@ -9,6 +9,7 @@ from urllib.parse import quote
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from cloudmgr.cli.demand import demand, forecast
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.remote import Remote
 from cloudmgr.cli.show import Column, Json, err, facts, out, rows
@@ -18,6 +19,8 @@ from cloudmgr.errors import Invalid, Temporary
 
 app = typer.Typer(help="Hosted environments.", no_args_is_help=True)
 app.command("sleep")(sleep)
+app.command("demand")(demand)
+app.command("forecast")(forecast)
 app.command("wakes")(wakes)
 
 # More than any secret may have, so that the control plane says what is too long.

@@ -11,12 +11,14 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from markupsafe import Markup
 
+from cloudmgr.interval import Interval
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from cloudmgr.hosting.environments import Environment
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 _FONT = "system-ui, PingFang SC, Microsoft YaHei, Noto Sans CJK SC, sans-serif"
 ACCENT = "#0b5cad"
+DEMAND = "#2e7d6b"
 _PEAK, _CEILING = "#f6d38b", "#5f6b78"
+Points: TypeAlias = "Sequence[tuple[datetime, float | None]]"
 _KEPT = 64
 MOST = 200  # decisions that are drawn
 _drawn: OrderedDict[str, str] = OrderedDict()
@@ -47,13 +51,13 @@ def replicas_chart(
     environment: Environment,
     decisions: Sequence[ScalingDecision],
     windows: Sequence[PeakWindow],
+    demand: Callable[[Interval], Points],
 ) -> Chart | None:
-    """Replicas over time as decided, the approved ceiling, and announced peaks behind them.
+    """Replicas over time as decided, what was asked for, the ceiling, and peaks behind them.
 
     :param decisions: the newest first. None without any: there is nothing to draw.
+    :param demand: as :func:`cloudmgr.portal.demand.asked` makes it, of the span that is drawn.
     """
-    if not decisions:
-        return None
     component = (environment.web or environment.components[0]).name
     own = [d for d in reversed(decisions) if d.component == component]
     if not own:
@@ -91,18 +95,25 @@ def replicas_chart(
         highest=highest,
         ceiling=ceiling,
     )
-    return drawn(title, _spec(view, steps, peaks, ceiling))
+    came: Points = demand(Interval(first, now)) if first < now and environment.web else []
+    asked = [{"at": local(at), "asked": value} for at, value in came]
+    return drawn(title, _spec(view, steps, peaks, asked, ceiling))
 
 
 def _spec(
-    view: View, steps: list[dict[str, Any]], peaks: list[dict[str, Any]], ceiling: int
+    view: View,
+    steps: list[dict[str, Any]],
+    peaks: list[dict[str, Any]],
+    asked: list[dict[str, Any]],
+    ceiling: int,
 ) -> dict[str, Any]:
     import altair as alt  # noqa: PLC0415 - see the module's docstring
 
+    highest = [one["asked"] for one in asked if one["asked"] is not None]
     y = alt.Y(
         "replicas:Q",
         title=view._("Replicas"),
-        scale=alt.Scale(domain=[0, ceiling + 0.5]),
+        scale=alt.Scale(domain=[0, max([ceiling, *highest]) + 0.5]),
         axis=alt.Axis(tickMinStep=1, format="d", tickCount=min(ceiling + 1, 8)),
     )
     time = alt.X(
@@ -128,6 +139,20 @@ def _spec(
         .mark_rule(color=_CEILING, strokeDash=[4, 4])
         .encode(y=alt.Y("ceiling:Q"))
     )
+    if any(highest):
+        # Behind what ran: where it stands above, there was too little.
+        layers.append(
+            alt.Chart({"values": asked})
+            .mark_area(interpolate="step-after", color=DEMAND, opacity=0.35, line={"color": DEMAND})
+            .encode(
+                x=alt.X("at:T"),
+                y=alt.Y("asked:Q"),
+                tooltip=[
+                    alt.Tooltip("at:T", title=view._("When"), format="%Y-%m-%d %H:%M"),
+                    alt.Tooltip("asked:Q", title=view._("Asked for"), format=".1f"),
+                ],
+            )
+        )
     base = alt.Chart({"values": steps}).encode(x=time, y=y)
     layers.append(base.mark_line(interpolate="step-after", color=ACCENT, strokeWidth=2.5))
     layers.append(

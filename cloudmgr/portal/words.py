@@ -70,6 +70,11 @@ WAKE_CAUSES: Mapping[str, str] = {
     "hours": N_("The hours of its class"),
     "rules": N_("The rules"),
 }
+FORECAST_WAYS: Mapping[str, str] = {
+    "forecast": N_("a learned forecast"),
+    "seasonal": N_("the same hours of the last days"),
+    "reaction": N_("its latest demand with a margin"),
+}
 WINDOW_STATES: Mapping[str, tuple[str, str]] = {
     "ahead": (N_("Ahead"), "quiet"),
     "preparing": (N_("Being prepared"), "busy"),

@@ -37,6 +37,8 @@ def services(plane: ControlPlane) -> Services:
         scaling=plane.scaling,
         scaling_store=stores.scaling.scaling,
         wakes=stores.scaling.wakes,
+        demand=stores.scaling.demand,
+        forecasts=stores.scaling.forecasts,
         windows=stores.scaling.windows,
         activities=stores.scaling.activities,
         city=plane.city,

@@ -103,6 +103,13 @@ def test_an_officer_orders_by_hand_and_takes_it_back(
     assert (called["cause"], called["why"]) == ("order", "woken by hand")
     assert called["promised_by"] in said(capsys, "env", "sleep", environment)[1]
     assert "woken by hand" in said(capsys, "env", "wakes", environment)[1]
+    assert asked(capsys, "env", "demand", environment) == []
+    assert "Nothing was asked of it." in said(capsys, "env", "demand", environment)[1]
+    assert asked(capsys, "env", "forecast", environment) == {"learned": None, "told": None}
+    assert "traffic and windows decide alone" in said(capsys, "env", "forecast", environment)[1]
+    code, out, err = said(capsys, "env", "demand", environment, "--from", "2020-01-01T00:00:00Z")
+    assert (code != 0, out) == (True, "")
+    assert "at most 31 days at once" in err
     assert len(asked(capsys, "request", "list", "--kind", "new", "--system", "sys_exam")) == 1
     assert asked(capsys, "request", "list", "--kind", "peak") == []
     assert said(capsys, "system", "show", "sys_exam")[0] == 0

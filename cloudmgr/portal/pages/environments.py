@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -18,6 +19,7 @@ from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.portal import words
 from cloudmgr.portal.charts import MOST, replicas_chart
 from cloudmgr.portal.costs import costs_so_far
+from cloudmgr.portal.demand import asked
 from cloudmgr.portal.forms import Form
 from cloudmgr.portal.listing import Choice, Column, Empty, Filter, Listing, choices, state_choices
 from cloudmgr.portal.names import Names
@@ -26,8 +28,11 @@ from cloudmgr.portal.peaks import outlook
 from cloudmgr.portal.view import View
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
+    from cloudmgr.interval import Interval
     from cloudmgr.scaling.windows import PeakWindow
 
 router = APIRouter(include_in_schema=False)
@@ -224,8 +229,14 @@ def environment_page(
             "wakes": services.wakes.list(tx, environment.id, limit=WAKES),
             "decisions": decisions,
             "chart": replicas_chart(
-                view, environment, decisions, _announced(caller, tx, environment)
+                view,
+                environment,
+                decisions,
+                _announced(caller, tx, environment),
+                partial(_asked, caller, tx, environment),
             ),
+            "lesson": services.forecasts.lesson(tx, environment.id),
+            "told": services.forecasts.told(tx, environment.id),
             "secrets": services.secrets.list(tx, environment),
             "form": form,
             "activity": services.activities.get(tx, environment.id),
@@ -240,6 +251,21 @@ def environment_page(
 def _announced(caller: Caller, tx: Connection, environment: Environment) -> list[PeakWindow]:
     return caller.services.windows.list(
         tx, environment_ids=[environment.id], cancelled=False, limit=MOST
+    )
+
+
+def _asked(
+    caller: Caller, tx: Connection, environment: Environment, over: Interval
+) -> list[tuple[datetime, float | None]]:
+    services = caller.services
+    scaling_class = services.policies.current.scaling_classes.get(environment.scaling_class)
+    if scaling_class is None:
+        return []
+    return asked(
+        over,
+        services.demand.of(tx, environment.id, over),
+        services.demand.gaps(tx, environment.zone.value, over),
+        float(scaling_class.target_in_flight),
     )
 
 
