@@ -63,10 +63,15 @@ demo: $(VENV)/.demo  ## The whole job on this machine; ARGS=--headless for a rep
 test: $(VENV)/.dev  ## Run the tests; ARGS="-k invoice" for some of them
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
+# With the machine to itself: it gives the evening as much time as the machine needs.
+.PHONY: test-evening
+test-evening: $(VENV)/.dev  ## Test with the traffic of an evening of 1998, and systems that sleep (two minutes)
+	$(BIN)/pytest -m evening -o faulthandler_timeout=600 $(ARGS)
+
 .PHONY: test-kubernetes
 test-kubernetes: $(VENV)/.dev  ## Test against a real Kubernetes (a lab: needs Go, built once; or a disposable KUBECONFIG)
 	$(BIN)/python -m tests.labs.kubernetes.build
-	$(BIN)/pytest -m kubernetes $(ARGS)
+	$(BIN)/pytest -m kubernetes -o faulthandler_timeout=300 $(ARGS)
 
 # Each has its own lab; whose cloud is borrowed has it to itself.
 CLOUDS = $(if $(OS_CLOUD),0,2)

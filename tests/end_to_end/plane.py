@@ -154,7 +154,7 @@ class Plane:
                 stdout=log,
                 stderr=log,
             )
-        until(self.answers, what="the control plane")
+        until(self.answers, seconds=90, what="the control plane")
         return self
 
     def answers(self) -> bool:

@@ -72,9 +72,14 @@ def schedule(
 
 
 class Visitors:
-    """The load tool in a process of its own, which ends by itself when the schedule is done."""
+    """The load tool in a process of its own, which ends by itself when the schedule is done.
 
-    def __init__(self, planned: list[Arrival], directory: Path, name: str, state: Path) -> None:
+    :param users: how many may wait for an answer at once before the next come too late.
+    """
+
+    def __init__(
+        self, planned: list[Arrival], directory: Path, name: str, state: Path, users: int = 100
+    ) -> None:
         self.planned = len(planned)
         self.outcomes_file = directory / f"outcomes-{name}.csv"
         self._log = directory / f"visitors-{name}.log"
@@ -88,6 +93,8 @@ class Visitors:
                     "cloudmgr.cli.demo.load",
                     str(arrivals_file),
                     str(self.outcomes_file),
+                    "--users",
+                    str(users),
                 ],
                 # By this the stage finds it, should the demo itself be killed.
                 env={**os.environ, "DEMO_STATE_DIR": str(state)},

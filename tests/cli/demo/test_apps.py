@@ -84,6 +84,12 @@ def test_what_the_visitors_of_the_demo_send_is_accepted(tmp_path: Path, plan: ob
     asyncio.run(send())
 
 
+@pytest.mark.parametrize("act", [Act.PAGE, Act.STATUS, Act.LOOK_UP])
+def test_who_files_nothing_may_visit_a_system_that_the_demo_does_not_have(act: Act) -> None:
+    sent = visit(Arrival(0, "of-somebody", "http://app", "x", act), 1)
+    assert (sent.method, sent.body) == ("GET", "")
+
+
 def test_bad_input_is_refused_with_its_field_in_two_languages_and_nothing_is_kept(
     tmp_path: Path,
 ) -> None:

@@ -29,9 +29,10 @@ class Visit:
 def visit(arrival: Arrival, number: int, reference: str = "") -> Visit:
     """What the visitor with this ``number`` sends.
 
+    Only what is filed needs a system that the demo knows.
+
     :param reference: of something filed before; without one the first page is asked for instead.
     """
-    answers = _answers(arrival.system, number)
     person = {
         "Host": arrival.host,
         "Accept": "text/html",
@@ -41,9 +42,10 @@ def visit(arrival: Arrival, number: int, reference: str = "") -> Visit:
     match arrival.act:
         case Act.FORM:
             form = {**person, "Content-Type": "application/x-www-form-urlencoded"}
-            return Visit("POST", "/", form, urlencode(answers))
+            return Visit("POST", "/", form, urlencode(_answers(arrival.system, number)))
         case Act.FILE:
             filing = {**program, "Content-Type": "application/json"}
+            answers = _answers(arrival.system, number)
             return Visit("POST", "/api/records", filing, json.dumps(answers, ensure_ascii=False))
         case Act.STATUS:
             return Visit("GET", "/api/status", program)
