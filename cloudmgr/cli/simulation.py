@@ -15,13 +15,14 @@ from cloudmgr.cli.scaling import above_zero, announced, share, startup_of, tried
 from cloudmgr.cli.show import Json, as_json, err, facts, out
 from cloudmgr.errors import Invalid
 from cloudmgr.interval import Interval
+from cloudmgr.planning.hosts import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
-    from cloudmgr.planning.whatif import Failure, Outcome, Tenant
+    from cloudmgr.planning.whatif import Outcome, Tenant
     from cloudmgr.scaling.backtest.trial import Trial
     from cloudmgr.scaling.icalendars import Announced
 
@@ -168,8 +169,6 @@ def _told(found: Outcome, hosts: int, zone: ZoneInfo) -> None:
 
 
 def _failure(said: str, zone: ZoneInfo) -> Failure:
-    from cloudmgr.planning.whatif import Failure  # noqa: PLC0415 - as in backtest
-
     parts = _FAILURE.fullmatch(said)
     interval = _interval(parts[2], parts[3], zone) if parts else None
     if parts is None or interval is None:
