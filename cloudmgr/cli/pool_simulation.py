@@ -1,4 +1,4 @@
-"""``cloudmgr scaling simulate --pool``: a pool's own calendar, on other hosts, with more systems."""
+"""``cloudmgr scaling simulate --pool``: a pool's own calendar, other hosts, more systems."""
 
 from __future__ import annotations
 

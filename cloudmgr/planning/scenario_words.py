@@ -39,7 +39,7 @@ class Supposed:
             )
         worst = self._worst
         return (
-            f"放不下：{len(found.broken)} 个承诺无法兑现，{self._when(worst)} 起最多缺 "
+            f"放不下：{len(found.broken)} 项预留无法兑现，{self._when(worst)} 起最多缺 "
             f"{amount_zh(worst.missing)}。{self._hosts_zh()}"
         )
 

@@ -53,7 +53,7 @@ def test_what_would_be_broken_is_listed_with_what_is_to_be_bought(city: City) ->
         assert said in page.text
     operator.cookies.set("cloudmgr_language", "zh-CN")
     page = operator.post(PAGE, data=typed(**fails))
-    for said in ("放不下：1 个承诺无法兑现", "税务局"):
+    for said in ("放不下：1 项预留无法兑现", "税务局"):
         assert said in page.text
 
 
