@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from cloudmgr.planning.scenario import foresee
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import Connection
@@ -42,6 +44,16 @@ _AHEAD = timedelta(days=3660)
 _NEW = "new"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A risk, what it was made of, and since and until when time changes nothing about it."""
+
+    made_of: tuple[object, ...]
+    at: datetime
+    until: datetime
+    risk: PoolRisk
+
+
 class Promises:
     """Asks the ledgers of pools. Reads only; :meth:`check` locks."""
 
@@ -61,6 +73,7 @@ class Promises:
         self._policy = policy
         self._clock = clock
         self._zone = zone
+        self._known_risks: dict[str, _Known] = {}
 
     def ask(
         self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]
@@ -113,11 +126,35 @@ class Promises:
         return tuple(one.reason for one in told if not one.fits)
 
     def at_risk(self, tx: Connection, pool: Pool) -> PoolRisk:
-        """Which promises of ``pool`` cannot be kept with what it has now."""
+        """Which promises of ``pool`` cannot be kept with what it has now.
+
+        A year of a city takes a second to read, and is looked at by every page: what was found
+        stands until something changes, or the next promise begins or ends.
+        """
         now = self._clock.now()
         capacity = self._capacity(pool)
         if capacity is None:
             return PoolRisk(pool, None, {}, self._zone)
+        known = self._known_risks.get(pool.id)
+        made_of = self._made_of(tx, pool, capacity)
+        if known is None or not known.at <= now < known.until or known.made_of != made_of:
+            risk = self._at_risk(tx, pool, capacity, now)
+            known = _Known(made_of, now, _next_change(risk, now), risk)
+            self._known_risks[pool.id] = known
+        return known.risk
+
+    def _made_of(self, tx: Connection, pool: Pool, capacity: Capacity) -> tuple[object, ...]:
+        """What a risk is worked out from, but for the time."""
+        return (
+            pool,
+            capacity,
+            self._policy(),
+            self._systems.revision(tx),
+            self._environments.revision_on(tx, pool.id),
+            self._windows.revision_on(tx, pool.id),
+        )
+
+    def _at_risk(self, tx: Connection, pool: Pool, capacity: Capacity, now: datetime) -> PoolRisk:
         there = self._there(tx, pool)
         ledger = self._ledger(tx, pool, capacity, Interval(now, now + _AHEAD), there)
         leads = {e.id: self._class_of(e.scaling_class).lead_time for e in there}
@@ -285,6 +322,14 @@ def _holder(
         system_zh=system.name_zh,
         system_en=system.name_en,
     )
+
+
+def _next_change(found: PoolRisk, now: datetime) -> datetime:
+    """When the next promise begins or ends."""
+    assert found.risk is not None  # noqa: S101 - the pool answered
+    promises = (*found.risk.kept.promises, *found.lost)
+    edges = (at for one in promises for at in (one.interval.start, one.interval.end))
+    return min((at for at in edges if at > now), default=now + _AHEAD)
 
 
 def _kept(found: ScalingClass) -> int:
