@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from cloudmgr.identity.authentication import Authenticator
     from cloudmgr.identity.store import TokenStore, UserStore
     from cloudmgr.metering.store import MeteringStores
+    from cloudmgr.planning.additions import Additions
     from cloudmgr.planning.placement import PoolView
     from cloudmgr.planning.promise_words import PoolRisk, Told
+    from cloudmgr.planning.scenario import Foreseen, Scenario
     from cloudmgr.policy.holder import PolicyHolder
     from cloudmgr.policy.services import CityService
     from cloudmgr.pools.drivers.driver import Driver
@@ -74,6 +76,14 @@ class Promises(Protocol):
 
     def at_risk(self, tx: Connection, pool: Pool) -> PoolRisk:
         """Which of the pool's promises cannot be kept with what it has now."""
+        ...
+
+    def foresee(self, tx: Connection, pool: Pool, scenario: Scenario, added: Additions) -> Foreseen:
+        """What would come of them, and of what is added, over a span and with other hosts.
+
+        :raises Temporary: ``pool-unreachable``. :raises NotFound: an environment that copies are to
+            be like. :raises Invalid: ``invalid-scenario``.
+        """
         ...
 
 

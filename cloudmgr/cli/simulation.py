@@ -11,17 +11,19 @@ import numpy as np
 import typer
 
 from cloudmgr.cli.options import Machine
+from cloudmgr.cli.pool_simulation import body_of, simulate_pool
 from cloudmgr.cli.scaling import above_zero, announced, share, startup_of, tried, zone_of
 from cloudmgr.cli.show import Json, as_json, err, facts, out
 from cloudmgr.errors import Invalid
 from cloudmgr.interval import Interval
+from cloudmgr.planning.hosts import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
     from zoneinfo import ZoneInfo
 
-    from cloudmgr.planning.whatif import Failure, Outcome, Tenant
+    from cloudmgr.planning.whatif import Outcome, Tenant
     from cloudmgr.scaling.backtest.trial import Trial
     from cloudmgr.scaling.icalendars import Announced
 
@@ -30,12 +32,32 @@ _SHOWN = 5
 
 
 def simulate(
+    context: typer.Context,
     *,
     demand: Annotated[
-        Path, typer.Option(help="Parquet or CSV with series_id, timestamp and value.")
-    ],
-    hosts: Annotated[int, typer.Option(help="Of the pool, all alike.", min=1)],
-    each: Annotated[int, typer.Option(help="Replicas that one host holds.", min=1)],
+        Path | None, typer.Option(help="Parquet or CSV with series_id, timestamp and value.")
+    ] = None,
+    hosts: Annotated[int | None, typer.Option(help="Of the pool, all alike.", min=1)] = None,
+    each: Annotated[int | None, typer.Option(help="Replicas that one host holds.", min=1)] = None,
+    pool: Annotated[
+        str | None, typer.Option(help="A pool of the control plane, instead of a history.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="With --pool: a day or moment; else now.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="With --pool: a day or moment; else a year on.")
+    ] = None,
+    more_hosts: Annotated[
+        int, typer.Option(help="With --pool: so many more than it has, or fewer, as -2.")
+    ] = 0,
+    like: Annotated[
+        str | None, typer.Option(help="With --pool: more environments like this one.")
+    ] = None,
+    copies: Annotated[int, typer.Option(help="With --like: how many.", min=1)] = 1,
+    draw: Annotated[
+        Path | None, typer.Option(help="With --pool: draw it into this .svg or .png.")
+    ] = None,
     spare: Annotated[int, typer.Option(help="Hosts that may fail.", min=0)] = 1,
     fail: Annotated[
         list[str] | None,
@@ -43,7 +65,10 @@ def simulate(
     ] = None,
     windows: Annotated[
         Path | None,
-        typer.Option(help="Announced peaks, as iCalendar; of one system if they name it."),
+        typer.Option(
+            help="Announced peaks, as iCalendar; of one system if they name it. With --pool: "
+            "peaks more than it has promised."
+        ),
     ] = None,
     startup: Annotated[str, typer.Option(help="Of a replica, as 90s, 10m or 2h.")] = "10m",
     unit: Annotated[
@@ -57,15 +82,26 @@ def simulate(
     """Replay a history and its calendar against a pool: would it fit, also when hosts fail?
 
     Each series is one system. Its policy learns from the first half; the second is replayed.
-    Exit 1 if the pool had too little room.
+    With --pool it is a pool of the control plane with what it has and has promised. Exit 1 if the
+    pool had too little room.
     """
+    where = zone_of(zone)
+    failures = tuple(_failure(said, where) for said in fail or ())
+    if pool is not None:
+        body = body_of((since, until), where, more_hosts, failures, (like, copies))
+        simulate_pool(context, pool, body, calendar=windows, draw=draw, zone=where, machine=machine)
+        return
+    if demand is None or hosts is None or each is None:
+        raise Invalid(
+            "there is nothing to simulate",
+            code="invalid-option",
+            hint="give --pool, or a history with --demand, --hosts and --each",
+        )
     from cloudmgr.planning.whatif import Estate, replay  # noqa: PLC0415 - as in backtest
     from cloudmgr.scaling.backtest.trial import Terms  # noqa: PLC0415
     from cloudmgr.scaling.forecast.histories import read  # noqa: PLC0415
 
-    where = zone_of(zone)
     terms = Terms(startup_of(startup), where, share(unmet), above_zero(unit))
-    failures = tuple(_failure(said, where) for said in fail or ())
     series = read(demand, where)
     events = announced(windows, series, where)
     trials, left_out = tried(series, terms, events, quiet=machine)
@@ -168,8 +204,6 @@ def _told(found: Outcome, hosts: int, zone: ZoneInfo) -> None:
 
 
 def _failure(said: str, zone: ZoneInfo) -> Failure:
-    from cloudmgr.planning.whatif import Failure  # noqa: PLC0415 - as in backtest
-
     parts = _FAILURE.fullmatch(said)
     interval = _interval(parts[2], parts[3], zone) if parts else None
     if parts is None or interval is None:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cloudmgr.interval import Interval
+from cloudmgr.planning.filling import fill
 from cloudmgr.planning.holders import NOTHING, floors_at, raised, steps
 from cloudmgr.pools.capacity import Resources
 
@@ -175,11 +176,11 @@ class Ledger:
         if not shortages:
             return Answer(promise)
         earlier, later = self._shifts(promise, now)
-        merged = _merged(shortages)
+        together = merged(shortages)
         return Answer(
             promise,
-            merged,
-            self._collisions(promise, merged),
+            together,
+            self._collisions(promise, together),
             earlier,
             later,
             self._most(promise, asked),
@@ -206,17 +207,11 @@ class Ledger:
         if all(_beyond(level, have) is None for level in self._levels[first:]):
             return Risk(self)
 
-        def rank(promise: Promise) -> tuple[int, datetime, str]:
-            criticality = self.holders[promise.environment_id].criticality
-            return -criticality, promise.booked_at, promise.id
-
-        filling = _Filling(self, self._times, now)
+        free = (have.cpu_millis - self.base.cpu_millis, have.memory_mib - self.base.memory_mib)
         ahead = [p for own in self._own.values() for p in own if p.interval.end > now]
-        kept: list[Promise] = []
-        lost: list[Promise] = []
-        for promise in sorted(ahead, key=rank):
-            (kept if filling.takes(promise) else lost).append(promise)
-        return Risk(replace(self, promises=tuple(kept)), tuple(reversed(lost)))
+        filled = fill(self.holders, ahead, self._times, [free] * len(self._levels), now)
+        lost = tuple(promise for promise, _ in reversed(filled.lost))
+        return Risk(replace(self, promises=filled.kept), lost)
 
     def _level(self, moment: datetime) -> Amount:
         return self._levels[bisect_right(self._times, moment)]
@@ -302,70 +297,25 @@ class Ledger:
         return low if low > (least if not holder.sleeps else 0) and fit(low) else 0
 
 
-class _Filling:
-    """A pool that is filled anew, promise by promise, over boundaries that are known before."""
-
-    def __init__(self, ledger: Ledger, times: list[datetime], now: datetime) -> None:
-        self._holders, self._have = ledger.holders, ledger.allocatable
-        self._now = now
-        self._times = times
-        cpu, memory = ledger.base.cpu_millis, ledger.base.memory_mib
-        self._cpu = [cpu] * (len(self._times) + 1)
-        self._memory = [memory] * (len(self._times) + 1)
-        self._in: dict[str, list[Promise]] = {}
-
-    def takes(self, promise: Promise) -> bool:
-        """Whether it fits beside those that are in; if so it is in."""
-        own = self._in.setdefault(promise.environment_id, [])
-        added = list(self._added(promise, own))
-        # Whole slices at once: a year of a city has more boundaries than Python likes to walk.
-        for span, (cpu, memory) in added:
-            if (
-                max(self._cpu[span]) + cpu > self._have.cpu_millis
-                or max(self._memory[span]) + memory > self._have.memory_mib
-            ):
-                return False
-        for span, (cpu, memory) in added:
-            self._cpu[span] = [level + cpu for level in self._cpu[span]]
-            self._memory[span] = [level + memory for level in self._memory[span]]
-        own.append(promise)
-        return True
-
-    def _added(self, promise: Promise, own: Sequence[Promise]) -> Iterable[tuple[slice, Amount]]:
-        """Over which boundaries it adds how much to what those of its environment hold."""
-        holder = self._holders[promise.environment_id]
-        ahead = Interval(max(self._now, promise.interval.start), promise.interval.end)
-        cuts = [t for p in own for t in (p.interval.start, p.interval.end)]
-        for piece in ahead.split(cuts):
-            floors = floors_at(own, piece.start)
-            before = holder.base if floors is None else holder.awake(floors)
-            after = holder.awake(raised(floors or {}, promise.component, promise.replicas))
-            if after != before:
-                span = slice(
-                    bisect_right(self._times, piece.start), bisect_left(self._times, piece.end) + 1
-                )
-                yield span, (after[0] - before[0], after[1] - before[1])
-
-
 def _beyond(level: Amount, have: Resources) -> Resources | None:
     cpu, memory = level[0] - have.cpu_millis, level[1] - have.memory_mib
     return Resources(max(0, cpu), max(0, memory)) if cpu > 0 or memory > 0 else None
 
 
-def _merged(shortages: Iterable[Shortage]) -> tuple[Shortage, ...]:
+def merged(shortages: Iterable[Shortage]) -> tuple[Shortage, ...]:
     """Those that touch as one, of the most that is missing anywhere in it."""
-    merged: list[Shortage] = []
+    found: list[Shortage] = []
     for one in shortages:
-        if merged and merged[-1].interval.end == one.interval.start:
-            last = merged.pop()
+        if found and found[-1].interval.end == one.interval.start:
+            last = found.pop()
             missing = Resources(
                 max(last.missing.cpu_millis, one.missing.cpu_millis),
                 max(last.missing.memory_mib, one.missing.memory_mib),
             )
-            merged.append(Shortage(Interval(last.interval.start, one.interval.end), missing))
+            found.append(Shortage(Interval(last.interval.start, one.interval.end), missing))
         else:
-            merged.append(one)
-    return tuple(merged)
+            found.append(one)
+    return tuple(found)
 
 
 def _size(collision: Collision) -> Amount:

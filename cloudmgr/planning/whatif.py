@@ -22,17 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cloudmgr.planning.hosts import Failure
     from cloudmgr.scaling.forecast.demand import Floats
 
     Counts = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """So many hosts are away during ``interval``."""
-
-    interval: Interval
-    hosts: int
 
 
 @dataclass(frozen=True, slots=True)

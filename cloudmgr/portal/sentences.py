@@ -44,6 +44,17 @@ SENTENCES = (
     N_("choose at least one"),
     N_("the two passwords differ"),
     N_("the command has a quotation mark that is not closed"),
+    # What if.
+    N_("it ends before it begins"),
+    N_("ask about five years at most"),
+    N_("the pool %(name)s has %(there)s hosts: there cannot be %(fewer)s fewer"),
+    N_("there is no component %(name)s, but %(known)s"),
+    N_("%(component)s may have %(most)s replicas at most"),
+    N_("it adds %(count)s environments and windows; %(most)s at most"),
+    N_("%(count)s events of the calendar name no environment, and there are no more"),
+    N_("write X-CLOUDMGR-ENVIRONMENT into them, or say what more there would be"),
+    N_("the event %(name)s does not say how many replicas it needs"),
+    N_("give one of like and new"),
     # Pools.
     N_("its pool cannot tell beforehand what would change"),
     N_("node %(name)s is lost: it is not Ready"),

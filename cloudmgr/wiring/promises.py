@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cloudmgr.errors import CloudmgrError, Temporary
+from cloudmgr.errors import CloudmgrError, Invalid, Temporary
 from cloudmgr.interval import Interval
+from cloudmgr.planning.additions import Model, Newcomer, with_additions
 from cloudmgr.planning.holders import Holder, Promise, part
+from cloudmgr.planning.hosts import Hosts
 from cloudmgr.planning.placement import UNREACHABLE
 from cloudmgr.planning.promise_words import PoolRisk, Told, outgrown, refuse
 from cloudmgr.planning.promises import FURTHEST_SHIFT, Ledger
+from cloudmgr.planning.scenario import foresee
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import Connection
@@ -22,18 +27,31 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.assessment import Prospect
     from cloudmgr.hosting.environments import Component, Environment, System
     from cloudmgr.hosting.requests import WindowAsk
+    from cloudmgr.planning.additions import Additions
+    from cloudmgr.planning.scenario import Foreseen, Scenario
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.decision import Reason
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.pools.capacity import Capacity, Sizes
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.pools.pool import Pool
+    from cloudmgr.scaling.windows import PeakWindow
     from cloudmgr.wiring.stores import Stores
 
 # Twice as far as anybody may announce.
 _AHEAD = timedelta(days=3660)
 # One that is not there yet, in a ledger.
 _NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A risk, what it was made of, and since and until when time changes nothing about it."""
+
+    made_of: tuple[object, ...]
+    at: datetime
+    until: datetime
+    risk: PoolRisk
 
 
 class Promises:
@@ -55,6 +73,7 @@ class Promises:
         self._policy = policy
         self._clock = clock
         self._zone = zone
+        self._known_risks: dict[str, _Known] = {}
 
     def ask(
         self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]
@@ -107,11 +126,35 @@ class Promises:
         return tuple(one.reason for one in told if not one.fits)
 
     def at_risk(self, tx: Connection, pool: Pool) -> PoolRisk:
-        """Which promises of ``pool`` cannot be kept with what it has now."""
+        """Which promises of ``pool`` cannot be kept with what it has now.
+
+        A year of a city takes a second to read, and is looked at by every page: what was found
+        stands until something changes, or the next promise begins or ends.
+        """
         now = self._clock.now()
         capacity = self._capacity(pool)
         if capacity is None:
             return PoolRisk(pool, None, {}, self._zone)
+        known = self._known_risks.get(pool.id)
+        made_of = self._made_of(tx, pool, capacity)
+        if known is None or not known.at <= now < known.until or known.made_of != made_of:
+            risk = self._at_risk(tx, pool, capacity, now)
+            known = _Known(made_of, now, _next_change(risk, now), risk)
+            self._known_risks[pool.id] = known
+        return known.risk
+
+    def _made_of(self, tx: Connection, pool: Pool, capacity: Capacity) -> tuple[object, ...]:
+        """What a risk is worked out from, but for the time."""
+        return (
+            pool,
+            capacity,
+            self._policy(),
+            self._systems.revision(tx),
+            self._environments.revision_on(tx, pool.id),
+            self._windows.revision_on(tx, pool.id),
+        )
+
+    def _at_risk(self, tx: Connection, pool: Pool, capacity: Capacity, now: datetime) -> PoolRisk:
         there = self._there(tx, pool)
         ledger = self._ledger(tx, pool, capacity, Interval(now, now + _AHEAD), there)
         leads = {e.id: self._class_of(e.scaling_class).lead_time for e in there}
@@ -120,6 +163,57 @@ class Promises:
     def all_at_risk(self, tx: Connection) -> list[PoolRisk]:
         """The same of every pool, by name."""
         return [self.at_risk(tx, pool) for pool in self._pools.list(tx)]
+
+    def foresee(self, tx: Connection, pool: Pool, scenario: Scenario, added: Additions) -> Foreseen:
+        """What would come of the promises of ``pool`` and of what is ``added``. Reads only.
+
+        :raises Temporary: ``pool-unreachable``. :raises NotFound: an environment that copies are to
+            be like. :raises Invalid: ``invalid-scenario``.
+        """
+        hosts = Hosts(self._known(pool))
+        if hosts.there + scenario.more < 0:
+            raise Invalid(
+                f"the pool {pool.name} has {hosts.there} hosts: there cannot be "
+                f"{-scenario.more} fewer",
+                code="invalid-scenario",
+                path="more_hosts",
+            )
+        there = self._there(tx, pool)
+        ledger = self._ledger(tx, pool, hosts.capacity, scenario.span, there)
+        models = [
+            self._newcomer(more.like, hosts.capacity)
+            if isinstance(more.like, Newcomer)
+            else self._like(tx, more.like, hosts.capacity, scenario.span)
+            for more in added.more
+        ]
+        leads = {e.id: self._class_of(e.scaling_class).lead_time for e in there}
+        filled = with_additions(ledger, added, leads, models)
+        return foresee(filled, hosts, scenario)
+
+    def _like(self, tx: Connection, like: str, capacity: Capacity, during: Interval) -> Model:
+        environment = self._environments.get(tx, like)
+        found = self._class_of(environment.scaling_class)
+        windows = self._windows.list(
+            tx,
+            environment_ids=[like],
+            during=Interval(during.start, during.end + found.lead_time),
+            cancelled=False,
+        )
+        system = self._systems.by_ids(tx, [environment.system_id])[environment.system_id]
+        return Model(
+            _holder(like, system, environment.components, found, capacity.sizes),
+            found.lead_time,
+            tuple(_promise(window, found.lead_time) for window in windows),
+        )
+
+    def _newcomer(self, newcomer: Newcomer, capacity: Capacity) -> Model:
+        found = self._class_of(newcomer.scaling_class)
+        kept, sleeps = _kept(found), found.idle_after is not None and not found.wakes_by_itself
+        parts = {
+            c.name: part(c, capacity.sizes, elastic=found.elastic, kept=kept)
+            for c in newcomer.components
+        }
+        return Model(Holder("", "", "", newcomer.criticality, parts, sleeps), found.lead_time)
 
     def _asked(
         self,
@@ -174,16 +268,7 @@ class Promises:
                 for e in there
             },
             tuple(
-                Promise(
-                    id=w.id,
-                    environment_id=w.environment_id,
-                    component=w.component,
-                    interval=Interval(
-                        w.interval.start - classes[w.environment_id].lead_time, w.interval.end
-                    ),
-                    replicas=w.replicas,
-                    booked_at=w.created_at,
-                )
+                _promise(w, classes[w.environment_id].lead_time)
                 for w in windows
                 if w.environment_id in classes
             ),
@@ -225,8 +310,7 @@ def _holder(
     found: ScalingClass,
     sizes: Sizes,
 ) -> Holder:
-    # While its hours keep it awake.
-    kept = found.wake_replicas if found.wakes_by_itself else 0
+    kept = _kept(found)
     return Holder(
         environment_id=key,
         system_id=system.id,
@@ -237,4 +321,28 @@ def _holder(
         system_code=system.code,
         system_zh=system.name_zh,
         system_en=system.name_en,
+    )
+
+
+def _next_change(found: PoolRisk, now: datetime) -> datetime:
+    """When the next promise begins or ends."""
+    assert found.risk is not None  # noqa: S101 - the pool answered
+    promises = (*found.risk.kept.promises, *found.lost)
+    edges = (at for one in promises for at in (one.interval.start, one.interval.end))
+    return min((at for at in edges if at > now), default=now + _AHEAD)
+
+
+def _kept(found: ScalingClass) -> int:
+    """Replicas that run while its hours keep it awake."""
+    return found.wake_replicas if found.wakes_by_itself else 0
+
+
+def _promise(window: PeakWindow, lead: timedelta) -> Promise:
+    return Promise(
+        id=window.id,
+        environment_id=window.environment_id,
+        component=window.component,
+        interval=Interval(window.interval.start - lead, window.interval.end),
+        replicas=window.replicas,
+        booked_at=window.created_at,
     )

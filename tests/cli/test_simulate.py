@@ -99,6 +99,8 @@ def test_what_one_system_announced_is_kept_for_it(
         (["--fail", "1@2026-06-05T11:00/2026-06-05T09:00"], "tells no failure"),
         (["--unit", "-1"], "--unit is a number above 0"),
         (["--startup", "soon"], "soon is no span"),
+        (["--pool", "outer", "--from", "june"], "june is no moment. give it as --from 2027-06-01"),
+        (["--pool", "outer", "--draw", "june.pdf"], "june.pdf is neither .svg nor .png"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(
@@ -117,3 +119,10 @@ def test_a_system_that_cannot_be_judged_is_left_out_and_named(
         file.write("quiet,2026-06-01T00:00:00+00:00,1\n")
     assert command("--demand", history, "--hosts", 40, "--each", 4) == 0
     assert "left out: quiet cannot be put to the trial: it has 1 steps" in capsys.readouterr().err
+
+
+def test_without_a_history_or_a_pool_it_says_what_to_give(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command("--hosts", 4) == 2
+    assert "give --pool, or a history" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from cloudmgr.interval import Interval
-from cloudmgr.planning.whatif import Estate, Failure, Tenant, replay
+from cloudmgr.planning.hosts import Failure
+from cloudmgr.planning.whatif import Estate, Tenant, replay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

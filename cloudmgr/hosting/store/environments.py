@@ -184,6 +184,12 @@ class EnvironmentStore:
         count, versions, newest = tx.execute(_REVISION, {"wanted": zone.value}).one()
         return f"{count}.{versions}.{newest}"
 
+    def revision_on(self, tx: Connection, pool_id: str) -> str:
+        """The same of those on a pool."""
+        table = environments.c
+        seen = select(func.count(), func.sum(table.version), func.max(table.created_at))
+        return str(tuple(tx.execute(seen.where(table.pool_id == pool_id)).one()))
+
     def set_target(
         self,
         tx: Connection,

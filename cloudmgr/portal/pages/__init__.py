@@ -21,6 +21,7 @@ from cloudmgr.portal.pages import (
     secrets,
     shared_services,
     sign_in,
+    simulation,
     systems,
     windows,
 )
@@ -42,6 +43,7 @@ ALL = (
             promises,  # before them: `book` is no window's id
             windows,
             pools,
+            simulation,
             reconciliation,
             shared_services,
             billing,

@@ -94,6 +94,13 @@ def _listing(view: View, tx: Connection, caller: Caller) -> Listing[PoolView]:
             lambda _: "",
             sortable=False,
         ),
+        Column(
+            "what_if",
+            view._("What if"),
+            lambda p: view.link(f"/pools/{p.pool.id}/simulate", view._("Would a time fit?")),
+            lambda _: "",
+            sortable=False,
+        ),
     ]
     kept = {pool.id for pool in accounted(caller, tx)}
     if kept:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     and_,
+    func,
     insert,
     or_,
     select,
@@ -82,6 +83,15 @@ class WindowStore:
             .order_by(peak_windows.c.starts_at, peak_windows.c.id)
         )
         return tuple(_window(row) for row in rows)
+
+    def revision_on(self, tx: Connection, pool_id: str) -> str:
+        """Changes whenever a window on the pool is booked or cancelled; no row is read whole."""
+        table = peak_windows
+        on_it = select(environments.c.id).where(environments.c.pool_id == pool_id)
+        query = select(func.count(), func.sum(table.c.version), func.max(table.c.created_at)).where(
+            table.c.environment_id.in_(on_it)
+        )
+        return str(tuple(tx.execute(query).one()))
 
     def list(
         self,
