@@ -23,13 +23,11 @@ from cloudmgr.identity.user import Role, Scope, User
 from cloudmgr.interval import Interval
 from cloudmgr.metering.usage import Owner
 from cloudmgr.pools.drivers.driver import SharedService
-from cloudmgr.scaling.activity import Sample
-from cloudmgr.scaling.demand import STEP, Slot, begin
-from cloudmgr.scaling.foretold import Figures, Foretold, Lesson
 from cloudmgr.scaling.orders import ScalingDecision
 from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import Settings
+from tests.api.asked import asked
 from tests.builders import (
     CREATED,
     a_component,
@@ -323,27 +321,7 @@ def _hosted(
     services.scaling_store.record(
         tx, [ScalingDecision(f"sdn_{code}", environment.id, "web", now, 0, 1, name, name)]
     )
-    services.demand.add(
-        tx, [Slot(environment.id, begin(now) - n * STEP, 60 * n, 900.0 * n, 9.0) for n in (1, 2)]
-    )
-    services.forecasts.learn(
-        tx,
-        Lesson(
-            environment_id=environment.id,
-            learned_at=now,
-            family="seasonal",
-            numbers=(0.9, 1.0, 1.2),
-            floor=0.0,
-            startup=timedelta(minutes=10),
-            unit=4.0,
-            calendar=False,
-            figures=Figures(days=28.0, cost=1.25, unmet=0.0004),
-        ),
-    )
-    services.forecasts.tell(
-        tx,
-        [Foretold(environment.id, "seasonal", now + 2 * STEP, (Sample(begin(now), 6.5),))],
-    )
+    asked(services, tx, environment.id, now)
     services.wakes.put(tx, Wake(environment.id, WakeCause.REQUEST, now, now, now, why=name))
     services.metering.ledger.append(
         tx,

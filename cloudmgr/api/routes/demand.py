@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from cloudmgr.api.gate import Access, Caller
-from cloudmgr.api.values import View, example
+from cloudmgr.api.values import Moment, View, example
 from cloudmgr.errors import Invalid
 from cloudmgr.identity.access import Action
 from cloudmgr.interval import Interval
@@ -164,9 +164,9 @@ def get_demand(
     caller: Annotated[Caller, Access(Action.ENVIRONMENT_READ)],
     environment_id: str,
     starts_at: Annotated[
-        AwareDatetime | None, Query(description="A day before the end, if left out.")
+        Moment | None, Query(description="A day before the end, if left out.")
     ] = None,
-    ends_at: Annotated[AwareDatetime | None, Query(description="Now, if left out.")] = None,
+    ends_at: Annotated[Moment | None, Query(description="Now, if left out.")] = None,
 ) -> DemandView:
     """Of at most 31 days; kept for 400."""
     services = caller.services
