@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 STEP = timedelta(minutes=5)
 # So long demand is kept: last year's deadline, and what led to it.
 KEPT = timedelta(days=400)
+# So long is looked back on; older demand is not learned from.
+LOOKS_BACK = timedelta(days=28)
+# How far announced windows are looked ahead at; what is learned of them reaches no further.
+LOOKS_AHEAD = timedelta(hours=3)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -65,13 +65,17 @@ class Foretold:
     recent: tuple[Sample, ...]
 
     def in_flight(self, now: datetime, hold: timedelta) -> float | None:
-        """The highest that was told within ``hold``; None when it is out of date."""
+        """The highest that was told within ``hold``, and what was told last; None out of date.
+
+        The last counts until then: it may be older than a short ``hold``.
+        """
         if now >= self.until:
             return None
-        return max((s.in_flight for s in self.recent if now - hold < s.at <= now), default=0.0)
+        held = [s.in_flight for s in self.recent[:-1] if now - hold < s.at]
+        return max([*held, *(s.in_flight for s in self.recent[-1:])], default=0.0)
 
     def moments(self, now: datetime, hold: timedelta) -> list[datetime]:
         """When that may change by time alone."""
         if now >= self.until:
             return []
-        return [self.until, *(s.at + hold for s in self.recent if s.at + hold > now)]
+        return [self.until, *(s.at + hold for s in self.recent[:-1] if s.at + hold > now)]

@@ -162,12 +162,11 @@ class Scaler:
         """
         found = self.consequences(scene, assessment, now)
         environment = scene.environment
-        if found.none and not tell and not look_again:
-            self._ask_for_room(tx, scene, assessment, now)
-            return Outcome(environment)
         if found.target is not None:
             environment = self._set_target(tx, scene, assessment)
         self._ask_for_room(tx, scene, assessment, now)
+        if found.none and not tell and not look_again:
+            return Outcome(environment)
         told = [name for name in assessment.verdicts if name in found.told or name in tell]
         decisions = tuple(
             ScalingDecision(

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from cloudmgr.errors import CloudmgrError, NotFound
 from cloudmgr.interval import Interval
 from cloudmgr.scaling.activity import Sample, remember
-from cloudmgr.scaling.demand import EPOCH, KEPT, STEP, begin
+from cloudmgr.scaling.demand import EPOCH, KEPT, LOOKS_AHEAD, LOOKS_BACK, STEP, begin
 from cloudmgr.scaling.foretold import Foretold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -86,13 +86,16 @@ class Forecasts:
         began, now = self._clock.monotonic(), self._clock.now()
         with self._database.read() as tx:
             learned = self._stores.forecasts.learned(tx)
-            there = self._environments.ids(tx)
-        tried = {key: max(self._tried.get(key, EPOCH), learned.get(key, EPOCH)) for key in there}
+            asked = self._stores.activities.asked(tx, now - LOOKS_BACK)
+        tried = {
+            key: max(self._tried.get(key, EPOCH), learned.get(key, EPOCH))
+            for key in {*asked, *learned}
+        }
         # A clock that was put back must not stop it.
         due = [key for key, at in tried.items() if not now - _LESSON < at <= now]
         self._tried = {key: at for key, at in self._tried.items() if key in tried}
         count = 0
-        for key in sorted(due, key=lambda key: tried[key]):
+        for key in sorted(due, key=lambda key: (tried[key], key)):
             if self._clock.monotonic() - began > _TURN:
                 break
             self._tried[key] = now
@@ -108,23 +111,17 @@ class Forecasts:
             self._stores.demand.purge(tx, self._clock.now() - KEPT)
 
     def _learn(self, key: str, now: datetime, *, known: bool) -> bool:
-        # Arrays, and what learns from them, take memory that a city that sleeps need not have.
-        from cloudmgr.scaling.backtest.study import LOOKS_BACK, study  # noqa: PLC0415
-        from cloudmgr.scaling.backtest.trial import Terms  # noqa: PLC0415
-
         over = Interval(begin(now) - LOOKS_BACK, begin(now))
-        lesson = None
         with self._database.read() as tx:
             environment = self._there(tx, key)
             if environment is None:
                 return False
             scaling_class = self._class_of(environment)
-            demand = self._demand(tx, environment, over)
-            windows = self._windows(tx, environment, over)
-        if _follows(environment, scaling_class):
-            unit = float(scaling_class.target_in_flight)
-            terms = Terms(scaling_class.lead_time, self._zone, unit=unit)
-            lesson = study(demand.trimmed, terms, windows, now)
+            lesson = None
+            if _follows(environment, scaling_class):
+                demand = self._demand(tx, environment, over)
+                windows = self._windows(tx, environment, over)
+                lesson = self._studied(demand, windows, scaling_class, now)
         if lesson is None and not known:
             return False
         with self._database.write() as tx:
@@ -133,6 +130,21 @@ class Forecasts:
                 return False
             self._stores.forecasts.learn(tx, lesson)
         return True
+
+    def _studied(
+        self,
+        demand: Demand,
+        windows: Sequence[Interval],
+        scaling_class: ScalingClass,
+        now: datetime,
+    ) -> Lesson | None:
+        # Arrays, and what learns from them, take memory that a city that sleeps need not have.
+        from cloudmgr.scaling.backtest.study import study  # noqa: PLC0415
+        from cloudmgr.scaling.backtest.trial import Terms  # noqa: PLC0415
+
+        unit = float(scaling_class.target_in_flight)
+        terms = Terms(scaling_class.lead_time, self._zone, unit=unit)
+        return study(demand.trimmed, terms, windows, now)
 
     # --------------------------------------------------------------------------------- telling
 
@@ -164,11 +176,7 @@ class Forecasts:
     def _tell(
         self, tx: Connection, key: str, learned_at: datetime, now: datetime
     ) -> Foretold | None:
-        from cloudmgr.scaling.backtest.study import (  # noqa: PLC0415 - as above
-            LOOKS_AHEAD,
-            LOOKS_BACK,
-            foretell,
-        )
+        from cloudmgr.scaling.backtest.study import foretell  # noqa: PLC0415 - as above
 
         environment = self._there(tx, key)
         if environment is None:
@@ -213,18 +221,18 @@ class Forecasts:
         before: _History | None = None,
     ) -> Demand:
         """Of ``before`` all but its last steps, which were not over when they were read."""
-        from cloudmgr.scaling.forecast.recorded import continued, series  # noqa: PLC0415
+        from cloudmgr.scaling.forecast.recorded import continued, series  # noqa: PLC0415 - as above
 
-        since = over.start
-        if before is not None and before.demand.start <= over.start < before.read_at:
-            since = max(since, before.read_at - 2 * STEP)
+        reaches = before is not None and before.demand.start <= over.start < before.read_at
+        known = before if reaches else None
+        since = max(over.start, known.read_at - 2 * STEP) if known else over.start
         fresh = Interval(since, over.end)
         slots = self._stores.demand.of(tx, environment.id, fresh)
         gaps = self._stores.demand.gaps(tx, environment.zone.value, fresh)
         if environment.created_at > over.start:
             gaps = [*gaps, Interval(over.start, environment.created_at)]
         demand = series(environment.id, over, slots, gaps)
-        return demand if since == over.start else continued(before.demand, demand, since)  # type: ignore[union-attr]
+        return continued(known.demand, demand, since) if known else demand
 
     def _windows(self, tx: Connection, environment: Environment, over: Interval) -> list[Interval]:
         found = self._stores.windows.list(

@@ -15,6 +15,7 @@ from cloudmgr.hosting.bindings import bound_names, unbound
 from cloudmgr.hosting.environments import Environment
 from cloudmgr.hosting.workload import drifted, readiness, word
 from cloudmgr.identity.access import Action, may
+from cloudmgr.interval import Interval
 from cloudmgr.pools.drivers.driver import SharedService
 from cloudmgr.portal import words
 from cloudmgr.portal.charts import MOST, replicas_chart
@@ -26,13 +27,13 @@ from cloudmgr.portal.names import Names
 from cloudmgr.portal.pages.systems import Text, department_filter
 from cloudmgr.portal.peaks import outlook
 from cloudmgr.portal.view import View
+from cloudmgr.scaling.demand import LOOKS_BACK
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy import Connection
 
-    from cloudmgr.interval import Interval
     from cloudmgr.scaling.windows import PeakWindow
 
 router = APIRouter(include_in_schema=False)
@@ -261,6 +262,8 @@ def _asked(
     scaling_class = services.policies.current.scaling_classes.get(environment.scaling_class)
     if scaling_class is None:
         return []
+    # A page that is looked at all day reads no year of steps.
+    over = Interval(max(over.start, over.end - LOOKS_BACK), over.end)
     return asked(
         over,
         services.demand.of(tx, environment.id, over),

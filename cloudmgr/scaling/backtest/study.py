@@ -38,12 +38,8 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.backtest.trial import Terms
     from cloudmgr.scaling.forecast.demand import Demand
 
-# What is looked back on; older demand is not learned from.
-LOOKS_BACK = timedelta(days=28)
 # Less is no history: three days of steps.
 LEAST = timedelta(days=3)
-# How far announced windows are looked ahead at; what is learned of them reaches no further.
-LOOKS_AHEAD = timedelta(hours=3)
 _WAYS: dict[str, Callable[..., Iterator[Setting]]] = {
     FORECAST: policies.forecast,
     SEASONAL: policies.seasonal,
@@ -96,8 +92,8 @@ def foretell(
 ) -> float | None:
     """Demand that capacity is to be there for from step ``at`` to the start-up time after it.
 
-    :param demand: with :data:`LOOKS_AHEAD` after ``at``, of which nothing is known, so that windows
-        that begin soon are seen.
+    :param demand: with some hours after ``at``, of which nothing is known, so that windows that
+        begin soon are seen.
     :param at: the step that is being lived through; it is not looked at.
     :returns: None if what was learned cannot be used any more.
     """

@@ -94,6 +94,12 @@ class ActivityStore:
         rows = tx.execute(select(scaling_activities).where(scaling_activities.c.zone == zone))
         return {row.environment_id: _activity(row) for row in rows}
 
+    def asked(self, tx: Connection, since: datetime) -> list[str]:
+        """The ids of environments that anything was asked of since then."""
+        table = scaling_activities
+        query = select(table.c.environment_id).where(table.c.last_request_at >= since)
+        return list(tx.execute(query).scalars())
+
     def known(self, tx: Connection, environment_ids: Iterable[str]) -> set[str]:
         """Those of ``environment_ids`` that scaling has looked at and not forgotten."""
         wanted = list(environment_ids)

@@ -6,7 +6,19 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Column, Float, Integer, String, Table, Text, delete, insert, select
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    String,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudmgr.db.types import UtcDateTime, metadata
@@ -28,7 +40,7 @@ forecast_lessons = Table(
     Column("floor", Float, nullable=False),
     Column("startup_seconds", Integer, nullable=False),
     Column("unit", Float, nullable=False),
-    Column("calendar", Integer, nullable=False),
+    Column("calendar", Boolean, nullable=False),
     Column("figures", JSON, nullable=False),
     Column("middle", Text, nullable=False),
     Column("high", Text, nullable=False),
@@ -68,7 +80,7 @@ class ForecastStore:
             floor=row.floor,
             startup=timedelta(seconds=row.startup_seconds),
             unit=row.unit,
-            calendar=bool(row.calendar),
+            calendar=row.calendar,
             figures=Figures(**row.figures),
             middle=row.middle,
             high=row.high,
@@ -79,7 +91,6 @@ class ForecastStore:
         self.unlearn(tx, lesson.environment_id)
         values: dict[str, Any] = asdict(lesson) | {
             "numbers": list(lesson.numbers),
-            "calendar": int(lesson.calendar),
             "startup_seconds": round(lesson.startup.total_seconds()),
         }
         del values["startup"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,8 +17,13 @@ from cloudmgr.scaling.backtest.study import foretell, study
 from cloudmgr.scaling.backtest.trial import FORECAST, REACTION, Terms
 from cloudmgr.scaling.forecast.demand import Demand
 from cloudmgr.scaling.forecast.features import outlook
-from cloudmgr.scaling.forecast.learned import library
+from cloudmgr.scaling.forecast.learned import learn, library
 from tests.scaling.forecast.histories import MONDAY, daily, demand
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cloudmgr.scaling.backtest.policies import Setting
 
 UTC = ZoneInfo("UTC")
 TERMS = Terms(timedelta(hours=1), UTC, unit=4.0)
@@ -76,19 +82,21 @@ def test_reaction_asks_for_what_the_chosen_setting_asks_for() -> None:
     assert foretell(replace(chosen, floor=999.0), longer, at, UTC, ()) == 999.0
 
 
+@learned
 @pytest.mark.parametrize("policy", [policies.rule, policies.seasonal, policies.forecast])
-def test_the_numbers_of_a_setting_give_that_setting_again(policy: object) -> None:
+def test_the_numbers_of_a_setting_give_that_setting_again(
+    policy: Callable[..., Iterator[Setting]],
+) -> None:
     was = daily(6)
     windows = [(48 * n + 18, 48 * n + 24) for n in range(6)]
     seen = outlook(was, 2, 0.2, UTC, windows)
-    from cloudmgr.scaling.forecast.learned import learn  # noqa: PLC0415 - LightGBM may be missing
-
     ground = Ground(seen, 100.0, learn(seen, 210))
-    for setting in list(policy(ground))[::7]:  # type: ignore[operator]
-        again = list(policy(ground, *[(n,) for n in setting.numbers]))  # type: ignore[operator]
-        assert len(again) == 1
-        assert again[0].said == setting.said
-        np.testing.assert_array_equal(again[0].decided, setting.decided)
+    settings = list(policy(ground))
+    assert len(settings) > 50
+    for setting in settings[::7]:
+        (again,) = policy(ground, *[(n,) for n in setting.numbers])
+        assert again.said == setting.said
+        np.testing.assert_array_equal(again.decided, setting.decided)
 
 
 def test_too_little_and_too_quiet_teach_nothing() -> None:

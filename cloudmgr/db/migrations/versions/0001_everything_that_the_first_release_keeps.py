@@ -255,7 +255,7 @@ def upgrade() -> None:
         sa.Column("floor", sa.Float(), nullable=False),
         sa.Column("startup_seconds", sa.Integer(), nullable=False),
         sa.Column("unit", sa.Float(), nullable=False),
-        sa.Column("calendar", sa.Integer(), nullable=False),
+        sa.Column("calendar", sa.Boolean(), nullable=False),
         sa.Column("figures", sa.JSON(), nullable=False),
         sa.Column("middle", sa.Text(), nullable=False),
         sa.Column("high", sa.Text(), nullable=False),
