@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PATIENCE = 5.0
+_WANTED, _STATE = "workload.json", "state.json"
 
 
 @contextmanager
@@ -54,6 +55,8 @@ class PoolFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        # What is read of each environment again and again is named without making a Path of it.
+        self._place = str(directory)
         self.supervisor_lock = directory / "supervisor.lock"
         self.writers_lock = directory / "writers.lock"
         self.bells = directory / "_bells"
@@ -81,10 +84,10 @@ class PoolFiles:
         return self.directory / environment_id
 
     def wanted(self, environment_id: str) -> Path:
-        return self.home(environment_id) / "workload.json"
+        return self.home(environment_id) / _WANTED
 
     def state(self, environment_id: str) -> Path:
-        return self.home(environment_id) / "state.json"
+        return self.home(environment_id) / _STATE
 
     def run(self, environment_id: str, replica_id: str) -> Path:
         return self.home(environment_id) / "run" / replica_id
@@ -107,8 +110,16 @@ class PoolFiles:
 
     def read_wanted(self, environment_id: str) -> Wanted | None:
         """:raises UnreadableError: if the file is damaged."""
-        data = _read(self.wanted(environment_id))
+        data = _read(f"{self._place}/{environment_id}/{_WANTED}")
         return None if data is None else records.load_wanted(data)
+
+    def stamp(self, environment_id: str) -> tuple[int, int, int]:
+        """Another one once somebody has written what is wanted of it; zeros where nobody has."""
+        try:
+            found = os.stat(f"{self._place}/{environment_id}/{_WANTED}")  # noqa: PTH116 - see _place
+        except OSError:
+            return (0, 0, 0)
+        return (found.st_ino, found.st_mtime_ns, found.st_size)
 
     def write_wanted(self, environment_id: str, wanted: Wanted, clock: Clock) -> None:
         """Write it whole or not at all.
@@ -128,7 +139,7 @@ class PoolFiles:
 
     def read_state(self, environment_id: str) -> State | None:
         """:raises UnreadableError: if the file is damaged."""
-        data = _read(self.state(environment_id))
+        data = _read(f"{self._place}/{environment_id}/{_STATE}")
         return None if data is None else records.load_state(data)
 
     def write_state(self, state: State, *, durable: bool) -> None:
@@ -184,7 +195,7 @@ class PoolFiles:
         except FileNotFoundError:
             return
         for name in names:
-            data = _read(self._ended / name)
+            data = _read(str(self._ended / name))
             if data is None:
                 continue
             try:
@@ -290,9 +301,10 @@ def _empty(directory: Path) -> None:
             delete_tree(path)
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: str) -> bytes | None:
     try:
-        return path.read_bytes()
+        with open(path, "rb") as source:  # noqa: PTH123 - see _place
+            return source.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
 

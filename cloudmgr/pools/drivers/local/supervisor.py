@@ -152,15 +152,8 @@ class Supervisor:
                 self._look(environment_id)
 
     def _look(self, environment_id: str) -> None:
-        self._seen[environment_id] = self._signature(environment_id)
+        self._seen[environment_id] = self._files.stamp(environment_id)
         self._add(environment_id).look()
-
-    def _signature(self, environment_id: str) -> tuple[int, int, int]:
-        try:
-            found = self._files.wanted(environment_id).stat()
-        except OSError:
-            return (0, 0, 0)
-        return (found.st_ino, found.st_mtime_ns, found.st_size)
 
     async def _resync(self) -> None:
         """Look at what changed unheard: a bell that overflowed, a file that a person wrote."""
@@ -172,7 +165,7 @@ class Supervisor:
                 _log.warning("the pool's directory cannot be read: %s", error)
                 continue
             for environment_id in {*there, *self._hosted}:
-                if self._seen.get(environment_id) != self._signature(environment_id):
+                if self._seen.get(environment_id) != self._files.stamp(environment_id):
                     self._look(environment_id)
             self._trash.set()
 
