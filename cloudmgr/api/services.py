@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.pool import Pool
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
+    from cloudmgr.scaling.dependence import Dependence
     from cloudmgr.scaling.store import (
         ActivityStore,
         DemandStore,
@@ -125,6 +126,7 @@ class Services:
     desk: Desk
     scaling: ScalingControl
     scaling_store: ScalingStore
+    dependence: Dependence
     wakes: WakeStore
     demand: DemandStore
     forecasts: ForecastStore

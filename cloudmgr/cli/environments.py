@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cloudmgr.cli.demand import demand, forecast
+from cloudmgr.cli.needs import needs
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.remote import Remote
 from cloudmgr.cli.show import Column, Json, err, facts, out, rows
@@ -22,6 +23,7 @@ app.command("sleep")(sleep)
 app.command("demand")(demand)
 app.command("forecast")(forecast)
 app.command("wakes")(wakes)
+app.command("needs")(needs)
 
 # More than any secret may have, so that the control plane says what is too long.
 _MOST_READ = 200_000

@@ -69,6 +69,7 @@ WAKE_CAUSES: Mapping[str, str] = {
     "window": N_("A peak"),
     "hours": N_("The hours of its class"),
     "rules": N_("The rules"),
+    "needed": N_("One that needs it"),
 }
 FORECAST_WAYS: Mapping[str, str] = {
     "forecast": N_("a learned forecast"),
@@ -180,6 +181,7 @@ AUDIT_ACTIONS: Mapping[str, str] = {
     "environment.scale": N_("scaled an environment"),
     "environment.hibernate": N_("put an environment to sleep"),
     "environment.wake": N_("woke an environment"),
+    "environment.needs": N_("said what an environment needs"),
     "environment.set-secret": N_("set a secret"),
     "environment.drop-secret": N_("dropped a secret"),
     "window.cancel": N_("cancelled a peak"),

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.yielding import Cap
 
 
+# What starts with as many replicas as its class says.
+_STARTS = frozenset({Cause.WOKEN, Cause.NEEDED})
+
+
 @dataclass(frozen=True, slots=True)
 class ScalingState:
     """What scaling remembers of an environment from one look to the next.
@@ -54,6 +58,7 @@ class Scene:
     :param hours: what the hours of its class say at the moment of the look.
     :param wake: the last one.
     :param foretold: what history tells of the demand that comes, if anything.
+    :param needed_since: since when one that needs it is awake or called; None if none is.
     :param cap: what it was told to leave to a more critical one, if anything.
     """
 
@@ -68,6 +73,7 @@ class Scene:
     wake: Wake | None = None
     foretold: Foretold | None = None
     cap: Cap | None = None
+    needed_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +233,7 @@ def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
         ordered=any(o.hibernates for o in in_force),
         pinned=any(not o.hibernates for o in in_force),
         awake_until=state.awake_until,
+        needed=scene.needed_since is not None,
         held_until=scene.hours.held_until,
         called=scene.hours.called_since is not None,
         calls_at=scene.hours.calls_at,
@@ -247,7 +254,12 @@ def _in_force(scene: Scene, now: datetime) -> list[Order]:
 
 
 def _sleeps_on(order: Order, scene: Scene) -> bool:
-    """Whether an order to sleep outlasts the hours: those it was given in, or to its own end."""
+    """Whether an order to sleep outlasts the hours: those it was given in, or to its own end.
+
+    It does not outlast the call of one that needs it.
+    """
+    if scene.needed_since is not None and order.at < scene.needed_since:
+        return False
     called = scene.hours.called_since
     return order.until is not None or called is None or called <= order.at
 
@@ -329,7 +341,7 @@ def _inputs(scene: Scene, component: Component, resting: Rest, floor: int, now: 
         current=scene.environment.target.get(component.name, 0),
         window_floor=floor,
         room=0,
-        woken=scaling_class.wake_replicas if resting.cause is Cause.WOKEN else 0,
+        woken=scaling_class.wake_replicas if resting.cause in _STARTS else 0,
         hours=scaling_class.wake_replicas if resting.cause is Cause.HOURS else 0,
         measured=component is scene.environment.web and not scaling_class.elastic,
         in_flight=in_flight,

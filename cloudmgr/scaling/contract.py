@@ -23,6 +23,7 @@ class Contract:
     :param held_until: what is awake is not put to sleep before, by the hours of its class.
     :param awake_until: nor before this, since it was woken; None when that is over.
     :param wake: the last one, or the one that is under way.
+    :param needed: whether one that is awake, or called, needs it.
     :param condition: ``Woken``: whether that keeps its promise.
     :param wakes_at: when one that sleeps begins to wake by itself, for its hours or for a peak;
         None for one that is awake, and when nothing is planned.
@@ -35,6 +36,7 @@ class Contract:
     wakes_at: datetime | None = None
     wake: Wake | None = None
     condition: Condition | None = None
+    needed: bool = False
 
 
 def contract(scene: Scene, now: datetime) -> Contract:
@@ -47,6 +49,7 @@ def contract(scene: Scene, now: datetime) -> Contract:
         awake_until=until if until is not None and until > now else None,
         wakes_at=_wakes_at(scene, now) if scene.environment.hibernated else None,
         wake=scene.wake,
+        needed=scene.needed_since is not None,
         condition=condition(scene.wake, scene.environment.generation, now),
     )
 

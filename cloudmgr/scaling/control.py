@@ -128,7 +128,7 @@ class ScalingControl:
         :param force: sleep although a window asks for capacity now, although it is before the
             earliest sleep of its class, or although the class never hibernates.
         :raises Conflict: ``retiring``, ``inside-a-window``, ``before-earliest-sleep``,
-            ``never-hibernates``.
+            ``needed``, ``never-hibernates``.
         :raises Invalid: ``in-the-past``, ``reason-missing``. :raises NotFound: no such environment.
         """
         now = self._clock.now()
@@ -332,6 +332,12 @@ def _check_may_sleep(scene: Scene, now: datetime) -> None:
             f"{scene.hours.held_until.isoformat()}",
             code="before-earliest-sleep",
             hint="order it then, or insist with force",
+        )
+    if scene.needed_since is not None:
+        raise Conflict(
+            "an environment that needs it is awake",
+            code="needed",
+            hint="put that to sleep first, or insist with force",
         )
     if scene.scaling_class.idle_after is None:
         raise Conflict(

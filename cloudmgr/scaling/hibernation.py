@@ -22,6 +22,7 @@ class Cause(StrEnum):
     ORDER = "order"
     MANUAL = "manual"
     WOKEN = "woken"
+    NEEDED = "needed"
     HOURS = "hours"
     NEVER = "never"
     ASLEEP = "asleep"
@@ -41,6 +42,7 @@ class Signals:
     :param awake_until: no sleep before, whatever the traffic.
     :param held_until: no falling asleep before: the hours of its class.
     :param called: whether those hours call for it although nobody asks.
+    :param needed: whether an environment that is awake, or called, needs it.
     :param calls_at: when they will do so next.
     :param idle_after: how long without a request until it may sleep; None for never.
     :param idle_since: the last request, or later: since when it is awake and watched.
@@ -53,6 +55,7 @@ class Signals:
     ordered: bool = False
     pinned: bool = False
     awake_until: datetime | None = None
+    needed: bool = False
     held_until: datetime | None = None
     called: bool = False
     calls_at: datetime | None = None
@@ -85,19 +88,25 @@ def rest(signals: Signals) -> Rest:  # noqa: PLR0911 - one line for each reason,
         return Rest(asleep=False, cause=Cause.WOKEN, look_at=s.awake_until)
     if s.idle_after is None:
         return Rest(asleep=False, cause=Cause.NEVER)
+    if s.needed:
+        return Rest(asleep=False, cause=Cause.NEEDED)
     if s.held_until is not None and s.now < s.held_until and (s.called or not s.asleep):
         return Rest(asleep=False, cause=Cause.HOURS, look_at=s.held_until)
     if s.asleep:
         return _sleep(Cause.ASLEEP, "休眠中", "asleep, nothing calls for it", s.calls_at)
+    return _by_traffic(s, s.idle_after)
+
+
+def _by_traffic(s: Signals, idle_after: timedelta) -> Rest:
     if s.idle_since is None or s.seen_until is None:
         return Rest(asleep=False, cause=Cause.UNKNOWN)
     idle = s.seen_until - s.idle_since
-    if idle < s.idle_after:
-        return Rest(asleep=False, cause=Cause.BUSY, look_at=s.idle_since + s.idle_after)
+    if idle < idle_after:
+        return Rest(asleep=False, cause=Cause.BUSY, look_at=s.idle_since + idle_after)
     return _sleep(
         Cause.IDLE,
-        f"已有 {_minutes(idle)} 分钟没有请求（{_minutes(s.idle_after)} 分钟后休眠）",
-        f"no request for {_minutes(idle)} min, idle after {_minutes(s.idle_after)} min",
+        f"已有 {_minutes(idle)} 分钟没有请求（{_minutes(idle_after)} 分钟后休眠）",
+        f"no request for {_minutes(idle)} min, idle after {_minutes(idle_after)} min",
         s.calls_at,
     )
 

@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, or_, select
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.store.environments import environments
 from cloudmgr.reconcile.loop import Result
+from cloudmgr.scaling.store.needs import needed_and_not_called
 from cloudmgr.scaling.store.scaling import scaling_orders, scaling_states
 from cloudmgr.scaling.store.windows import peak_windows
 
@@ -53,6 +54,7 @@ def _query(*further: ColumnElement[bool]) -> Select[str]:
                         and_(e.awake.is_(False), e.id.in_(announced)),
                         e.id.in_(select(o.environment_id).where(o.until <= now)),
                         s.calls_at <= now,
+                        and_(e.awake.is_(False), e.id.in_(needed_and_not_called())),
                         *further,
                     ),
                 ),
@@ -102,8 +104,8 @@ class ScalingReconciler:
 
     def due(self) -> list[str]:
         """What needs a look although nobody said so here: never looked at, changed since or under
-        another policy, asleep with a window near or called by the hours of its class, under an
-        order that has ended, or retiring.
+        another policy, asleep with a window near, called by the hours of its class or needed by
+        another one, under an order that has ended, or retiring.
 
         Cheap: to be called every few seconds, so that what another control plane was told is heard.
         """

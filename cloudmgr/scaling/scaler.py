@@ -128,6 +128,7 @@ class Scaler:
             wake=self._stores.wakes.last(tx, environment_id),
             foretold=self._stores.forecasts.told(tx, environment_id),
             cap=self._stores.scaling.cap(tx, environment_id),
+            needed_since=self._stores.needs.needed_since(tx, environment_id),
         )
 
     def assess(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:
@@ -197,6 +198,9 @@ class Scaler:
         self._stores.scaling.put_state(tx, state)
         if found.target is not None or look_again:
             self._moved(tx, environment.id)
+        if environment.hibernated != scene.environment.hibernated or found.wake is not None:
+            for need in self._stores.needs.of(tx, environment.id):
+                self._moved(tx, need.needed_id)
         if found.target is not None and scene.cap is not None and scene.cap.holds(now):
             # What it gave is free once this is committed.
             self._moved(tx, scene.cap.favours)

@@ -27,7 +27,15 @@ class WakeCause(StrEnum):
     ORDER = "order"
     WINDOW = "window"
     HOURS = "hours"
+    NEEDED = "needed"  # by another one that is called
     RULES = "rules"  # its class, or an order to sleep that ended
+
+
+_KINDS = {
+    Cause.WOKEN: WakeCause.ORDER,
+    Cause.MANUAL: WakeCause.ORDER,
+    Cause.NEEDED: WakeCause.NEEDED,
+}
 
 
 class Fate(StrEnum):
@@ -140,7 +148,7 @@ def _called(scene: Scene, assessment: Assessment, now: datetime) -> Wake:
         if told == hours.called_since and not _overruled(scene, told):
             return Wake(key, WakeCause.HOURS, told, hours.promised_by)
         return Wake(key, WakeCause.HOURS, now, now + within)
-    kind = WakeCause.ORDER if cause in {Cause.WOKEN, Cause.MANUAL} else WakeCause.RULES
+    kind = _KINDS.get(cause, WakeCause.RULES)
     return Wake(key, kind, now, now + within)
 
 

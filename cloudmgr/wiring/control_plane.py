@@ -48,6 +48,7 @@ from cloudmgr.wiring.promises import Promises
 from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
 from cloudmgr.wiring.sleepers import StoredSleepers
 from cloudmgr.wiring.stores import Stores
+from cloudmgr.wiring.waking import Waking
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -158,6 +159,7 @@ class ControlPlane:
             moved=self._moved,
         )
         self.scaling = ScalingControl(self.scaler, stores.scaling, self.clock)
+        self.waking = Waking(stores, self.clock, self._moved)
         self.traffic = TrafficObserver(
             self.database,
             stores.scaling.activities,

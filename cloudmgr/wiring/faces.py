@@ -36,6 +36,7 @@ def services(plane: ControlPlane) -> Services:
         desk=plane.desk,
         scaling=plane.scaling,
         scaling_store=stores.scaling.scaling,
+        dependence=plane.waking.dependence,
         wakes=stores.scaling.wakes,
         demand=stores.scaling.demand,
         forecasts=stores.scaling.forecasts,

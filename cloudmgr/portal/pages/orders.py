@@ -29,6 +29,10 @@ router = APIRouter(include_in_schema=False, prefix="/environments")
 
 Scaling = Annotated[Caller, Access(Action.ENVIRONMENT_SCALE)]
 Component = Annotated[str, Query(max_length=40)]
+# What is said on the form, since whoever filled it in can do something about it.
+_REFUSED = frozenset(
+    {"inside-a-window", "before-earliest-sleep", "needed", "never-hibernates", "retiring"}
+)
 
 
 def _page(
@@ -52,7 +56,7 @@ def _page(
             "component": component,
             "components": [Choice(c.name, c.name) for c in environment.components],
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
-            "held_until": services.scaling.contract(tx, environment.id).held_until,
+            "contract": services.scaling.contract(tx, environment.id),
             "running": [p for p in peaks if p.state in {"now", "preparing"}],
             "next": next((p for p in peaks if p.state == "ahead"), None),
             "version": approved(environment),
@@ -228,7 +232,7 @@ def _order(
         form.blame(error, {"why": "reason"})
         return _page(request, caller, environment_id, kind, form, 422)
     except Conflict as error:
-        if error.code not in {"inside-a-window", "never-hibernates", "retiring"}:
+        if error.code not in _REFUSED:
             raise
         form.top += [error.message, error.hint] if error.hint else [error.message]
         return _page(request, caller, environment_id, kind, form, 409)

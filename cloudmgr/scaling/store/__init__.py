@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.scaling.store.activity import ActivityStore
 from cloudmgr.scaling.store.demand import DemandStore
 from cloudmgr.scaling.store.forecasts import ForecastStore
+from cloudmgr.scaling.store.needs import NeedStore
 from cloudmgr.scaling.store.scaling import ScalingStore
 from cloudmgr.scaling.store.wakes import WakeStore
 from cloudmgr.scaling.store.windows import WindowStore
@@ -19,6 +20,7 @@ __all__ = [
     "ActivityStore",
     "DemandStore",
     "ForecastStore",
+    "NeedStore",
     "ScalingStore",
     "ScalingStores",
     "WakeStore",
@@ -36,9 +38,11 @@ class ScalingStores:
     demand: DemandStore = field(default_factory=DemandStore)
     forecasts: ForecastStore = field(default_factory=ForecastStore)
     wakes: WakeStore = field(default_factory=WakeStore)
+    needs: NeedStore = field(default_factory=NeedStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         """The environment is going: what was planned and decided for it stays, as history."""
         self.scaling.forget(tx, environment_id)
         self.activities.forget(tx, environment_id)
         self.forecasts.forget(tx, environment_id)
+        self.needs.forget(tx, environment_id)

@@ -315,6 +315,17 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "scaling_need",
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("needed_id", sa.String(length=40), nullable=False),
+        sa.Column("actor", sa.String(length=40), nullable=False),
+        sa.Column("at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", "needed_id", name=op.f("pk_scaling_need")),
+    )
+    with op.batch_alter_table("scaling_need", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_scaling_need_needed_id"), ["needed_id"], unique=False)
+
+    op.create_table(
         "scaling_order",
         sa.Column("environment_id", sa.String(length=40), nullable=False),
         sa.Column("component", sa.String(length=40), nullable=False),
@@ -745,6 +756,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_scaling_order_until"))
 
     op.drop_table("scaling_order")
+    with op.batch_alter_table("scaling_need", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_scaling_need_needed_id"))
+
+    op.drop_table("scaling_need")
     with op.batch_alter_table("scaling_decision", schema=None) as batch_op:
         batch_op.drop_index("ix_scaling_decision_environment_id_at")
         batch_op.drop_index("ix_scaling_decision_at")
