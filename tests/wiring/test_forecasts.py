@@ -129,7 +129,7 @@ def test_capacity_is_there_before_the_hour_that_was_busy_on_every_day(
     assert "预测" in decision.zh
     lesson = rig.lesson()
     assert lesson is not None
-    assert lesson.family == "forecast"
+    assert lesson.family == "seasonal"
     assert lesson.figures.unmet < 0.01
     assert 1 <= lesson.figures.cost < 1.5
 

@@ -62,10 +62,10 @@ def study(
         return None
     course, ground = known.course, known.ground
     kept, edges = ours(course, ground)
-    best = kept.candidates[best_after(kept, len(kept.steps), terms.unmet)]
+    best = best_after(kept, len(edges), terms.unmet)
     half = slice(len(demand) // 2, len(demand))
     chosen = chosen_daily(kept, terms.unmet)
-    did = score(course, followed(course, ground, kept, edges, chosen), half)
+    did = score(course, followed(course, ground, edges, chosen), half)
     oracle = score(course, course.oracle, half)
     taught = learned(ground.seen) if best.family == FORECAST else None
     return Lesson(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.interval import Interval
     from cloudmgr.scaling.backtest.policies import Setting
-    from cloudmgr.scaling.backtest.tuning import Record
+    from cloudmgr.scaling.backtest.tuning import Candidate, Record
     from cloudmgr.scaling.forecast.demand import Demand, Floats
 
 # The second half is not the first: what stays as it is, is tuned for a little less.
@@ -152,33 +152,47 @@ def prepare(demand: Demand, terms: Terms, windows: Sequence[Interval] = ()) -> P
 def _ours(course: Course, ground: Ground, allowed: float) -> tuple[str, Floats]:
     kept, edges = ours(course, ground)
     chosen = chosen_daily(kept, allowed)
-    judged = chosen[-(-len(chosen) * 2 // 3) :] or chosen
-    families = Counter(kept.candidates[n].family for n in judged).most_common()
+    half = len(course) // 2
+    judged = [one for one, edge in zip(chosen, edges, strict=True) if edge >= half] or chosen
+    families = Counter(one.family for one in judged).most_common()
     shares = ", ".join(f"{name} on {count} days" for name, count in families)
-    said = f"{shares}; at last {kept.candidates[chosen[-1]].said}"
-    return said, followed(course, ground, kept, edges, chosen)
+    said = f"{shares}; at last {chosen[-1].said}"
+    return said, followed(course, ground, edges, chosen)
 
 
-def ours(course: Course, ground: Ground) -> tuple[Record, Floats]:
-    """How each setting of our ways did, day by day, and the steps at which those days begin."""
-    ways: list[tuple[str, Callable[[Ground], Iterable[Setting]]]] = [
-        (FORECAST, policies.forecast) if ground.learned else (SEASONAL, policies.seasonal),
-        (REACTION, policies.rule),
+def ours(course: Course, ground: Ground) -> tuple[tuple[Record, ...], Floats]:
+    """How each setting of our ways did, day by day, and the steps at which those days begin.
+
+    What needs nothing learned is known from the beginning.
+    """
+    learned = len(course) // 4
+    day = ground.seen.day
+    edges = np.arange(learned % day, len(course), day, dtype=np.float64)
+    if edges[0] > 0:
+        edges = np.concatenate([[0.0], edges])
+    since = int(np.searchsorted(edges, learned))
+    ways: list[tuple[str, Callable[[Ground], Iterable[Setting]], int]] = [
+        (SEASONAL, policies.seasonal, 0),
+        (REACTION, policies.rule, 0),
     ]
-    edges = np.arange(len(course) // 4, len(course), ground.seen.day, dtype=np.float64)
-    settings = ((name, setting) for name, way in ways for setting in way(ground))
-    return record(course, settings, ground.peak, edges, len(course)), edges
+    if ground.learned is not None:
+        ways.insert(0, (FORECAST, policies.forecast, since))
+    kept = []
+    for name, way, known in ways:
+        settings = ((name, setting) for setting in way(ground))
+        kept.append(record(course, settings, ground.peak, edges, len(course), since=known))
+    return tuple(kept), edges
 
 
-def followed(
-    course: Course, ground: Ground, kept: Record, edges: Floats, chosen: Sequence[int]
-) -> Floats:
+def followed(course: Course, ground: Ground, edges: Floats, chosen: Sequence[Candidate]) -> Floats:
     """The capacity that comes of the candidates ``chosen`` for each day, ``(n,)``."""
     capacity = np.empty(len(course))
-    made = {n: kept.candidates[n].capacity(course, ground.peak) for n in set(chosen)}
-    begins = [0, *map(int, edges[1:])]
-    for number, begin, end in zip(chosen, begins, [*begins[1:], len(course)], strict=True):
-        capacity[begin:end] = made[number][begin:end]
+    made: dict[int, Floats] = {}
+    begins = [int(edge) for edge in edges]
+    for one, begin, end in zip(chosen, begins, [*begins[1:], len(course)], strict=True):
+        if id(one) not in made:
+            made[id(one)] = one.capacity(course, ground.peak)
+        capacity[begin:end] = made[id(one)][begin:end]
     return capacity
 
 

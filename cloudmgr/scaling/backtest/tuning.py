@@ -15,7 +15,7 @@ import numpy as np
 from cloudmgr.scaling.backtest.policies import FLOORS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cloudmgr.scaling.backtest.model import Course
     from cloudmgr.scaling.backtest.policies import Setting
@@ -51,6 +51,7 @@ class Record:
     :param missed: demand × steps that found no capacity, likewise.
     :param asked: demand × steps, ``(spans,)``.
     :param steps: that were measured, ``(spans,)``.
+    :param since: the first span of which they tell anything: before, nothing was learned.
     """
 
     candidates: tuple[Candidate, ...]
@@ -58,18 +59,24 @@ class Record:
     missed: Floats
     asked: Floats
     steps: Floats
+    since: int = 0
 
     def best(self, allowed: float, weights: Floats) -> int:
         """The number of the best candidate, spans counting by ``weights``.
 
         :param allowed: the share of demand that may be left unmet, 0 to 1.
         """
+        return int(np.argmin(self.costs(allowed, weights)))
+
+    def costs(self, allowed: float, weights: Floats) -> Floats:
+        """Of each candidate, ``(candidates,)``, for a step: all 0 where nothing was asked for."""
         asked = float(self.asked @ weights)
         steps = float(self.steps @ weights)
         if not asked or not steps:
-            return 0
+            return np.zeros(len(self.candidates))
         beyond = np.maximum(self.missed @ weights - allowed * asked, 0.0)
-        return int(np.argmin(self.paid @ weights / steps + DEAR * beyond / steps))
+        cost: Floats = (self.paid @ weights + DEAR * beyond) / steps
+        return cost
 
 
 def record(
@@ -78,6 +85,8 @@ def record(
     peak: float,
     edges: Floats,
     end: int,
+    *,
+    since: int = 0,
 ) -> Record:
     """:param edges: where spans begin; the last one ends at ``end``."""
     first = int(edges[0])
@@ -102,20 +111,34 @@ def record(
         np.array(missed),
         np.add.reduceat(demand, at),
         np.add.reduceat(measured.astype(np.float64), at),
+        since,
     )
 
 
-def chosen_daily(kept: Record, allowed: float) -> list[int]:
+def chosen_daily(kept: Sequence[Record], allowed: float) -> list[Candidate]:
     """For each span the candidate that was best before it, the recent counting more.
 
     In the first, when nothing is known of any, it is the last one without a floor.
     """
-    first = len(kept.candidates) - len(FLOORS)
-    return [first, *(best_after(kept, day, allowed) for day in range(1, len(kept.steps)))]
+    candidates = kept[-1].candidates
+    first = candidates[len(candidates) - len(FLOORS)]
+    return [first, *(best_after(kept, day, allowed) for day in range(1, len(kept[-1].steps)))]
 
 
-def best_after(kept: Record, days: int, allowed: float) -> int:
-    """The number of the candidate that was best in the first ``days`` spans: 1 or more."""
-    weights = np.zeros(len(kept.steps))
-    weights[:days] = 0.5 ** ((days - 1 - np.arange(days)) / HALF_LIFE)
-    return kept.best(allowed, weights)
+def best_after(kept: Sequence[Record], days: int, allowed: float) -> Candidate:
+    """The candidate that was best in the first ``days`` spans: 1 or more.
+
+    Of each way the setting is taken that was best over all that is known of the way; between ways
+    counts only what is known of all of them.
+
+    :param kept: of the same spans, one for each way; the last tells from the first span on.
+    """
+    spans = np.arange(len(kept[-1].steps))
+    weights = np.where(spans < days, 0.5 ** ((days - 1.0 - spans) / HALF_LIFE), 0.0)
+    known = [one for one in kept if one.since < days]
+    best = [one.best(allowed, np.where(spans >= one.since, weights, 0.0)) for one in known]
+    since = max(one.since for one in known)
+    common = np.where(spans >= since, weights, 0.0)
+    costs = [one.costs(allowed, common)[number] for one, number in zip(known, best, strict=True)]
+    way = int(np.argmin(costs))
+    return known[way].candidates[best[way]]

@@ -14,11 +14,11 @@ from cloudmgr.interval import Interval
 from cloudmgr.scaling.backtest import policies
 from cloudmgr.scaling.backtest.policies import Ground
 from cloudmgr.scaling.backtest.study import foretell, study
-from cloudmgr.scaling.backtest.trial import FORECAST, REACTION, Terms
+from cloudmgr.scaling.backtest.trial import FORECAST, REACTION, SEASONAL, Terms
 from cloudmgr.scaling.forecast.demand import Demand
 from cloudmgr.scaling.forecast.features import outlook
 from cloudmgr.scaling.forecast.learned import learn, library
-from tests.scaling.forecast.histories import MONDAY, daily, demand
+from tests.scaling.forecast.histories import MONDAY, daily, demand, heralded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,10 +42,14 @@ def going_on(was: Demand, steps: int, value: float = 0.0) -> Demand:
 
 @learned
 @pytest.mark.parametrize("later", [0.0, 5000.0, np.nan])
-def test_what_is_foretold_at_a_step_depends_on_nothing_from_it_on(later: float) -> None:
-    was = daily(20)
+@pytest.mark.parametrize(("history", "way"), [(daily, SEASONAL), (heralded, FORECAST)])
+def test_what_is_foretold_at_a_step_depends_on_nothing_from_it_on(
+    history: Callable[[int], Demand], way: str, later: float
+) -> None:
+    was = history(20)
     lesson = study(was, TERMS, (), MONDAY)
     assert lesson is not None
+    assert lesson.family == way
     told = [
         foretell(lesson, going_on(was, AHEAD, value), len(was), UTC, ()) for value in (later, 7.0)
     ]
@@ -58,7 +62,7 @@ def test_a_day_that_is_like_the_others_is_foretold() -> None:
     was = Demand("exam", whole.start, whole.step, whole.values[: 20 * DAY])
     lesson = study(was, TERMS, (), MONDAY)
     assert lesson is not None
-    assert lesson.family == FORECAST
+    assert lesson.family == SEASONAL
     quiet, busy = (
         foretell(lesson, whole, 20 * DAY + at, UTC, ()) for at in (DAY // 4, DAY * 9 // 24)
     )
@@ -66,6 +70,23 @@ def test_a_day_that_is_like_the_others_is_foretold() -> None:
     assert busy is not None
     assert 9 < quiet < 60
     assert 99 < busy < 400
+
+
+@learned
+def test_what_only_a_rise_tells_of_is_foretold_by_what_was_learned() -> None:
+    whole = heralded(20)
+    at = int(np.flatnonzero(whole.values > 90)[-1]) - 3  # the step before the last peak
+    was = Demand("exam", whole.start, whole.step, whole.values[:at])
+    lesson = study(was, TERMS, (), MONDAY)
+    assert lesson is not None
+    assert lesson.family == FORECAST
+    told = foretell(lesson, whole, at, UTC, ())
+    assert told is not None
+    assert 95 < told < 300
+    quiet = int(np.flatnonzero(whole.values < 11)[-200])
+    before = foretell(lesson, whole, quiet, UTC, ())
+    assert before is not None
+    assert before < told
 
 
 def test_reaction_asks_for_what_the_chosen_setting_asks_for() -> None:
@@ -106,9 +127,10 @@ def test_too_little_and_too_quiet_teach_nothing() -> None:
 
 @learned
 def test_what_was_learned_without_a_calendar_is_of_use_when_there_is_one() -> None:
-    was = daily(20)
+    was = heralded(20)
     lesson = study(was, TERMS, (), MONDAY)
     assert lesson is not None
+    assert lesson.family == FORECAST
     assert not lesson.calendar
     soon = Interval(was.start + 20 * timedelta(days=1), was.start + 21 * timedelta(days=1))
     told = foretell(lesson, going_on(was, AHEAD), len(was), UTC, [soon])
@@ -117,10 +139,10 @@ def test_what_was_learned_without_a_calendar_is_of_use_when_there_is_one() -> No
 
 @learned
 def test_what_was_learned_with_a_calendar_is_silent_when_there_is_none() -> None:
-    was = daily(20)
+    was = heralded(20)
+    begun = np.flatnonzero((was.values[1:] > 90) & (was.values[:-1] < 90)) + 1
     windows = [
-        Interval(MONDAY + timedelta(days=n, hours=9), MONDAY + timedelta(days=n, hours=12))
-        for n in range(20)
+        Interval(was.start + int(n) * was.step, was.start + int(n + 4) * was.step) for n in begun
     ]
     lesson = study(was, TERMS, windows, MONDAY)
     assert lesson is not None

@@ -31,6 +31,19 @@ def daily(days: int, *, minutes: int = 30, peak: float = 100.0, seed: int = 1) -
     return demand(base * noise, minutes=minutes)
 
 
+def heralded(days: int, *, minutes: int = 30, seed: int = 4) -> Demand:
+    """A quiet system whose peaks come at any hour, each an hour after a rise that tells of it.
+
+    No day is like another, and what the present asks for is no measure of what comes.
+    """
+    values = np.full(days * 24 * 60 // minutes, 10.0)
+    for first in np.random.default_rng(seed).permutation(len(values) // 16)[: 2 * days] * 16:
+        values[first + 1 : first + 3] = 25.0
+        values[first + 3 : first + 7] = 100.0
+    noise = np.random.default_rng(seed).uniform(0.95, 1.05, len(values))
+    return demand(values * noise, minutes=minutes)
+
+
 def written(path: Path, days: int = 6) -> Path:
     """Two systems, exam and tax, of so many days in a CSV file."""
     lines = ["series_id,timestamp,value"]
