@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
+from cloudmgr.api.expected import SIZED_EXAMPLE, ExpectedView
 from cloudmgr.api.values import View, example
 from cloudmgr.planning.promise_words import members
 
 if TYPE_CHECKING:
+    from cloudmgr.hosting.requests import WindowAsk
     from cloudmgr.planning.promise_words import Told
 
 _TIMES: dict[str, Any] = {"starts_at": "2027-06-30T07:50:00Z", "ends_at": "2027-06-30T11:00:00Z"}
@@ -42,6 +44,7 @@ PROMISE_EXAMPLE: dict[str, Any] = {
         "later": {"starts_at": "2027-06-30T11:10:00Z", "ends_at": "2027-06-30T14:10:00Z"},
         "replicas": 4,
     },
+    "expected": SIZED_EXAMPLE,
 }
 
 
@@ -100,9 +103,12 @@ class PromiseView(View):
     shortages: list[ShortageView]
     collisions: list[CollisionView]
     alternatives: AlternativesView
+    expected: ExpectedView | None = Field(
+        default=None, description="What the replicas were worked out from, if they were."
+    )
 
     @classmethod
-    def of(cls, told: Told) -> Self:
+    def of(cls, told: Told, ask: WindowAsk | None = None) -> Self:
         promise = told.answer.promise
         return cls.model_validate(
             {
@@ -115,6 +121,7 @@ class PromiseView(View):
                 "fits": told.fits,
                 "zh": "" if told.fits else told.reason.zh,
                 "en": "" if told.fits else told.reason.en,
+                "expected": None if ask is None else ExpectedView.of(ask),
                 **members(told),
             }
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from prometheus_client import CollectorRegistry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import Connection
@@ -88,6 +88,19 @@ class Promises(Protocol):
         ...
 
 
+class Sizing(Protocol):
+    """Replicas of what people expect."""
+
+    def of(
+        self, tx: Connection, environment: Environment, asks: Sequence[WindowAsk]
+    ) -> tuple[WindowAsk, ...]:
+        """``asks`` with the replicas of those that say what they expect instead.
+
+        :raises Invalid: ``invalid-expectation``, ``nothing-measured``, ``above-the-ceiling``.
+        """
+        ...
+
+
 class Bindings(Protocol):
     """Where shared services are."""
 
@@ -134,6 +147,7 @@ class Services:
     activities: ActivityStore
     city: City
     promises: Promises
+    sizing: Sizing
     bindings: Bindings
     drivers: Mapping[str, Driver]
     policies: PolicyHolder

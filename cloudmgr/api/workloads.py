@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from cloudmgr.api.expected import WithExpectation
 from cloudmgr.api.values import Code, Entry, Moment, Remark
 from cloudmgr.hosting.environments import Component, Purpose
 from cloudmgr.hosting.requests import EnvironmentAsk, WindowAsk
@@ -73,15 +74,14 @@ class EnvironmentEntry(Entry):
         )
 
 
-class WindowEntry(Entry):
-    """An announced peak."""
+class WindowEntry(WithExpectation):
+    """An announced peak: either so many `replicas`, or what is `expected` of it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [WINDOW_EXAMPLE]})
 
     component: Code
     starts_at: Moment
     ends_at: Moment
-    replicas: Annotated[int, Field(strict=True, ge=1, le=1000)]
     expected_rps: Annotated[Decimal, Field(gt=0, lt=10**7, max_digits=13)] | None = None
     note: Annotated[Remark, Field(max_length=500)] = ""
 
@@ -90,7 +90,9 @@ class WindowEntry(Entry):
             self.component,
             self.starts_at,
             self.ends_at,
-            self.replicas,
+            # Worked out before anybody promises it.
+            0 if self.replicas is None else self.replicas,
             self.expected_rps,
             self.note,
+            self.expected.expected() if self.expected else None,
         )

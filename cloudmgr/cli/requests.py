@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
+from cloudmgr.cli.expected import PerUser, Replicas, Rps, Seconds, Times, Users, demand, worked_out
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows
 from cloudmgr.errors import Invalid
@@ -49,6 +50,19 @@ def _cost(estimate: Json | None) -> str | None:
     return f"{estimate['low']} to {estimate['high']} {estimate['currency']}"
 
 
+def _peaks(assessment: Json) -> str | None:
+    lines = [
+        f"{w['starts_at']} to {w['ends_at']}: {w['replicas']} of {w['component']}"
+        + (f"\n{worked_out(w)}" if w["expected"] else "")
+        for w in assessment["windows"]
+    ]
+    return "\n".join(lines) or None
+
+
+def _unfit(promises: list[Json]) -> str | None:
+    return "\n".join(p["en"] for p in promises if not p["fits"]) or None
+
+
 def read_document(file: Path) -> Json:
     """A YAML or JSON document that holds one thing.
 
@@ -79,11 +93,55 @@ def submit(
     machine: Machine = False,
 ) -> None:
     """Ask for what FILE says."""
+    _ask(context, read_document(file), dry_run=dry_run, machine=machine)
+
+
+@app.command("peak")
+def peak(
+    context: typer.Context,
+    environment: Annotated[str, typer.Argument(help="Which environment, by id.")],
+    start: Annotated[str, typer.Option("--from", help="ISO 8601 with a zone.")],
+    end: Annotated[str, typer.Option("--to", help="ISO 8601 with a zone.")],
+    *,
+    replicas: Replicas = None,
+    users: Users = None,
+    rps: Rps = None,
+    times: Times = None,
+    seconds: Seconds = None,
+    per_user: PerUser = None,
+    component: Annotated[str, typer.Option(help="Which component.")] = "web",
+    note: Annotated[str, typer.Option(help="What happens then.")] = "",
+    reason: Reason = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would come of it.")
+    ] = False,
+    machine: Machine = False,
+) -> None:
+    """Announce a peak: as replicas, or as users, requests per second, times the normal."""
+    window: Json = {
+        "component": component,
+        "starts_at": start,
+        "ends_at": end,
+        "note": note,
+        **demand(replicas, users, rps, times, seconds, per_user),
+    }
+    there = connect(context).get(f"/environments/{environment}")
+    body: Json = {
+        "kind": "peak",
+        "system_id": there["system_id"],
+        "environment_id": environment,
+        "windows": [window],
+        "reason": reason,
+    }
+    _ask(context, body, dry_run=dry_run, machine=machine)
+
+
+def _ask(context: typer.Context, body: Json, *, dry_run: bool, machine: bool) -> None:
     remote = connect(context)
     if not dry_run:
-        facts(remote.post("/requests", read_document(file)), _FACTS, machine=machine)
+        facts(remote.post("/requests", body), _FACTS, machine=machine)
         return
-    assessment = remote.post("/requests/dry-run", read_document(file))
+    assessment = remote.post("/requests/dry-run", body)
     if machine:
         as_json(assessment)
         return
@@ -98,6 +156,8 @@ def submit(
             ),
             ("cost a month", lambda a: _cost(a["estimate"])),
             ("pool", lambda a: a["location"]["pool_name"]),
+            ("peaks", _peaks),
+            ("does not fit", lambda a: _unfit(a["promises"])),
         ],
         machine=False,
     )

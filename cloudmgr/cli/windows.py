@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cloudmgr.cli.expected import PerUser, Replicas, Rps, Seconds, Times, Users, demand, worked_out
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.show import Column, Json, as_json, err, facts, rows, written
 from cloudmgr.clock import SystemClock
@@ -36,6 +37,8 @@ _COLUMNS: list[Column] = [
     ("replicas", lambda w: w["replicas"]),
     ("note", lambda w: w["note"]),
 ]
+
+_BOOKED: list[Column] = [*_COLUMNS, ("worked out", worked_out)]
 
 
 @app.command("list")
@@ -75,7 +78,6 @@ def show_window(context: typer.Context, window: str, machine: Machine = False) -
 
 Environment = Annotated[str, typer.Argument(help="The environment's id.")]
 Component = Annotated[str, typer.Option(help="Which component.")]
-Replicas = Annotated[int, typer.Option(help="How many of it.")]
 Starts = Annotated[str, typer.Option("--from", help="ISO 8601 with a zone.")]
 Ends = Annotated[str, typer.Option("--to", help="ISO 8601 with a zone.")]
 
@@ -85,6 +87,7 @@ _ANSWERED: list[Column] = [
     ("from", lambda p: p["starts_at"]),
     ("to", lambda p: p["ends_at"]),
     ("replicas", lambda p: p["replicas"]),
+    ("worked out", worked_out),
     ("why not", lambda p: p["en"] or None),
     ("原因", lambda p: p["zh"] or None),
     ("earlier", lambda p: _start(p["alternatives"]["earlier"])),
@@ -99,7 +102,13 @@ def check_window(
     environment: Environment,
     start: Starts,
     end: Ends,
-    replicas: Replicas,
+    *,
+    replicas: Replicas = None,
+    users: Users = None,
+    rps: Rps = None,
+    times: Times = None,
+    seconds: Seconds = None,
+    per_user: PerUser = None,
     component: Component = "web",
     machine: Machine = False,
 ) -> None:
@@ -109,7 +118,7 @@ def check_window(
         "component": component,
         "starts_at": start,
         "ends_at": end,
-        "replicas": replicas,
+        **demand(replicas, users, rps, times, seconds, per_user),
     }
     found = connect(context).post("/windows/check", body)
     facts(found, _ANSWERED, machine=machine)
@@ -136,7 +145,13 @@ def book_window(
     environment: Environment,
     start: Starts,
     end: Ends,
-    replicas: Replicas,
+    *,
+    replicas: Replicas = None,
+    users: Users = None,
+    rps: Rps = None,
+    times: Times = None,
+    seconds: Seconds = None,
+    per_user: PerUser = None,
     component: Component = "web",
     note: Annotated[str, typer.Option(help="What it is.")] = "",
     reason: Annotated[str, typer.Option(help="Why it is booked without a request.")] = "",
@@ -151,12 +166,12 @@ def book_window(
         "component": component,
         "starts_at": start,
         "ends_at": end,
-        "replicas": replicas,
+        **demand(replicas, users, rps, times, seconds, per_user),
         "note": note,
         "reason": reason,
         "force": force,
     }
-    facts(connect(context).post("/windows", body), _COLUMNS, machine=machine)
+    facts(connect(context).post("/windows", body), _BOOKED, machine=machine)
 
 
 @app.command("at-risk")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.errors import Conflict, Invalid, NotFound
 from cloudmgr.hosting.bindings import against, binding_problems
 from cloudmgr.hosting.facts import request_facts, with_pool
+from cloudmgr.hosting.refusing import denied, want_of_a_pool
 from cloudmgr.hosting.requests import RequestKind
 from cloudmgr.hosting.validation import (
     Problem,
@@ -17,26 +19,24 @@ from cloudmgr.hosting.validation import (
     resize_problems,
     window_problems,
 )
-from cloudmgr.policy.decision import Decision, Outcome, Reason
+from cloudmgr.policy.decision import Decision, Outcome
 from cloudmgr.pools.capacity import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from decimal import Decimal
+    from collections.abc import Callable
 
     from sqlalchemy import Connection
 
     from cloudmgr.clock import Clock
-    from cloudmgr.hosting.bindings import Place, Resolved
     from cloudmgr.hosting.environments import Component, Environment, Purpose, System
     from cloudmgr.hosting.facts import Facts
-    from cloudmgr.hosting.requests import EnvironmentAsk, Estimate, HostingRequest, WindowAsk
+    from cloudmgr.hosting.means import Means
+    from cloudmgr.hosting.requests import EnvironmentAsk, Estimate, WindowAsk
     from cloudmgr.hosting.store import EnvironmentStore, SystemStore
     from cloudmgr.planning.promise_words import Told
     from cloudmgr.policy.bundle import PolicyBundle
-    from cloudmgr.policy.services import CityService
-    from cloudmgr.pools.capacity import Sizes
-    from cloudmgr.pools.pool import Pool, Zone
+    from cloudmgr.policy.decision import Reason
+    from cloudmgr.pools.pool import Pool
 
 
 class Asker(Protocol):
@@ -100,92 +100,15 @@ class Prospect:
 class Assessment:
     """Would it be allowed, what would it cost a month, where would it go.
 
-    ``promises`` is what its pool answers to each peak that is announced for what is there.
+    ``promises`` is what its pool answers to each peak that is announced for what is there;
+    ``windows`` are the peaks with their replicas, also where those were worked out.
     """
 
     decision: Decision
     estimate: Estimate
     location: Location
     promises: tuple[Told, ...] = ()
-
-
-class Means(Protocol):
-    """What the desk needs of the floors above and beside it; the composition root supplies it."""
-
-    def policy(self) -> PolicyBundle:
-        """The bundle in force now."""
-        ...
-
-    def department_code(self, tx: Connection, department_id: str) -> str: ...
-
-    def department_active(self, tx: Connection, department_id: str) -> bool:
-        """Whether it exists now: it has begun and has not ended."""
-        ...
-
-    def locate(
-        self,
-        tx: Connection,
-        components: Sequence[Component],
-        accepts: Callable[[Pool], tuple[Reason, ...]],
-        zone: Zone,
-        resized: Environment | None = None,
-        *,
-        promise: bool = False,
-    ) -> Location:
-        """Choose a pool of ``zone``.
-
-        With ``resized``, its own pool alone is considered, and what it holds counts as free. With
-        ``promise``, in a transaction that writes, nobody else gives that room away until it ends.
-
-        :raises Temporary: none can take it now, and one that might does not answer.
-        """
-        ...
-
-    def sizes(self, pool_id: str | None) -> Sizes:
-        """The sizes that a replica may have there, as far as that is known now."""
-        ...
-
-    def place(self, tx: Connection, service: CityService) -> Place | None:
-        """Where a shared service lies that is hosted here; None if it is not there."""
-        ...
-
-    def resolve(self, tx: Connection, environment: Environment) -> Resolved:
-        """What policy makes of the bindings of ``environment``."""
-        ...
-
-    def hold(self, tx: Connection, environment_id: str) -> None:
-        """Until ``tx``, which writes, ends nobody else scales this environment."""
-        ...
-
-    def estimate(self, components: Sequence[Component], zone: Zone) -> Estimate: ...
-
-    def promises(
-        self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]
-    ) -> tuple[Told, ...]:
-        """Whether the environment's pool can promise each of these peaks.
-
-        :raises Temporary: ``pool-unreachable``.
-        """
-        ...
-
-    def promised(self, tx: Connection, pool: Pool, prospect: Prospect) -> tuple[Reason, ...]:
-        """Why ``pool`` cannot take ``prospect``, for all that it has promised."""
-        ...
-
-    def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
-        """Put the announced peaks of a fulfilled request into the calendar.
-
-        :raises Conflict: ``promise-does-not-fit``. :raises Temporary: ``pool-unreachable``.
-        """
-        ...
-
-    def record(self, tx: Connection, actor: Asker, action: str, request: HostingRequest) -> None:
-        """Append to the audit trail."""
-        ...
-
-    def wake(self, tx: Connection, environment_id: str) -> None:
-        """Look at this environment as soon as ``tx`` is committed."""
-        ...
+    windows: tuple[WindowAsk, ...] = ()
 
 
 class Assessor:
@@ -212,6 +135,7 @@ class Assessor:
         self._check_department(tx, draft, system)
         environment = self._subject(tx, draft, system)
         name, purpose, components = self._shape(draft, environment)
+        draft = self._sized(tx, draft, asker, system, environment)
         problems: list[Problem] = ask_problems(draft.ask) if draft.ask else []
         problems += label_problems(system.code, name)
         problems += window_problems(draft.windows, components, self._clock.now())
@@ -264,11 +188,46 @@ class Assessor:
         promises: tuple[Told, ...] = ()
         if draft.kind is RequestKind.PEAK and environment is not None:
             promises = self._means.promises(tx, environment, draft.windows)
-            decision = _denied(decision, [one.reason for one in promises if not one.fits])
+            decision = denied(decision, [one.reason for one in promises if not one.fits])
         nowhere = draft.ask is not None and location.pool_id is None
         if nowhere and decision.outcome is not Outcome.DENY:
-            decision = _denied(decision, _want_of_a_pool(location))
-        return Assessment(decision, estimate, location, promises), system, environment
+            decision = denied(decision, want_of_a_pool(location))
+        found = Assessment(decision, estimate, location, promises, draft.windows)
+        return found, system, environment
+
+    def _sized(
+        self,
+        tx: Connection,
+        draft: Draft,
+        asker: Asker,
+        system: System,
+        environment: Environment | None,
+    ) -> Draft:
+        """With the replicas of peaks that were announced in other terms."""
+        if not any(window.expected for window in draft.windows):
+            return draft
+        name, purpose, components = self._shape(draft, environment)
+        if environment is not None:
+            scaling_class = environment.scaling_class
+        else:
+            known = request_facts(
+                kind=draft.kind,
+                reason=draft.reason,
+                department_code=self._means.department_code(tx, system.department_id),
+                roles=asker.roles,
+                system=system,
+                environment_name=name,
+                purpose=purpose,
+                components=components,
+                windows=(),
+                cost_per_month=Decimal(0),
+                now=self._clock.now(),
+            )
+            scaling_class = self._means.policy().scaling_class_for(known).name
+        windows = self._means.sized(
+            tx, draft.environment_id, scaling_class, components, draft.windows
+        )
+        return replace(draft, windows=windows)
 
     @staticmethod
     def prospect(
@@ -374,23 +333,3 @@ class Assessor:
             return (*refused, *out_of_reach(pool), *promised)
 
         return reasons
-
-
-def _want_of_a_pool(location: Location) -> tuple[Reason, ...]:
-    return tuple(
-        Reason(r.rule, f"资源池 {c.pool_name}：{r.zh}", f"pool {c.pool_name}: {r.en}")
-        for c in location.considered
-        for r in c.against
-    ) or (Reason("no-pool", "该网络域没有资源池", "there is no pool in this zone"),)
-
-
-def _denied(decision: Decision, reasons: Sequence[Reason]) -> Decision:
-    if not reasons:
-        return decision
-    return replace(
-        decision,
-        outcome=Outcome.DENY,
-        reasons=(*decision.reasons, *reasons),
-        fired=(*decision.fired, *dict.fromkeys(r.rule for r in reasons)),
-        steps=(),
-    )

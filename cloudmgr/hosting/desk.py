@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.clock import Clock
-    from cloudmgr.hosting.assessment import Asker, Assessment, Assessor, Draft, Location, Means
+    from cloudmgr.hosting.assessment import Asker, Assessment, Assessor, Draft, Location
     from cloudmgr.hosting.environments import Component
     from cloudmgr.hosting.facts import Facts
+    from cloudmgr.hosting.means import Means
     from cloudmgr.hosting.requests import EnvironmentAsk, Verdict
     from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
     from cloudmgr.pools.capacity import Room
@@ -80,7 +81,7 @@ class Desk:
             system_id=system.id,
             environment_id=environment.id if environment else None,
             ask=draft.ask,
-            windows=draft.windows,
+            windows=assessment.windows,
             reason=draft.reason,
             submitted_by=asker.user_id,
             submitted_by_login=asker.login,

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from cloudmgr.errors import Conflict, Forbidden
 from cloudmgr.hosting.environments import Component, Purpose
+from cloudmgr.hosting.expected import Expected
 from cloudmgr.policy.decision import Decision, Outcome
 
 
@@ -51,7 +52,10 @@ class EnvironmentAsk:
 
 @dataclass(frozen=True, slots=True)
 class WindowAsk:
-    """An announced peak: ``replicas`` of ``component`` from ``starts_at`` until ``ends_at``."""
+    """An announced peak: ``replicas`` of ``component`` from ``starts_at`` until ``ends_at``.
+
+    ``expected`` says in its department's terms what ``replicas`` are then worked out from.
+    """
 
     component: str
     starts_at: datetime
@@ -59,6 +63,7 @@ class WindowAsk:
     replicas: int
     expected_rps: Decimal | None = None
     note: str = ""
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ def _made(name: str, text: ScalingClassText) -> ScalingClass:
         target_in_flight=text.target_in_flight,
         scale_down_after=timedelta(minutes=text.scale_down_after_minutes),
         wake_replicas=text.wake_replicas,
+        requests_per_user_minute=text.requests_per_user_minute,
         wake_within=timedelta(minutes=text.wake_within_minutes),
         reserve=timedelta(minutes=text.reserve_minutes),
         elastic=text.scaled_by == "pool",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import time
-    from decimal import Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class ScalingClass:
     :param lead_time: capacity is there this long before a peak window opens.
     :param idle_after: hibernates after this long without a request; None means never.
     :param target_in_flight: requests in flight that one replica carries comfortably.
+    :param requests_per_user_minute: that someone who uses it makes, where only users are counted.
     :param scale_down_after: fewer replicas only after this long of lower demand.
     :param wake_replicas: how many replicas of each component start when it wakes, and run at least
         while ``workdays`` or ``other_days`` keep it awake.
@@ -53,6 +54,7 @@ class ScalingClass:
     reserve: timedelta = timedelta()
     elastic: bool = False
     corrects_drift: bool = True
+    requests_per_user_minute: Decimal = Decimal(6)
     workdays: Hours | None = None
     other_days: Hours | None = None
     zh: str = ""

@@ -244,6 +244,7 @@ class ScalingClassText(_Strict):
     scaled_by: Literal["cloudmgr", "pool"] = "cloudmgr"
     on_drift: Literal["correct", "leave"] = "correct"
     wake_within_minutes: Annotated[int, Field(ge=1, le=120)] = 3
+    requests_per_user_minute: PositiveText = Decimal(6)
     workdays: HoursText | None = None
     other_days: HoursText | None = None
 

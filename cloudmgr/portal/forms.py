@@ -48,6 +48,8 @@ _WHOLE = {
     "criticality",
     "days",
 }
+# What is expected of a peak, as the API names it.
+EXPECTED = ("unit", "low", "likely", "high", "seconds_per_request", "requests_per_user_minute")
 _MOMENTS = {"starts_at", "ends_at", "until", "valid_from"}
 
 
@@ -101,7 +103,7 @@ class Form:
                 self.errors.setdefault(name, []).append(said)
             else:
                 self.top.append(said)
-        if not error.problems and error.hint:
+        if error.hint and error.hint not in self.top:
             self.top.append(error.hint)
         return self
 

@@ -18,6 +18,7 @@ from cloudmgr.portal.formats import Formats
 from cloudmgr.portal.language import BABEL_NAME, chosen, translations
 from cloudmgr.portal.navigation import sections
 from cloudmgr.portal.sentences import translated
+from cloudmgr.scaling.expected_words import explained
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from cloudmgr.api.gate import Caller
     from cloudmgr.api.services import Services
-    from cloudmgr.hosting.requests import Pending
+    from cloudmgr.hosting.requests import Pending, WindowAsk
+    from cloudmgr.scaling.windows import PeakWindow
 
 TEMPLATES = Path(__file__).with_name("templates")
 HEADERS = {
@@ -98,6 +100,12 @@ class View:
     def pick(self, zh: str, en: str) -> str:
         """Of a name that is kept in both languages, the reader's."""
         return (zh if self.chinese else en) or zh or en
+
+    def expected(self, one: WindowAsk | PeakWindow) -> str:
+        """What the replicas of a peak were worked out from; empty if they were asked for."""
+        if one.expected is None:
+            return ""
+        return self.pick(explained(one.expected, "zh"), explained(one.expected, "en"))
 
     def can(self, action: str) -> bool:
         """Whether the reader may do ``action`` to anything at all."""

@@ -107,6 +107,12 @@ KINDS: Mapping[str, str] = {
     "peak": N_("Announce a peak"),
     "retire": N_("Retire"),
 }
+UNITS: Mapping[str, str] = {
+    "": N_("How many replicas"),
+    "users": N_("How many use it at once"),
+    "requests": N_("How many requests per second"),
+    "times": N_("How many times the normal"),
+}
 PURPOSES: Mapping[str, str] = {"production": N_("Production"), "test": N_("Test")}
 ZONES: Mapping[str, str] = {
     "intranet": N_("Government intranet"),

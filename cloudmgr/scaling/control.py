@@ -239,6 +239,7 @@ class ScalingControl:
             created_by=actor,
             created_at=now,
             request_id=request_id,
+            expected=ask.expected,
         )
         self._windows.add(tx, window)
         scene = replace(scene, windows=(*scene.windows, window))

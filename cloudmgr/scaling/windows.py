@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from cloudmgr.hosting.environments import Component
+    from cloudmgr.hosting.expected import Expected
     from cloudmgr.hosting.requests import WindowAsk
 
 LONGEST = timedelta(days=31)
@@ -31,6 +32,8 @@ LONGEST_NOTE = 500
 @dataclass(frozen=True, slots=True)
 class PeakWindow:
     """``replicas`` of ``component`` during ``interval``; ``expected_rps`` in requests per second.
+
+    ``expected`` tells what the replicas were worked out from, if they were.
 
     A window is never changed: it is cancelled and another one is booked, so that what was promised
     at any moment can be told later.
@@ -48,6 +51,7 @@ class PeakWindow:
     cancelled_at: datetime | None = None
     request_id: str | None = None
     version: int = 1
+    expected: Expected | None = None
 
     def counts(self, now: datetime, lead_time: timedelta) -> bool:
         """Whether it asks for its replicas now."""

@@ -39,6 +39,7 @@ from cloudmgr.scaling.traffic import TrafficObserver
 from cloudmgr.wiring.bindings import Bindings
 from cloudmgr.wiring.drivers import make_driver
 from cloudmgr.wiring.duties import DUTIES, Duty, schedule
+from cloudmgr.wiring.expected import Sizing
 from cloudmgr.wiring.faces import services
 from cloudmgr.wiring.forecasts import Forecasts
 from cloudmgr.wiring.labels import Labels
@@ -91,6 +92,7 @@ class ControlPlane:
         }
         self.city = City(self.stores.pools, self.stores.environments, self.drivers)
         self.promises = Promises(self.stores, self.drivers, self._policy, self.clock, settings.zone)
+        self.sizing = Sizing(self.stores.scaling.demand, self._policy, self.clock)
         self.metrics.promises(self._at_risk, self.clock)
         self.secrets = Secrets(
             self.stores.environments,
@@ -238,6 +240,7 @@ class ControlPlane:
             scaling=self.scaling,
             bindings=self.bindings,
             promises=self.promises,
+            sizing=self.sizing,
             trail=self.trail,
             clock=self.clock,
             wake=self._moved,

@@ -44,6 +44,7 @@ def services(plane: ControlPlane) -> Services:
         activities=stores.scaling.activities,
         city=plane.city,
         promises=plane.promises,
+        sizing=plane.sizing,
         bindings=plane.bindings,
         drivers=plane.drivers,
         policies=plane.policies,

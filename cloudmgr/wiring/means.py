@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
     from cloudmgr.wiring.bindings import Bindings
+    from cloudmgr.wiring.expected import Sizing
     from cloudmgr.wiring.promises import Promises
 
 
@@ -69,7 +70,7 @@ class City:
         )
 
     def sizes(self, pool_id: str | None) -> Sizes:
-        """As :meth:`cloudmgr.hosting.assessment.Means.sizes`."""
+        """As :meth:`cloudmgr.hosting.means.Means.sizes`."""
         driver = self._drivers.get(pool_id or "")
         try:
             return driver.capacity().sizes if driver else ANY_SIZE
@@ -97,7 +98,7 @@ class City:
         *,
         promise: bool = False,
     ) -> Location:
-        """As :meth:`cloudmgr.hosting.assessment.Means.locate`.
+        """As :meth:`cloudmgr.hosting.means.Means.locate`.
 
         :raises Temporary: ``pool-unreachable``.
         """
@@ -145,7 +146,7 @@ class City:
 
 
 class DeskMeans:
-    """As :class:`cloudmgr.hosting.assessment.Means` asks."""
+    """As :class:`cloudmgr.hosting.means.Means` asks."""
 
     def __init__(
         self,
@@ -156,6 +157,7 @@ class DeskMeans:
         scaling: ScalingControl,
         bindings: Bindings,
         promises: Promises,
+        sizing: Sizing,
         trail: Trail,
         clock: Clock,
         wake: Callable[[Connection, str], None],
@@ -172,6 +174,7 @@ class DeskMeans:
         self.hold = scaling.hold
         self._promises = promises
         self.promises = promises.ask
+        self.sized = sizing.sized
         self.promised = promises.against
         self.place = bindings.place
         self.resolve = bindings.resolve

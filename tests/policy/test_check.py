@@ -131,6 +131,6 @@ def test_a_report_prints_a_line_for_each_finding_with_the_path_to_the_file(
     policies.edit("scaling.yaml", "default: standard", "default: normal")
     lines = str(check(policies.directory)).splitlines()
     assert lines[0].startswith(
-        f"{policies.directory}/scaling.yaml:93: default: there is no scaling"
+        f"{policies.directory}/scaling.yaml:95: default: there is no scaling"
     )
     assert lines[-1] == f"{policies.directory}: findings: 1"

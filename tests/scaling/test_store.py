@@ -11,6 +11,7 @@ import pytest
 
 from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
 from cloudmgr.errors import Conflict, NotFound
+from cloudmgr.hosting.expected import Expected, Sized, Unit
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
 from cloudmgr.interval import Interval
 from cloudmgr.pools.store import PoolStore
@@ -50,8 +51,15 @@ def a_decision(number: int) -> ScalingDecision:
 
 
 def test_a_window_comes_back_as_it_was(database: Database) -> None:
+    expected = Expected(Unit.USERS, Decimal(10), Decimal("10.50"), Decimal(20), Decimal("0.4"))
+    sized = Sized(Decimal("1.500"), Decimal(4), (1, 2, 3), Decimal("0.4"), Decimal(6))
     window = a_window(
-        NOW, NOW + HOUR, expected_rps=Decimal("12.50"), note="中考\nday one", request_id="req_1"
+        NOW,
+        NOW + HOUR,
+        expected_rps=Decimal("12.50"),
+        note="中考\nday one",
+        request_id="req_1",
+        expected=replace(expected, sized=sized),
     )
     with database.write() as tx:
         STORES.windows.add(tx, window)

@@ -17,7 +17,7 @@ from cloudmgr.api.promised import PROMISE_EXAMPLE, PromiseView
 from cloudmgr.api.routes.windows import WindowView
 from cloudmgr.api.values import Id, Remark, View, example
 from cloudmgr.api.workloads import WINDOW_EXAMPLE, WindowEntry
-from cloudmgr.errors import CloudmgrError
+from cloudmgr.errors import CloudmgrError, Invalid
 from cloudmgr.hosting.environments import Criticality
 from cloudmgr.identity.access import Action
 from cloudmgr.planning.placement import UNREACHABLE
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.hosting.environments import Environment
+    from cloudmgr.hosting.requests import WindowAsk
     from cloudmgr.planning.holders import Promise
     from cloudmgr.planning.promise_words import PoolRisk
 
@@ -161,9 +162,9 @@ def check_window(
     with services.database.read() as tx:
         environment = services.environments.get(tx, body.environment_id)
         caller.require(environment.department_id)
-        checked(body.ask(), environment.components, services.clock.now())
-        (told,) = services.promises.ask(tx, environment, [body.ask()])
-    return PromiseView.of(told)
+        ask = sized(caller, tx, environment, body)
+        (told,) = services.promises.ask(tx, environment, [ask])
+    return PromiseView.of(told, ask)
 
 
 @router.post("", status_code=201, response_model=WindowView, summary="Book a peak")
@@ -193,11 +194,11 @@ def book(caller: Caller, tx: Connection, body: Booking) -> str:
     services = caller.services
     environment = services.environments.get(tx, body.environment_id)
     caller.require(environment.department_id)
-    checked(body.ask(), environment.components, services.clock.now())
+    ask = sized(caller, tx, environment, body)
     # In this order, which scaling keeps too.
     services.scaling.hold(tx, environment.id)
-    against = _against(caller, tx, environment, body)
-    window = services.scaling.book(tx, environment.id, body.ask(), actor=caller.principal.user_id)
+    against = _against(caller, tx, environment, body, ask)
+    window = services.scaling.book(tx, environment.id, ask, actor=caller.principal.user_id)
     caller.record(
         tx,
         "window.book",
@@ -209,10 +210,32 @@ def book(caller: Caller, tx: Connection, body: Booking) -> str:
     return window.id
 
 
-def _against(caller: Caller, tx: Connection, environment: Environment, body: Booking) -> str:
+def sized(caller: Caller, tx: Connection, environment: Environment, body: PeakAsked) -> WindowAsk:
+    """What is asked for, with its replicas, and sound.
+
+    :raises Invalid: ``invalid-window``, ``invalid-expectation``, ``nothing-measured``,
+        ``above-the-ceiling``.
+    """
+    try:
+        (ask,) = caller.services.sizing.of(tx, environment, [body.ask()])
+    except Invalid as error:
+        raise Invalid(
+            error.message,
+            code=error.code,
+            path=error.path.removeprefix("windows[0]."),
+            hint=error.hint,
+            problems=tuple((p.removeprefix("windows[0]."), s) for p, s in error.problems),
+        ) from None
+    checked(ask, environment.components, caller.services.clock.now())
+    return ask
+
+
+def _against(
+    caller: Caller, tx: Connection, environment: Environment, body: Booking, ask: WindowAsk
+) -> str:
     """What speaks against it and was overruled; empty if nothing does."""
     try:
-        caller.services.promises.check(tx, environment, [body.ask()])
+        caller.services.promises.check(tx, environment, [ask])
     except CloudmgrError as error:
         if body.force and error.code in {DOES_NOT_FIT, UNREACHABLE}:
             return error.message

@@ -8,14 +8,20 @@ from fastapi import APIRouter, Query
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
+from cloudmgr.api.assessed import (
+    DECISION_EXAMPLE,
+    ESTIMATE_EXAMPLE,
+    WINDOW_ASKED,
+    AssessmentView,
+    SizedView,
+)
 from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
-from cloudmgr.api.promised import PromiseView
 from cloudmgr.api.values import Entry, Id, Moment, Remark, View, example
 from cloudmgr.api.workloads import COMPONENT_EXAMPLE, WINDOW_EXAMPLE, EnvironmentEntry, WindowEntry
-from cloudmgr.hosting.assessment import Assessment, Draft, Location
+from cloudmgr.hosting.assessment import Draft
 from cloudmgr.hosting.requests import (
     EnvironmentAsk,
     Estimate,
@@ -23,7 +29,6 @@ from cloudmgr.hosting.requests import (
     RequestKind,
     RequestState,
     Verdict,
-    WindowAsk,
 )
 from cloudmgr.identity.access import Action
 from cloudmgr.policy.decision import Decision
@@ -40,49 +45,9 @@ _NEW: dict[str, Any] = {
     "windows": [WINDOW_EXAMPLE],
     "reason": "替代部门自有服务器",
 }
-
-
-_DECISION: dict[str, Any] = {
-    "outcome": "needs-approval",
-    "reasons": [
-        {
-            "rule": "large-request",
-            "zh": "规模较大，请说明用途",
-            "en": "it is large: say what it is for",
-        }
-    ],
-    "fired": ["production-needs-its-approver"],
-    "digest": "5f0c1d2e3a4b5c6d5f0c1d2e3a4b5c6d",
-    "steps": [
-        {
-            "role": "approver",
-            "count": 1,
-            "rule": "production-needs-its-approver",
-            "zh": "生产环境须经本部门审批",
-            "en": "production is approved by the department's approver",
-        }
-    ],
-}
-_ESTIMATE: dict[str, Any] = {"low": "12.40", "high": "418.22", "currency": "CNY"}
-_ASSESSED: dict[str, Any] = {
-    "decision": _DECISION,
-    "estimate": _ESTIMATE,
-    "location": {
-        "pool_id": "pool_local-extranet",
-        "pool_name": "local-extranet",
-        "considered": [
-            {
-                "pool_name": "local-intranet",
-                "against": [
-                    {"rule": "same-zone", "zh": "网络域不同", "en": "it is in another zone"}
-                ],
-            }
-        ],
-    },
-    "promises": [],
-}
 _KNOWN: dict[str, Any] = {
     **_NEW,
+    "windows": [WINDOW_ASKED],
     "id": "req_0123456789abcdef",
     "state": "awaiting-approval",
     "department_id": "dep_0123456789abcdef",
@@ -90,9 +55,9 @@ _KNOWN: dict[str, Any] = {
     "submitted_by": "usr_0123456789abcdef",
     "submitted_by_login": "li.wei",
     "submitted_at": "2026-06-01T00:00:00Z",
-    "decision": _DECISION,
+    "decision": DECISION_EXAMPLE,
     "pool_id": "pool_local-extranet",
-    "estimate": _ESTIMATE,
+    "estimate": ESTIMATE_EXAMPLE,
     "approvals": [],
     "pending": [{"role": "approver", "count": 1}],
     "message": "",
@@ -140,57 +105,6 @@ class Cancellation(Entry):
     reason: Remark = ""
 
 
-class RefusalView(View):
-    """A pool that was considered; nothing against it means that it would do."""
-
-    pool_name: str
-    against: list[dict[str, str]]
-
-
-class LocationView(View):
-    """Where it would go."""
-
-    pool_id: str | None
-    pool_name: str | None
-    considered: list[RefusalView]
-
-    @classmethod
-    def of(cls, location: Location, pool_name: str | None) -> Self:
-        return cls(
-            pool_id=location.pool_id,
-            pool_name=pool_name,
-            considered=[
-                RefusalView(
-                    pool_name=c.pool_name,
-                    against=[{"rule": r.rule, "zh": r.zh, "en": r.en} for r in c.against],
-                )
-                for c in location.considered
-            ],
-        )
-
-
-class AssessmentView(View):
-    """Would it be allowed, what would it cost a month, where would it go."""
-
-    model_config = example(**_ASSESSED)
-
-    decision: Decision
-    estimate: Estimate
-    location: LocationView
-    promises: list[PromiseView] = Field(
-        description="Of each peak of what is there: whether its pool can promise it."
-    )
-
-    @classmethod
-    def of(cls, assessment: Assessment, pool_name: str | None) -> Self:
-        return cls(
-            decision=assessment.decision,
-            estimate=assessment.estimate,
-            location=LocationView.of(assessment.location, pool_name),
-            promises=[PromiseView.of(told) for told in assessment.promises],
-        )
-
-
 class PendingView(View):
     """So many signatures of a role are still needed."""
 
@@ -210,7 +124,7 @@ class RequestView(View):
     system_id: str
     environment_id: str | None
     environment: EnvironmentAsk | None
-    windows: list[WindowAsk]
+    windows: list[SizedView]
     reason: str
     submitted_by: str
     submitted_by_login: str
@@ -233,7 +147,7 @@ class RequestView(View):
             system_id=request.system_id,
             environment_id=request.environment_id,
             environment=request.ask,
-            windows=list(request.windows),
+            windows=[SizedView.of(ask) for ask in request.windows],
             reason=request.reason,
             submitted_by=request.submitted_by,
             submitted_by_login=request.submitted_by_login,

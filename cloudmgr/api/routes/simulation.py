@@ -337,6 +337,14 @@ def simulated(caller: Caller, pool_id: str, body: SimulationAsked) -> Supposed:
     """
     services = caller.services
     span = body.interval()
+    asked = (*body.windows, *(window for one in body.more for window in one.windows))
+    if any(window.expected for window in asked):
+        raise Invalid(
+            "say how many replicas a supposed peak takes",
+            code="invalid-scenario",
+            hint="checking the peak works them out from what is expected",
+            path="windows",
+        )
     events = _events(body, span, caller)
     own = tuple((one.environment_id, one.ask()) for one in body.windows)
     own += tuple((to, ask) for to, ask in events if to is not None)

@@ -10,6 +10,7 @@ from pydantic import ConfigDict
 from starlette.responses import Response
 
 from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
+from cloudmgr.api.expected import SIZED_EXAMPLE, ExpectedView
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
@@ -40,6 +41,7 @@ _KNOWN: dict[str, Any] = {
     "cancelled_at": None,
     "request_id": "req_0123456789abcdef",
     "version": 1,
+    "expected": SIZED_EXAMPLE,
 }
 
 
@@ -61,6 +63,7 @@ class WindowView(View):
     cancelled_at: datetime | None
     request_id: str | None
     version: int
+    expected: ExpectedView | None
 
     @classmethod
     def of(cls, window: PeakWindow) -> Self:
@@ -78,6 +81,7 @@ class WindowView(View):
             cancelled_at=window.cancelled_at,
             request_id=window.request_id,
             version=window.version,
+            expected=ExpectedView.of(window),
         )
 
 

@@ -17,7 +17,7 @@ from cloudmgr.hosting.requests import RequestKind
 from cloudmgr.identity.access import Action
 from cloudmgr.planning.placement import UNREACHABLE
 from cloudmgr.portal import told, words
-from cloudmgr.portal.forms import Form, Posted, entry, once
+from cloudmgr.portal.forms import EXPECTED, Form, Posted, entry, once
 from cloudmgr.portal.listing import Choice, choices
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.view import View, redirect
@@ -77,6 +77,7 @@ def show_ask_peak(request: Request, caller: Asking, environment_id: Which = "") 
             "windows[0].starts_at": "",
             "windows[0].ends_at": "",
             "windows[0].replicas": "",
+            **{f"windows[0].expected.{name}": "" for name in EXPECTED},
             "windows[0].expected_rps": "",
             "windows[0].note": "",
             "reason": "",
@@ -354,5 +355,6 @@ def _form(view: View, kind: RequestKind, form: Form, status: int = 200) -> Respo
         files=told.FILES,
         title=view.word(words.KINDS, kind.value),
         purposes=choices(words.PURPOSES, view),
+        units=choices(words.UNITS, view),
         **context,
     )

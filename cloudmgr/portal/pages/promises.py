@@ -8,22 +8,22 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
-from cloudmgr.api.routes.promises import Booking, at_risk, book
+from cloudmgr.api.routes.promises import Booking, at_risk, book, sized
 from cloudmgr.errors import Conflict, Invalid, Temporary
 from cloudmgr.identity.access import Action
 from cloudmgr.planning.placement import UNREACHABLE
 from cloudmgr.planning.promise_words import DOES_NOT_FIT
 from cloudmgr.portal import words
-from cloudmgr.portal.forms import Form, Posted, entry, once
-from cloudmgr.portal.listing import Choice, Column, Empty, Listing
+from cloudmgr.portal.forms import EXPECTED, Form, Posted, entry, once
+from cloudmgr.portal.listing import Choice, Column, Empty, Listing, choices
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.pages.systems import Text, department_filter
 from cloudmgr.portal.view import View
-from cloudmgr.scaling.windows import checked
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from cloudmgr.hosting.requests import WindowAsk
     from cloudmgr.planning.holders import Holder, Promise
     from cloudmgr.planning.promise_words import PoolRisk, Told
     from cloudmgr.pools.capacity import Resources
@@ -34,6 +34,7 @@ router = APIRouter(include_in_schema=False, prefix="/windows")
 
 Booker = Annotated[Caller, Access(Action.WINDOW_BOOK)]
 _FIELDS = ("environment_id", "component", "starts_at", "ends_at", "replicas", "note", "reason")
+_BLANK = (*_FIELDS, *(f"expected.{name}" for name in EXPECTED))
 
 
 def _listing(
@@ -170,7 +171,7 @@ def show_book_window(
     environment_id: Annotated[str, Query(max_length=80)] = "",
 ) -> Response:
     """The form."""
-    blank = dict.fromkeys(_FIELDS, "")
+    blank = dict.fromkeys(_BLANK, "")
     return _page(request, caller, Form.filled({**blank, "environment_id": environment_id}))
 
 
@@ -180,7 +181,7 @@ def book_window_from_page(request: Request, caller: Booker, form: Posted) -> Res
     services = caller.services
 
     def body() -> Booking:
-        data = form.nested(services.time_zone, *_FIELDS)
+        data = form.nested(services.time_zone, *_FIELDS, "expected")
         data["force"] = form.get("force") == "yes"
         return entry(Booking, data)
 
@@ -195,9 +196,9 @@ def book_window_from_page(request: Request, caller: Booker, form: Posted) -> Res
         with services.database.read() as tx:
             environment = services.environments.get(tx, asked.environment_id)
             caller.require(environment.department_id)
-            checked(asked.ask(), environment.components, services.clock.now())
-            (told,) = services.promises.ask(tx, environment, [asked.ask()])
-        return _page(request, caller, form, told=told)
+            ask = sized(caller, tx, environment, asked)
+            (told,) = services.promises.ask(tx, environment, [ask])
+        return _page(request, caller, form, told=told, ask=ask)
     except Invalid as error:
         return _page(request, caller, form.blame(error, {}), 422)
     except Conflict as error:
@@ -213,7 +214,13 @@ def book_window_from_page(request: Request, caller: Booker, form: Posted) -> Res
 
 
 def _page(
-    request: Request, caller: Caller, form: Form, status: int = 200, told: Told | None = None
+    request: Request,
+    caller: Caller,
+    form: Form,
+    status: int = 200,
+    *,
+    told: Told | None = None,
+    ask: WindowAsk | None = None,
 ) -> Response:
     view = View(request, caller)
     with caller.services.database.read() as tx:
@@ -224,6 +231,8 @@ def _page(
             status,
             form=form,
             told=told,
+            ask=ask,
+            units=choices(words.UNITS, view),
             insists=told is None or not told.fits,
             environments=[Choice(e.id, names.environment(e.id)) for e in there if not e.retiring],
         )

@@ -117,6 +117,7 @@ def _listing(
             lambda r: r.peak.window.expected_rps,
             numeric=True,
         ),
+        Column("expected", view._("Worked out from"), lambda r: view.expected(r.peak.window)),
         Column("note", view._("Note"), lambda r: r.peak.window.note),
         Column("verb", view._("What can be done"), verbs, lambda _: "", sortable=False),
     ]

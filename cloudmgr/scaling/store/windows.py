@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
+    JSON,
     Column,
     Integer,
     String,
@@ -21,6 +23,7 @@ from sqlalchemy import (
 
 from cloudmgr.db.types import ExactDecimal, UtcDateTime, metadata
 from cloudmgr.errors import Conflict, NotFound
+from cloudmgr.hosting.expected import Expected
 from cloudmgr.hosting.store.environments import environments
 from cloudmgr.interval import Interval
 from cloudmgr.scaling.windows import PeakWindow
@@ -48,9 +51,13 @@ peak_windows = Table(
     Column("cancelled_at", UtcDateTime),
     Column("request_id", String(40)),
     Column("version", Integer, nullable=False),
+    # What its replicas were worked out from, whole, as it was known then.
+    Column("expected", JSON(none_as_null=True)),
     # A request that is fulfilled twice announces its peaks once.
     UniqueConstraint("request_id", "environment_id", "component", "starts_at", "ends_at"),
 )
+
+_EXPECTED = TypeAdapter(Expected)
 
 
 class WindowStore:
@@ -171,6 +178,7 @@ def _window(row: Row[Any]) -> PeakWindow:
         cancelled_at=row.cancelled_at,
         request_id=row.request_id,
         version=row.version,
+        expected=None if row.expected is None else _EXPECTED.validate_python(row.expected),
     )
 
 
@@ -189,4 +197,7 @@ def _window_values(window: PeakWindow) -> dict[str, Any]:
         "cancelled_at": window.cancelled_at,
         "request_id": window.request_id,
         "version": window.version,
+        "expected": None
+        if window.expected is None
+        else _EXPECTED.dump_python(window.expected, mode="json"),
     }

@@ -151,6 +151,7 @@ def upgrade() -> None:
         sa.Column("cancelled_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("request_id", sa.String(length=40), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("expected", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_peak_window")),
         sa.UniqueConstraint(
             "request_id",
