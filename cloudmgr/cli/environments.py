@@ -175,8 +175,10 @@ def wake(
 ) -> None:
     """Bring a hibernated environment back now, and keep it awake at least until --until."""
     remote = connect(context)
-    remote.post(f"/environments/{environment}/wake", {"reason": reason, "until": until})
-    _settle(remote, environment, wait, machine)
+    woken = remote.post(f"/environments/{environment}/wake", {"reason": reason, "until": until})
+    if woken["waits"] is not None and not machine:
+        err.print(f"It is woken as soon as can be: {woken['waits']['en']}.")
+    _settle(remote, environment, wait, machine, up=True)
 
 
 @app.command("decisions")
@@ -303,18 +305,22 @@ def _value(name: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _settle(remote: Remote, environment: str, wait: int, machine: bool) -> None:
+def _settle(
+    remote: Remote, environment: str, wait: int, machine: bool, *, up: bool = False
+) -> None:
     """Show the environment, after waiting for it with a progress display if that is wished.
+
+    :param up: one that sleeps still is not what was waited for.
 
     :raises Temporary: ``not-ready-yet``, the order stands.
     """
     seen = remote.get(f"/environments/{environment}")
     if wait:
-        seen = _awaited(remote, environment, wait, seen)
+        seen = _awaited(remote, environment, wait, seen, up=up)
     facts(seen, _FACTS, machine=machine)
 
 
-def _awaited(remote: Remote, environment: str, wait: int, seen: Json) -> Json:
+def _awaited(remote: Remote, environment: str, wait: int, seen: Json, *, up: bool) -> Json:
     clock = SystemClock()
     end = clock.monotonic() + wait
     with Progress(
@@ -335,6 +341,7 @@ def _awaited(remote: Remote, environment: str, wait: int, seen: Json) -> Json:
             )
             scaled = [c for c in seen["status"]["conditions"] if c["type"] == "Scaled"]
             current = seen["status"]["observed_generation"] == seen["generation"]
+            current = current and not (up and seen["state"] == "hibernated")
             if current and scaled and scaled[0]["status"] == "True":
                 return seen
             if clock.monotonic() > end:

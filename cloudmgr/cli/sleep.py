@@ -25,6 +25,8 @@ def sleep(context: typer.Context, environment: str, machine: Machine = False) ->
             ("kept awake until", lambda s: s["awake_until"]),
             ("wakes by itself at", lambda s: s["wakes_at"]),
             ("still costs asleep", lambda s: _cost(s["asleep_costs"])),
+            ("waits", lambda s: s["waits"] and s["waits"]["en"]),
+            ("its pool", lambda s: s["pool"]),
             ("last wake", lambda s: _wake(s["last_wake"])),
         ],
         machine=machine,
@@ -62,6 +64,7 @@ def wakes(
         [
             ("asked", lambda w: w["asked_at"]),
             ("promised by", lambda w: w["promised_by"]),
+            ("began", lambda w: w["begun_at"]),
             ("ready", lambda w: w["ready_at"]),
             ("promise", lambda w: w["fate"]),
             ("called by", lambda w: w["cause"]),

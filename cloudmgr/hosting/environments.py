@@ -165,6 +165,11 @@ class Environment:
         """The component that the gateway leads to: the first with a port."""
         return next((c for c in self.components if c.port is not None), None)
 
+    @property
+    def first(self) -> Component:
+        """What has to run before anything of it is of use."""
+        return self.web or self.components[0]
+
 
 def without_value(environment: Environment) -> tuple[str, ...]:
     """The secrets that a component is to be told and that nobody has given a value yet."""

@@ -13,7 +13,7 @@ from cloudmgr.policy.bundle import (
     ScalingRule,
     Signatures,
 )
-from cloudmgr.policy.classes import scaling_classes
+from cloudmgr.policy.classes import scaling_classes, waking
 from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import template_problem
 from cloudmgr.policy.rules import Expression, Rule, Scope
@@ -28,6 +28,7 @@ from cloudmgr.policy.schema import (
 )
 from cloudmgr.policy.services import city_services
 from cloudmgr.policy.tables import holidays, price_list
+from cloudmgr.policy.waking import Waking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -89,6 +90,7 @@ class _Parts:
     price_list: PriceList | None = None
     holidays: Holidays | None = None
     not_counted: NotCounted = field(default_factory=NotCounted)
+    waking: Waking = field(default_factory=Waking)
     services: Mapping[str, CityService] | None = None
 
 
@@ -145,6 +147,7 @@ class Assembly:
             scaling_rules=parts.scaling_rules,
             scaling_default=parts.scaling_default,
             scaling_classes=parts.scaling_classes,
+            waking=parts.waking,
             price_list=parts.price_list,
             holidays=parts.holidays,
             services=parts.services,
@@ -242,6 +245,8 @@ class Assembly:
         self.problems += problems
         told = file.not_counted
         self._parts.not_counted = NotCounted(tuple(told.user_agents), tuple(told.paths))
+        self._parts.waking, problems = waking(document, file.waking)
+        self.problems += problems
         self._parts.scaling_default = file.default
         self._class_exists(document, ("default",), file.default)
         found = []

@@ -11,6 +11,7 @@ from cloudmgr.policy.facts import flatten
 from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import render
 from cloudmgr.policy.rules import Bound, Scope
+from cloudmgr.policy.waking import Waking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,6 +79,7 @@ class PolicyBundle:
     holidays: Holidays
     services: Mapping[str, CityService]
     not_counted: NotCounted = field(default_factory=NotCounted)
+    waking: Waking = field(default_factory=Waking)
 
     def admit(self, facts: Mapping[str, object]) -> Decision:
         """May this be had, and who must agree? A refusal beats an approval beats a permission.

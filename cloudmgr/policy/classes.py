@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cloudmgr.policy.scaling_class import Hours, ScalingClass
+from cloudmgr.policy.waking import Waking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cloudmgr.policy.documents import Document
     from cloudmgr.policy.problem import Problem
-    from cloudmgr.policy.schema import HoursText, ScalingClassText, ScalingFile
+    from cloudmgr.policy.schema import HoursText, ScalingClassText, ScalingFile, WakingText
 
 
 def scaling_classes(
@@ -37,6 +38,7 @@ def _made(name: str, text: ScalingClassText) -> ScalingClass:
         wake_replicas=text.wake_replicas,
         requests_per_user_minute=text.requests_per_user_minute,
         wake_within=timedelta(minutes=text.wake_within_minutes),
+        after_needs=timedelta(minutes=text.after_needs_minutes),
         reserve=timedelta(minutes=text.reserve_minutes),
         elastic=text.scaled_by == "pool",
         corrects_drift=text.on_drift == "correct",
@@ -45,6 +47,26 @@ def _made(name: str, text: ScalingClassText) -> ScalingClass:
         zh=text.zh,
         en=text.en,
     )
+
+
+def waking(document: Document, text: WakingText) -> tuple[Waking, list[Problem]]:
+    """What holds for all classes, and what contradicts itself."""
+    problems = []
+    if text.tests_from >= text.tests_until:
+        problems.append(
+            document.problem(
+                ("waking", "tests_until"), "it must be later than tests_from of the same day"
+            )
+        )
+    every = text.test_every_days
+    made = Waking(
+        at_once=text.at_once,
+        ahead=timedelta(minutes=text.ahead_minutes),
+        test_every=None if every is None else timedelta(days=every),
+        tests_from=text.tests_from,
+        tests_until=text.tests_until,
+    )
+    return made, problems
 
 
 def _kept(text: HoursText | None) -> Hours | None:

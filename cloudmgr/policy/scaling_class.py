@@ -37,6 +37,8 @@ class ScalingClass:
         while ``workdays`` or ``other_days`` keep it awake.
     :param wake_within: the promise: Ready this long after it was asked to wake. A wake for
         ``latest_wake`` begins so much earlier.
+    :param after_needs: what it needs is Ready before it starts itself, unless that takes longer
+        than this after its call; 0: they start at the same time.
     :param reserve: room for a peak is held this long before its lead time begins.
     :param elastic: the pool's own autoscaler follows the load; windows and sleep stay ours.
     :param corrects_drift: what others change in the pool is written again, not left and told.
@@ -51,6 +53,7 @@ class ScalingClass:
     scale_down_after: timedelta
     wake_replicas: int = 1
     wake_within: timedelta = timedelta(minutes=3)
+    after_needs: timedelta = timedelta(minutes=5)
     reserve: timedelta = timedelta()
     elastic: bool = False
     corrects_drift: bool = True

@@ -245,6 +245,7 @@ class ScalingClassText(_Strict):
     on_drift: Literal["correct", "leave"] = "correct"
     wake_within_minutes: Annotated[int, Field(ge=1, le=120)] = 3
     requests_per_user_minute: PositiveText = Decimal(6)
+    after_needs_minutes: Annotated[int, Field(ge=0, le=120)] = 5
     workdays: HoursText | None = None
     other_days: HoursText | None = None
 
@@ -256,10 +257,21 @@ class NotCountedText(_Strict):
     paths: Annotated[list[ExactPath], Field(max_length=50)] = Field(default_factory=list)
 
 
+class WakingText(_Strict):
+    """How environments wake, of whatever class."""
+
+    at_once: Annotated[int, Field(ge=1, le=1000)] = 20
+    ahead_minutes: Annotated[int, Field(ge=0, le=1440)] = 120
+    test_every_days: Annotated[int, Field(ge=1, le=366)] | None = 30
+    tests_from: TimeOfDay = time(1)
+    tests_until: TimeOfDay = time(5)
+
+
 class ScalingFile(_Strict):
     """``scaling.yaml``: the classes, and the first rule that fires chooses one."""
 
     not_counted: NotCountedText = Field(default_factory=NotCountedText)
+    waking: WakingText = Field(default_factory=WakingText)
 
     classes: dict[Name, ScalingClassText] = Field(min_length=1)
     default: Name

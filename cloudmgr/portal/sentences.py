@@ -232,7 +232,6 @@ SENTENCES = (
     N_("it was to be ready by %(when)s and was not"),
     N_("it was to be ready by %(when)s and was at %(then)s"),
     N_("it is to be ready by %(when)s"),
-    N_("its pool has no room to wake it now"),
     N_("try again when a peak is over, or ask the operators for room"),
     N_("the window is over: what was, cannot be cancelled"),
     # Requests.

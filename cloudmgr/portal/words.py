@@ -70,6 +70,12 @@ WAKE_CAUSES: Mapping[str, str] = {
     "hours": N_("The hours of its class"),
     "rules": N_("The rules"),
     "needed": N_("One that needs it"),
+    "test": N_("A test"),
+}
+POOL_STATES: Mapping[str, str] = {
+    "free": N_("has room"),
+    "full": N_("is full"),
+    "unreachable": N_("does not answer"),
 }
 FORECAST_WAYS: Mapping[str, str] = {
     "forecast": N_("a learned forecast"),
@@ -210,6 +216,7 @@ SAID: Mapping[str, str] = {
     "released": N_("Peaks and traffic decide again."),
     "hibernated": N_("The environment goes to sleep. It wakes on the first request."),
     "woken": N_("The environment is waking."),
+    "waits": N_("The call is kept. The environment wakes as soon as it can."),
     "secret-set": N_("The secret is set. Replicas that are told it follow within moments."),
     "secret-dropped": N_("The secret is dropped."),
     "corrected": N_("What others changed was put right."),

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from cloudmgr.hosting.environments import held
 from cloudmgr.scaling import autoscaler, wakes, windows
 from cloudmgr.scaling.autoscaler import Inputs, Verdict
-from cloudmgr.scaling.hibernation import Cause, Rest, Signals, rest
+from cloudmgr.scaling.hibernation import Cause, Rest, rest
 from cloudmgr.scaling.hours import Standing
+from cloudmgr.scaling.line import BEGINS, Turn, WaitsFor
+from cloudmgr.scaling.signals import in_force, signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 # What starts with as many replicas as its class says.
-_STARTS = frozenset({Cause.WOKEN, Cause.NEEDED})
+_STARTS = frozenset({Cause.WOKEN, Cause.NEEDED, Cause.TEST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Assessment:
     :param reserved: for how many replicas room is held for a peak to come, by component; only
         where that is more than what runs.
     :param void: orders that are over.
+    :param turn: where its wake stands in line, if it is to wake.
     :param look_at: when the answer may change by time alone; in the past when it only waits for
         the next reading of the gateway; None for never.
     """
@@ -94,73 +97,11 @@ class Assessment:
     void: tuple[Order, ...]
     look_at: datetime | None
     reserved: Mapping[str, int] = field(default_factory=dict)
+    turn: Turn = BEGINS
 
     @property
     def target(self) -> dict[str, int]:
         return {name: verdict.replicas for name, verdict in self.verdicts.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Consequences:
-    """What has to be written after a look; nothing when :attr:`none`.
-
-    :param target: the new target, or None when it stays, and all that is held beside it.
-    :param told: components whose decision is kept.
-    :param state: what to remember; its generation is right only when the target stays.
-    :param wake: one that begins, succeeds or ends.
-    """
-
-    target: Mapping[str, int] | None
-    told: tuple[str, ...]
-    state: ScalingState
-    none: bool
-    wake: Wake | None = None
-
-
-def consequences(scene: Scene, assessment: Assessment, now: datetime, digest: str) -> Consequences:
-    """What follows from ``assessment``, made under the policy ``digest``.
-
-    A decision is kept when the target of a component moves, and when a window begins or ceases to
-    ask for it, even if other terms hide that.
-    """
-    environment, before = scene.environment, scene.state
-    after = assessment.target
-    moved = (
-        after != dict(environment.target)
-        or dict(assessment.reserved) != dict(environment.reserved)
-        or scene.scaling_class.elastic != environment.elastic
-        or scene.scaling_class.corrects_drift != environment.corrects_drift
-    )
-    told = tuple(
-        name
-        for name in after
-        if after[name] != environment.target.get(name, 0)
-        or assessment.floors.get(name, 0) != before.floors.get(name, 0)
-    )
-    up = any(after.values())
-    if not up:
-        awake_since = None
-    elif environment.hibernated:
-        awake_since = now
-    else:
-        awake_since = before.awake_since or environment.created_at
-    until = before.awake_until
-    # It ought to be awake and the pool is full: whoever looks next must look again.
-    thwarted = not up and not assessment.rest.asleep
-    state = ScalingState(
-        environment.id,
-        generation=environment.generation,
-        digest="" if thwarted else digest,
-        awake_since=awake_since,
-        awake_until=until
-        if until is not None and until > now and not assessment.rest.asleep
-        else None,
-        calls_at=assessment.rest.look_at if assessment.rest.asleep else None,
-        floors=assessment.floors,
-    )
-    wake = wakes.follow(scene, assessment, now)
-    quiet = not moved and not told and not assessment.void and wake is None
-    return Consequences(after if moved else None, told, state, quiet and state == before, wake)
 
 
 def window_floors(scene: Scene, now: datetime) -> dict[str, int]:
@@ -174,27 +115,42 @@ def window_floors(scene: Scene, now: datetime) -> dict[str, int]:
     return {name: value for name, value in floors.items() if value > 0}
 
 
-def assess(scene: Scene, now: datetime, free: Callable[[], Room]) -> Assessment:
+def assess(
+    scene: Scene,
+    now: datetime,
+    free: Callable[[], Room],
+    turn: Callable[[Wake], Turn] = lambda _wake: BEGINS,
+) -> Assessment:
     """How many replicas of each component ought to run now, and when to look again.
 
     :param free: what the pool could still give, over all targets in force; asked only when more is
         wanted than runs, since the answer is dear.
+    :param turn: where a wake stands in line; asked only for one that is to wake.
     """
     floors = window_floors(scene, now)
-    resting = rest(_signals(scene, floors, now))
-    orders = _in_force(scene, now)
+    resting = rest(signals(scene, floors, now))
+    orders = in_force(scene, now)
     void = tuple(
         o
         for o in scene.orders
         # Once a window has woken it, an order to sleep is spent: after the window it falls asleep
         # for want of requests, not in the middle of them.
-        if o not in orders or (o.hibernates and not resting.asleep)
+        if o not in orders
+        or (o.hibernates and not resting.asleep and resting.cause is not Cause.TEST)
     )
     environment = scene.environment
+    found = BEGINS
+    verdicts: Mapping[str, Verdict]
     if resting.asleep:
         verdicts = {c.name: _asleep(c, resting, floors) for c in environment.components}
     else:
-        verdicts = _awake(scene, resting, floors, now, free)
+        if environment.hibernated and scene.state.generation > 0:
+            found = turn(_wake(scene, resting, now))
+        if found.waits is None:
+            verdicts = _awake(scene, resting, floors, now, free)
+        else:
+            verdicts = {c.name: _waits(c, resting, found) for c in environment.components}
+        verdicts, found = _said(environment, verdicts, found)
     return Assessment(
         verdicts,
         floors,
@@ -202,7 +158,33 @@ def assess(scene: Scene, now: datetime, free: Callable[[], Room]) -> Assessment:
         void,
         _look_at(scene, resting, now),
         _reserved(scene, verdicts, now),
+        found,
     )
+
+
+def _wake(scene: Scene, resting: Rest, now: datetime) -> Wake:
+    known = scene.wake
+    return known if known is not None and known.open else wakes.called(scene, resting, now)
+
+
+def _said(
+    environment: Environment, verdicts: Mapping[str, Verdict], turn: Turn
+) -> tuple[Mapping[str, Verdict], Turn]:
+    """With what is to be said of its wake: it begins without what it needs, or has no room."""
+    if (
+        turn.waits is None
+        and environment.hibernated
+        and not verdicts[environment.first.name].replicas
+    ):
+        return verdicts, replace(turn, waits=WaitsFor.ROOM)
+    zh, en = turn.words
+    if turn.waits is not None or not en:
+        return verdicts, turn
+    said = {
+        name: replace(verdict, zh=f"{verdict.zh}；{zh}", en=f"{verdict.en}; {en}")
+        for name, verdict in verdicts.items()
+    }
+    return said, turn
 
 
 def _reserved(scene: Scene, verdicts: Mapping[str, Verdict], now: datetime) -> dict[str, int]:
@@ -214,54 +196,6 @@ def _reserved(scene: Scene, verdicts: Mapping[str, Verdict], now: datetime) -> d
         for c in scene.environment.components
     }
     return {name: count for name, count in promised.items() if count > verdicts[name].replicas}
-
-
-def _signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
-    environment, state = scene.environment, scene.state
-    in_force = _in_force(scene, now)
-    seen = scene.traffic if environment.web is not None else None
-    idle_since = None
-    if seen is not None:
-        moments = [seen.since, state.awake_since or environment.created_at]
-        if scene.activity is not None and scene.activity.last_request_at is not None:
-            moments.append(scene.activity.last_request_at)
-        idle_since = max(moments)
-    return Signals(
-        now=now,
-        asleep=environment.hibernated and state.generation > 0,
-        floor=max(floors.values(), default=0),
-        ordered=any(o.hibernates for o in in_force),
-        pinned=any(not o.hibernates for o in in_force),
-        awake_until=state.awake_until,
-        needed=scene.needed_since is not None,
-        held_until=scene.hours.held_until,
-        called=scene.hours.called_since is not None,
-        calls_at=scene.hours.calls_at,
-        idle_after=scene.scaling_class.idle_after,
-        idle_since=idle_since,
-        seen_until=seen.at if seen is not None else None,
-    )
-
-
-def _in_force(scene: Scene, now: datetime) -> list[Order]:
-    """Those that count: a resize may have taken the component of one away."""
-    names = {c.name for c in scene.environment.components}
-    return [
-        o
-        for o in scene.orders
-        if o.in_force(now) and (_sleeps_on(o, scene) if o.hibernates else o.component in names)
-    ]
-
-
-def _sleeps_on(order: Order, scene: Scene) -> bool:
-    """Whether an order to sleep outlasts the hours: those it was given in, or to its own end.
-
-    It does not outlast the call of one that needs it.
-    """
-    if scene.needed_since is not None and order.at < scene.needed_since:
-        return False
-    called = scene.hours.called_since
-    return order.until is not None or called is None or called <= order.at
 
 
 def _not_overruled(scene: Scene, now: datetime) -> list[PeakWindow]:
@@ -290,6 +224,21 @@ def _asleep(component: Component, resting: Rest, floors: Mapping[str, int]) -> V
     )
 
 
+def _waits(component: Component, resting: Rest, turn: Turn) -> Verdict:
+    zh, en = turn.words
+    return Verdict(
+        0,
+        zh=f"0：{zh}",
+        en=f"0: {en}",
+        terms={
+            "cause": resting.cause.value,
+            "ceiling": component.max_replicas,
+            "waits": str(turn.waits),
+            "place": turn.place,
+        },
+    )
+
+
 def _awake(
     scene: Scene,
     resting: Rest,
@@ -298,7 +247,7 @@ def _awake(
     free: Callable[[], Room],
 ) -> dict[str, Verdict]:
     environment = scene.environment
-    manual = {o.component: o.replicas for o in _in_force(scene, now) if not o.hibernates}
+    manual = {o.component: o.replicas for o in in_force(scene, now) if not o.hibernates}
     web = environment.web
     # What people reach goes first when the pool is nearly full.
     components = sorted(environment.components, key=lambda c: c is not web)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudmgr.scaling.line import BEGINS
 from cloudmgr.scaling.wakes import condition
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from cloudmgr.conditions import Condition
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.scaling.assessment import Scene
+    from cloudmgr.scaling.line import Turn
     from cloudmgr.scaling.wakes import Wake
 
 
@@ -23,6 +25,7 @@ class Contract:
     :param held_until: what is awake is not put to sleep before, by the hours of its class.
     :param awake_until: nor before this, since it was woken; None when that is over.
     :param wake: the last one, or the one that is under way.
+    :param turn: what its wake waits for, if it does.
     :param needed: whether one that is awake, or called, needs it.
     :param condition: ``Woken``: whether that keeps its promise.
     :param wakes_at: when one that sleeps begins to wake by itself, for its hours or for a peak;
@@ -37,10 +40,11 @@ class Contract:
     wake: Wake | None = None
     condition: Condition | None = None
     needed: bool = False
+    turn: Turn = BEGINS
 
 
-def contract(scene: Scene, now: datetime) -> Contract:
-    """What holds for the environment of ``scene``."""
+def contract(scene: Scene, now: datetime, turn: Turn = BEGINS) -> Contract:
+    """What holds for the environment of ``scene``, whose wake stands in line at ``turn``."""
     until = scene.state.awake_until
     return Contract(
         scaling_class=scene.scaling_class,
@@ -49,6 +53,7 @@ def contract(scene: Scene, now: datetime) -> Contract:
         awake_until=until if until is not None and until > now else None,
         wakes_at=_wakes_at(scene, now) if scene.environment.hibernated else None,
         wake=scene.wake,
+        turn=turn,
         needed=scene.needed_since is not None,
         condition=condition(scene.wake, scene.environment.generation, now),
     )

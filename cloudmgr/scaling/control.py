@@ -10,7 +10,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cloudmgr.errors import Conflict, NotFound, Temporary
+from cloudmgr.errors import Conflict, NotFound
 from cloudmgr.scaling.assessment import window_floors
 from cloudmgr.scaling.contract import contract
 from cloudmgr.scaling.orders import (
@@ -23,6 +23,7 @@ from cloudmgr.scaling.orders import (
     component_of,
 )
 from cloudmgr.scaling.scaler import Outcome
+from cloudmgr.scaling.wakes import PEOPLE, asked_by
 from cloudmgr.scaling.windows import PeakWindow, checked
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class ScalingControl:
         self._scaler = scaler
         self._scaling = stores.scaling
         self._windows = stores.windows
+        self._wakes = stores.wakes
         self._clock = clock
 
     def hold(self, tx: Connection, environment_id: str) -> None:
@@ -55,7 +57,8 @@ class ScalingControl:
     def contract(self, tx: Connection, environment_id: str) -> Contract:
         """What holds for its sleep now. :raises NotFound: no such environment."""
         now = self._clock.now()
-        return contract(self._scaler.look(tx, environment_id, now), now)
+        scene = self._scaler.look(tx, environment_id, now)
+        return contract(scene, now, self._scaler.turn(tx, scene, now))
 
     def scale(
         self,
@@ -161,10 +164,12 @@ class ScalingControl:
     ) -> Outcome:
         """Bring it back and keep it for at least the class's ``idle_after``, or until ``until``.
 
+        Where its turn has not come, what it needs is not Ready, or its pool has no room, the call
+        is kept, and followed as soon as it can be; :attr:`Outcome.turn` says what it waits for.
+
         Waking one that is awake is a success and writes no decision, so that of a hundred first
         requests at once one wakes it.
 
-        :raises Temporary: ``pool-full`` when its pool has no room for one replica; nothing changes.
         :raises NotFound: no such environment. :raises Conflict: ``retiring``.
         :raises Invalid: ``in-the-past``, ``reason-missing``.
         """
@@ -183,22 +188,22 @@ class ScalingControl:
             if keep is not None and (known is None or known < keep) and (until or not enough):
                 self._scaling.put_state(tx, replace(state, awake_until=keep))
             return Outcome(scene.environment)
-        self._scaling.drop_order(tx, environment_id, WHOLE)
+        wake, slept = scene.wake, self._scaling.drop_order(tx, environment_id, WHOLE)
+        if wake is not None and wake.waiting:
+            if wake.cause in PEOPLE and until is None and not slept:
+                # One of a crowd: it stands in line already.
+                return Outcome(scene.environment, turn=self._scaler.turn(tx, scene, now))
+            wake = replace(wake, cause=asked_by(actor), actor=actor, why=why, lapses_at=until)
+            self._wakes.put(tx, wake)
         scene = replace(
             scene,
             orders=tuple(o for o in scene.orders if not o.hibernates),
             state=replace(state, awake_until=keep),
+            wake=wake,
         )
         assessment = self._scaler.assess(tx, scene, now)
-        first = scene.environment.web or scene.environment.components[0]
-        if assessment.target[first.name] == 0:
-            raise Temporary(
-                "its pool has no room to wake it now",
-                code="pool-full",
-                hint="try again when a peak is over, or ask the operators for room",
-            )
         return self._scaler.carry_out(
-            tx, scene, assessment, now, actor=actor, why=why, look_again=True
+            tx, scene, assessment, now, actor=actor, why=why, until=until, look_again=True
         )
 
     def book(

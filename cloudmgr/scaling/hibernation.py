@@ -23,6 +23,8 @@ class Cause(StrEnum):
     MANUAL = "manual"
     WOKEN = "woken"
     NEEDED = "needed"
+    TEST = "test"
+    TESTED = "tested"
     HOURS = "hours"
     NEVER = "never"
     ASLEEP = "asleep"
@@ -42,6 +44,9 @@ class Signals:
     :param awake_until: no sleep before, whatever the traffic.
     :param held_until: no falling asleep before: the hours of its class.
     :param called: whether those hours call for it although nobody asks.
+    :param waiting: whether somebody called it and it has not begun to wake, until ``lapses_at``.
+    :param testing: whether it wakes to see whether it does, until ``lapses_at``.
+    :param tested: whether that is over, and nobody has come meanwhile.
     :param needed: whether an environment that is awake, or called, needs it.
     :param calls_at: when they will do so next.
     :param idle_after: how long without a request until it may sleep; None for never.
@@ -55,6 +60,10 @@ class Signals:
     ordered: bool = False
     pinned: bool = False
     awake_until: datetime | None = None
+    waiting: bool = False
+    testing: bool = False
+    tested: bool = False
+    lapses_at: datetime | None = None
     needed: bool = False
     held_until: datetime | None = None
     called: bool = False
@@ -82,14 +91,24 @@ def rest(signals: Signals) -> Rest:  # noqa: PLR0911 - one line for each reason,
         return Rest(asleep=False, cause=Cause.WINDOW)
     if s.pinned:
         return Rest(asleep=False, cause=Cause.MANUAL)
+    if s.testing:
+        return Rest(asleep=False, cause=Cause.TEST, look_at=s.lapses_at)
     if s.ordered:
         return _sleep(Cause.ORDER, "按指令休眠", "hibernated by order", s.calls_at)
+    if s.waiting:
+        return Rest(asleep=False, cause=Cause.WOKEN, look_at=s.lapses_at)
     if s.awake_until is not None and s.now < s.awake_until:
         return Rest(asleep=False, cause=Cause.WOKEN, look_at=s.awake_until)
+    return _by_rules(s)
+
+
+def _by_rules(s: Signals) -> Rest:
     if s.idle_after is None:
         return Rest(asleep=False, cause=Cause.NEVER)
     if s.needed:
         return Rest(asleep=False, cause=Cause.NEEDED)
+    if s.tested and not s.called and not s.asleep:
+        return _sleep(Cause.TESTED, "试唤醒已结束，继续休眠", "its test wake is over", s.calls_at)
     if s.held_until is not None and s.now < s.held_until and (s.called or not s.asleep):
         return Rest(asleep=False, cause=Cause.HOURS, look_at=s.held_until)
     if s.asleep:

@@ -10,8 +10,10 @@ from sqlalchemy import and_, bindparam, or_, select
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.store.environments import environments
 from cloudmgr.reconcile.loop import Result
+from cloudmgr.scaling.line import WaitsFor
 from cloudmgr.scaling.store.needs import needed_and_not_called
 from cloudmgr.scaling.store.scaling import scaling_orders, scaling_states
+from cloudmgr.scaling.store.wakes import scaling_wakes
 from cloudmgr.scaling.store.windows import peak_windows
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ def _query(*further: ColumnElement[bool]) -> Select[str]:
     announced = select(w.environment_id).where(
         w.cancelled_at.is_(None), w.starts_at <= bindparam("near"), w.ends_at > now
     )
+    k = scaling_wakes.c
+    in_line = select(k.environment_id).where(k.ready_at.is_(None), k.ended_at.is_(None))
     return (
         select(e.id)
         .outerjoin(scaling_states, s.environment_id == e.id)
@@ -51,7 +55,7 @@ def _query(*further: ColumnElement[bool]) -> Select[str]:
                         s.environment_id.is_(None),
                         s.generation != e.generation,
                         s.digest != bindparam("digest"),
-                        and_(e.awake.is_(False), e.id.in_(announced)),
+                        and_(e.awake.is_(False), e.id.in_(announced), e.id.not_in(in_line)),
                         e.id.in_(select(o.environment_id).where(o.until <= now)),
                         s.calls_at <= now,
                         and_(e.awake.is_(False), e.id.in_(needed_and_not_called())),
@@ -105,11 +109,13 @@ class ScalingReconciler:
     def due(self) -> list[str]:
         """What needs a look although nobody said so here: never looked at, changed since or under
         another policy, asleep with a window near, called by the hours of its class or needed by
-        another one, under an order that has ended, or retiring.
+        another one, next in line to wake, under an order that has ended, or retiring.
 
         Cheap: to be called every few seconds, so that what another control plane was told is heard.
         """
-        return self._find(_DUE)
+        with self._database.read() as tx:
+            next_in_line = self._scaler.offers(tx, self._clock.now())
+        return list(dict.fromkeys([*self._find(_DUE), *next_in_line]))
 
     def reconcile(self, key: str, fence: Fence) -> Result:
         """One look; writes nothing when nothing follows from it.
@@ -123,7 +129,7 @@ class ScalingReconciler:
             except NotFound:
                 scene = None
             if scene is not None and not scene.environment.retiring:
-                assessment = self._scaler.foresee(scene, now)
+                assessment = self._scaler.foresee(tx, scene, now)
                 if self._scaler.consequences(scene, assessment, now).none:
                     return self._next(scene, assessment, now)
         with self._database.write() as tx:
@@ -145,6 +151,11 @@ class ScalingReconciler:
             # How it is seen to be Ready; one that does not come up is looked at ever less often.
             waited = self._clock.elapsed(now - wake.asked_at)
             soon = min(max(_NEXT_READING, waited / 8), _NOT_LATER)
+            if assessment.turn.waits is WaitsFor.TURN:
+                # Whoever is next is told; others look now and then, the last in line least often.
+                soon = min(max(soon, assessment.turn.place), 5 * _NOT_LATER)
+            if assessment.turn.until is not None:
+                soon = min(soon, max(self._clock.elapsed(assessment.turn.until - now), 0.0) + 0.1)
             ahead = None if moment is None else self._clock.elapsed(moment - now)
             return Result(soon if ahead is None or ahead <= 0 else min(soon, ahead))
         if moment is None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.errors import Conflict
 from cloudmgr.pools.capacity import Resources, Room
-from cloudmgr.scaling.assessment import Scene, assess, consequences
+from cloudmgr.scaling.assessment import Scene, assess
+from cloudmgr.scaling.consequences import consequences
 from cloudmgr.scaling.hours import standing
+from cloudmgr.scaling.line import BEGINS, Call, Turn, WaitsFor, offers, turn
 from cloudmgr.scaling.orders import ScalingDecision
 from cloudmgr.scaling.wakes import WAKER, WakeCause
 from cloudmgr.scaling.yielding import caps
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.store import EnvironmentStore
     from cloudmgr.policy.holidays import Holidays
     from cloudmgr.policy.scaling_class import ScalingClass
+    from cloudmgr.policy.waking import Waking
     from cloudmgr.pools.capacity import Sizes
     from cloudmgr.scaling.activity import ZoneTraffic
-    from cloudmgr.scaling.assessment import Assessment, Consequences, ScalingState
+    from cloudmgr.scaling.assessment import Assessment, ScalingState
+    from cloudmgr.scaling.consequences import Consequences
     from cloudmgr.scaling.store import ScalingStores
     from cloudmgr.scaling.wakes import Wake
 
@@ -53,18 +57,21 @@ class Classes(Protocol):
     def scaling_default(self) -> str: ...
     @property
     def holidays(self) -> Holidays: ...
+    @property
+    def waking(self) -> Waking: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The environment afterwards and the decisions that were kept.
 
-    ``changed`` tells that the target moved.
+    ``changed`` tells that the target moved, ``turn`` where its wake stands in line.
     """
 
     environment: Environment
     decisions: tuple[ScalingDecision, ...] = ()
     changed: bool = False
+    turn: Turn = BEGINS
 
 
 class Scaler:
@@ -133,11 +140,45 @@ class Scaler:
 
     def assess(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:
         """How many of what ought to run; the room found for it is held until the commit."""
-        return assess(scene, now, lambda: self._free(tx, scene.environment))
 
-    def foresee(self, scene: Scene, now: datetime) -> Assessment:
+        def turn(wake: Wake) -> Turn:
+            # Under the lock of its pool: two must not take the last place at once.
+            self._free(tx, scene.environment)
+            return self._turn(tx, scene, wake, now)
+
+        return assess(scene, now, lambda: self._free(tx, scene.environment), turn)
+
+    def foresee(self, tx: Connection, scene: Scene, now: datetime) -> Assessment:
         """As :meth:`assess` if its pool had no end: tells cheaply whether there may be a change."""
-        return assess(scene, now, lambda: _ENDLESS)
+        return assess(scene, now, lambda: _ENDLESS, lambda wake: self._turn(tx, scene, wake, now))
+
+    def turn(self, tx: Connection, scene: Scene, now: datetime) -> Turn:
+        """Where its wake stands in line, if it waits."""
+        wake = scene.wake
+        if wake is None or not wake.waiting or not scene.environment.hibernated:
+            return BEGINS
+        found = self._turn(tx, scene, wake, now)
+        roomless = found.waits is None and wake.waits == WaitsFor.ROOM
+        return replace(found, waits=WaitsFor.ROOM) if roomless else found
+
+    def offers(self, tx: Connection, now: datetime) -> list[str]:
+        """Ids of those in line that may begin to wake now."""
+        calls = self._stores.line.calls(tx, self._class_named)
+        return offers(calls, self._policy().waking.at_once, now) if calls else []
+
+    def _turn(self, tx: Connection, scene: Scene, wake: Wake, now: datetime) -> Turn:
+        environment, kind = scene.environment, scene.scaling_class
+        calls = self._stores.line.calls(tx, self._class_named)
+        mine = Call(
+            replace(wake, begun_at=None),
+            environment.pool_id,
+            environment.criticality,
+            self._stores.line.down(tx, environment.id),
+            patience=kind.after_needs,
+            holds=2 * kind.wake_within,
+        )
+        others = [c for c in calls if c.id != environment.id]
+        return turn([*others, mine], environment.id, self._policy().waking.at_once, now)
 
     def consequences(self, scene: Scene, assessment: Assessment, now: datetime) -> Consequences:
         return consequences(scene, assessment, now, self._policy().digest)
@@ -151,11 +192,13 @@ class Scaler:
         *,
         actor: str | None = None,
         why: str | None = None,
+        until: datetime | None = None,
         tell: Collection[str] = (),
         look_again: bool = False,
     ) -> Outcome:
         """Write target, decisions and state; ``scene`` must have been looked at with the lock.
 
+        :param until: when a wake that waits is given up; None: it is kept.
         :param tell: components whose decision is kept even if nothing moves: a person asked.
         :param look_again: whether the one who reconciles the environment must look once more, to
             learn of a moment that was not there before.
@@ -167,7 +210,7 @@ class Scaler:
             environment = self._set_target(tx, scene, assessment)
         self._ask_for_room(tx, scene, assessment, now)
         if found.none and not tell and not look_again:
-            return Outcome(environment)
+            return Outcome(environment, turn=assessment.turn)
         told = [name for name in assessment.verdicts if name in found.told or name in tell]
         decisions = tuple(
             ScalingDecision(
@@ -189,7 +232,7 @@ class Scaler:
         for order in assessment.void:
             self._stores.scaling.drop_order(tx, order.environment_id, order.component)
         if found.wake is not None:
-            self._keep_wake(tx, found.wake, actor, why)
+            self._keep_wake(tx, found.wake, actor, why, until)
         state = replace(
             found.state,
             generation=environment.generation,
@@ -198,13 +241,28 @@ class Scaler:
         self._stores.scaling.put_state(tx, state)
         if found.target is not None or look_again:
             self._moved(tx, environment.id)
-        if environment.hibernated != scene.environment.hibernated or found.wake is not None:
-            for need in self._stores.needs.of(tx, environment.id):
-                self._moved(tx, need.needed_id)
+        for key in self._others(tx, scene, environment, found, now):
+            self._moved(tx, key)
+        return Outcome(environment, decisions, found.target is not None, assessment.turn)
+
+    def _others(
+        self,
+        tx: Connection,
+        scene: Scene,
+        after: Environment,
+        found: Consequences,
+        now: datetime,
+    ) -> list[str]:
+        """Who else has to be looked at once what follows is written."""
+        others = []
         if found.target is not None and scene.cap is not None and scene.cap.holds(now):
             # What it gave is free once this is committed.
-            self._moved(tx, scene.cap.favours)
-        return Outcome(environment, decisions, found.target is not None)
+            others.append(scene.cap.favours)
+        if after.hibernated != scene.environment.hibernated or found.wake is not None:
+            others += [need.needed_id for need in self._stores.needs.of(tx, after.id)]
+        if found.wake is not None and not found.wake.open:
+            others += self.offers(tx, now)
+        return others
 
     def _ask_for_room(
         self, tx: Connection, scene: Scene, assessment: Assessment, now: datetime
@@ -230,10 +288,18 @@ class Scaler:
             store.put_cap(tx, cap)
             self._moved(tx, cap.environment_id)
 
-    def _keep_wake(self, tx: Connection, wake: Wake, actor: str | None, why: str | None) -> None:
+    def _keep_wake(
+        self,
+        tx: Connection,
+        wake: Wake,
+        actor: str | None,
+        why: str | None,
+        until: datetime | None,
+    ) -> None:
         if not wake.id:
             asked = WakeCause.REQUEST if actor == WAKER else wake.cause
-            wake = replace(wake, cause=asked, actor=actor, why=why)
+            lapses_at = until or wake.lapses_at
+            wake = replace(wake, cause=asked, actor=actor, why=why, lapses_at=lapses_at)
         self._stores.wakes.put(tx, wake)
 
     def _set_target(self, tx: Connection, scene: Scene, assessment: Assessment) -> Environment:
@@ -261,10 +327,8 @@ class Scaler:
         return self._stores.scaling.locked_state(tx, environment_id)
 
     def _class_of(self, environment: Environment) -> ScalingClass:
-        policy = self._policy()
-        found = policy.scaling_classes.get(environment.scaling_class)
-        if found is None:
-            found = policy.scaling_classes[policy.scaling_default]
+        found = self._class_named(environment.scaling_class)
+        if found.name != environment.scaling_class:
             log.warning(
                 "%s is of the scaling class %s, which the policies do not know any more: it is "
                 "scaled as %s",
@@ -273,6 +337,10 @@ class Scaler:
                 found.name,
             )
         return found
+
+    def _class_named(self, name: str) -> ScalingClass:
+        policy = self._policy()
+        return policy.scaling_classes.get(name, policy.scaling_classes[policy.scaling_default])
 
     def _fresh(self, traffic: ZoneTraffic | None, now: datetime) -> ZoneTraffic | None:
         if traffic is None:

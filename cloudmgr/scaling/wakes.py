@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.scaling.assessment import Assessment, Scene
+    from cloudmgr.scaling.hibernation import Rest
 
 # Who asks when a request comes to a sleeping environment.
 WAKER = "waker"
@@ -28,14 +29,23 @@ class WakeCause(StrEnum):
     WINDOW = "window"
     HOURS = "hours"
     NEEDED = "needed"  # by another one that is called
+    TEST = "test"  # to see whether it would
     RULES = "rules"  # its class, or an order to sleep that ended
 
+
+# Somebody waits.
+PEOPLE = frozenset({WakeCause.REQUEST, WakeCause.ORDER})
 
 _KINDS = {
     Cause.WOKEN: WakeCause.ORDER,
     Cause.MANUAL: WakeCause.ORDER,
     Cause.NEEDED: WakeCause.NEEDED,
 }
+
+
+def asked_by(actor: str | None) -> WakeCause:
+    """The cause of a wake that ``actor`` asked for."""
+    return WakeCause.REQUEST if actor == WAKER else WakeCause.ORDER
 
 
 class Fate(StrEnum):
@@ -56,6 +66,9 @@ class Wake:
     :param promised_by: Ready by then.
     :param ready_at: when it was Ready; None: not yet, or never.
     :param ended_at: when nothing called for it any more, without its having been Ready.
+    :param begun_at: when the pool was asked for its replicas; None: it waits, or never was.
+    :param waits: what for: a value of :class:`cloudmgr.scaling.line.WaitsFor`.
+    :param lapses_at: one that waits is given up then; None: it is kept until it is answered.
     :param actor: who asked, as in an order; None for the rules.
     """
 
@@ -67,11 +80,19 @@ class Wake:
     ended_at: datetime | None = None
     actor: str | None = None
     why: str | None = None
+    begun_at: datetime | None = None
+    waits: str | None = None
+    lapses_at: datetime | None = None
     id: str = ""
 
     @property
     def open(self) -> bool:
         return self.ready_at is None and self.ended_at is None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it has not begun yet."""
+        return self.open and self.begun_at is None
 
     def fate(self, now: datetime) -> Fate:
         if self.ready_at is not None:
@@ -85,17 +106,35 @@ def follow(scene: Scene, assessment: Assessment, now: datetime) -> Wake | None:
     """The wake that begins, succeeds or ends with this look; None if there is nothing to keep."""
     environment, last = scene.environment, scene.wake
     if last is not None and last.open:
-        if assessment.rest.asleep:
-            return replace(last, ended_at=max(now, last.asked_at))
-        found = readiness(environment)
-        if not _serves(environment) or found.status is not Status.TRUE:
-            return None
-        # One that never ceased to be Ready, as far as anybody saw, is so by now.
-        at = found.since if found.since > last.asked_at else now
-        return replace(last, ready_at=max(at, last.asked_at))
+        after = _followed(scene, last, assessment, now)
+        return None if after == last else after
     if not environment.hibernated or scene.state.generation == 0:
         return None
-    return _slept_through(scene, now) if assessment.rest.asleep else _called(scene, assessment, now)
+    if assessment.rest.asleep:
+        return _slept_through(scene, now)
+    return _begun(called(scene, assessment.rest, now), assessment, now)
+
+
+def _followed(scene: Scene, last: Wake, assessment: Assessment, now: datetime) -> Wake:
+    environment = scene.environment
+    if assessment.rest.asleep:
+        return replace(last, ended_at=max(now, last.asked_at), waits=None)
+    if environment.hibernated:
+        return _begun(last, assessment, now)
+    found = readiness(environment)
+    if not _serves(environment) or found.status is not Status.TRUE:
+        return last
+    # One that never ceased to be Ready, as far as anybody saw, is so by now.
+    at = found.since if found.since > last.asked_at else now
+    return replace(last, ready_at=max(at, last.asked_at))
+
+
+def _begun(wake: Wake, assessment: Assessment, now: datetime) -> Wake:
+    """As it goes on from being asleep: its replicas are asked for, or it waits."""
+    if any(assessment.target.values()):
+        return replace(wake, begun_at=now, waits=None)
+    waits = assessment.turn.waits
+    return replace(wake, begun_at=None, waits=None if waits is None else waits.value)
 
 
 def condition(last: Wake | None, generation: int, now: datetime) -> Condition | None:
@@ -129,9 +168,10 @@ def _serves(environment: Environment) -> bool:
     return any(one.component == web.name for one in environment.status.endpoints)
 
 
-def _called(scene: Scene, assessment: Assessment, now: datetime) -> Wake:
+def called(scene: Scene, rest: Rest, now: datetime) -> Wake:
+    """The call that comes of ``rest``, which wakes what sleeps."""
     key, within = scene.environment.id, scene.scaling_class.wake_within
-    cause = assessment.rest.cause
+    cause = rest.cause
     if cause is Cause.WINDOW:
         lead_time = scene.scaling_class.lead_time
         begun = [
@@ -148,8 +188,12 @@ def _called(scene: Scene, assessment: Assessment, now: datetime) -> Wake:
         if told == hours.called_since and not _overruled(scene, told):
             return Wake(key, WakeCause.HOURS, told, hours.promised_by)
         return Wake(key, WakeCause.HOURS, now, now + within)
+    lapses_at = None
+    if cause is Cause.MANUAL:
+        untils = [o.until for o in scene.orders if not o.hibernates]
+        lapses_at = None if None in untils else max(filter(None, untils), default=None)
     kind = _KINDS.get(cause, WakeCause.RULES)
-    return Wake(key, kind, now, now + within)
+    return Wake(key, kind, now, now + within, lapses_at=lapses_at)
 
 
 def _overruled(scene: Scene, moment: datetime) -> bool:

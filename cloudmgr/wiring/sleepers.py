@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from cloudmgr.errors import NotFound
+from cloudmgr.errors import NotFound, Temporary
+from cloudmgr.scaling.line import WaitsFor
 from cloudmgr.scaling.waker.sleepers import Sleeper, endpoints_of, sleeper_of
 from cloudmgr.scaling.wakes import WAKER
 
@@ -46,7 +47,14 @@ class StoredSleepers:
 
     def wake(self, environment_id: str, why: str) -> None:
         with self._database.write() as tx:
-            self._scaling.wake(tx, environment_id, actor=WAKER, why=why)
+            turn = self._scaling.wake(tx, environment_id, actor=WAKER, why=why).turn
+        if turn.waits is WaitsFor.ROOM:
+            # The call is kept; whoever called need not wait for what may take hours.
+            raise Temporary(
+                "its pool has no room to wake it now",
+                code="pool-full",
+                hint="it is woken as soon as there is room",
+            )
 
     def endpoint(self, environment_id: str) -> tuple[str, int] | None:
         with self._database.read() as tx:

@@ -11,8 +11,10 @@ from sqlalchemy import update
 from cloudmgr.hosting.store.environments import environments
 from cloudmgr.metering.observation import Change
 from cloudmgr.metering.usage import Holding, Owner
+from cloudmgr.pools.capacity import Resources
 from cloudmgr.scaling.wakes import Wake, WakeCause
 from tests.api.city import OURS
+from tests.fakes import InstantPool
 
 if TYPE_CHECKING:
     from tests.api.city import City
@@ -48,6 +50,7 @@ def test_the_hours_of_its_class_are_told_with_what_they_mean_now(city: City) -> 
     assert told.pop("last_wake")["fate"] == "kept"
     assert told.pop("woken")["status"] == "True"
     assert told.pop("asleep_costs") is not None
+    assert (told.pop("waits"), told.pop("pool")) == (None, "unreachable")
     assert told == {
         "scaling_class": "office",
         "idle_after_minutes": 30,
@@ -123,3 +126,23 @@ def test_what_it_still_costs_asleep_is_told_to_whoever_may_see_costs(city: City)
         "currency": "CNY",
     }
     assert city.client("operator").get(path).json()["asleep_costs"] is None
+
+
+def test_a_wake_into_a_full_pool_is_kept_and_says_what_it_waits_for(city: City) -> None:
+    client, path = city.client("operator"), f"/api/v1/environments/{office(city)}"
+    client.post(f"{path}/hibernate", json={"reason": "检修", "force": True})
+    answer = client.post(f"{path}/wake", json={"reason": "演示"})
+    assert answer.status_code == 202
+    told = answer.json()
+    assert told["state"] == "hibernated"
+    assert (told["waits"]["waits_for"], told["waits"]["place"]) == ("room", 1)
+    assert told["waits"]["en"] == "waits for room in its pool"
+    told = client.get(f"{path}/hibernation").json()
+    assert (told["waits"]["waits_for"], told["pool"]) == ("room", "unreachable")
+    assert (told["last_wake"]["begun_at"], told["last_wake"]["fate"]) == (None, "waiting")
+    city.services.drivers["pool_exam"] = InstantPool(Resources(100, 100, 10))  # type: ignore[index]
+    assert client.get(f"{path}/hibernation").json()["pool"] == "full"
+    city.services.drivers["pool_exam"] = InstantPool(Resources(64_000, 65_536, 1_000))  # type: ignore[index]
+    assert client.get(f"{path}/hibernation").json()["pool"] == "free"
+    again = client.post(f"{path}/wake", json={"reason": "再试", "until": "2026-06-02T00:00:00Z"})
+    assert (again.status_code, again.json()["waits"]) == (200, None)

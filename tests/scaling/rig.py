@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
 from cloudmgr.policy.holidays import Holidays
 from cloudmgr.policy.statutory import Country
+from cloudmgr.policy.waking import Waking
 from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.pools.pool import Pool, Zone
 from cloudmgr.pools.store import PoolStore
@@ -52,6 +53,7 @@ class Classes:
         }
     )
     scaling_default: str = "standard"
+    waking: Waking = field(default_factory=Waking)
     holidays: Holidays = field(default_factory=lambda: Holidays(frozenset(), (), Country("CN")))
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudmgr.errors import CloudmgrError, Conflict, Invalid, NotFound, Temporary
+from cloudmgr.errors import CloudmgrError, Conflict, Invalid, NotFound
 from cloudmgr.hosting.requests import WindowAsk
 from cloudmgr.pools.capacity import Resources
+from cloudmgr.scaling.line import WaitsFor
 from tests.builders import a_component, an_environment
 from tests.scaling.rig import HOUR, KEY, MINUTE, NOW, Rig
 
@@ -285,12 +286,38 @@ def test_a_class_that_never_hibernates_sleeps_only_by_force_and_until_the_end_of
     assert rig.target() == 1
 
 
-def test_waking_in_a_full_pool_is_refused_and_changes_nothing(sqlite: Database) -> None:
+def test_a_wake_into_a_full_pool_is_kept_and_followed_as_soon_as_there_is_room(
+    database: Database,
+) -> None:
+    rig = Rig(database, capacity=Resources(1_000, 1_000, 10)).sleep()
+    rig.capacity = Resources(100, 100, 10)
+    assert wake(rig).turn.waits is WaitsFor.ROOM
+    assert rig.environment().hibernated
+    assert rig.decisions()[-1].en.startswith("0 = min(")
+    rig.clock.advance(3 * HOUR)
+    assert rig.reconciler.due() == [KEY]
+    rig.look()
+    assert rig.environment().hibernated
+    rig.capacity = Resources(1_000, 1_000, 10)
+    assert rig.reconciler.due() == [KEY]
+    rig.look()
+    assert rig.target() == 1
+    # It is not asleep again at once: what it waited is nothing that anybody had of it.
+    rig.go_on(10 * MINUTE)
+    assert rig.target() == 1
+
+
+def test_a_wake_that_was_asked_for_until_a_moment_is_given_up_then(sqlite: Database) -> None:
     rig = Rig(sqlite, capacity=Resources(1_000, 1_000, 10)).sleep()
     rig.capacity = Resources(100, 100, 10)
-    before = rig.environment()
-    assert code_of(lambda: wake(rig), Temporary) == "pool-full"
-    assert rig.environment() == before
+    wake(rig, until=NOW + HOUR)
+    rig.clock.set(NOW + HOUR)
+    assert rig.reconciler.due() == [KEY]
+    rig.look()
+    assert rig.reconciler.due() == []
+    rig.capacity = Resources(1_000, 1_000, 10)
+    rig.look()
+    assert rig.environment().hibernated
 
 
 def test_a_window_booked_in_its_lead_takes_effect_at_once(rig: Rig) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.dependence import Dependence
 from cloudmgr.scaling.needs import check, path
 from cloudmgr.scaling.wakes import WAKER, WakeCause
-from tests.builders import a_window, an_environment
+from tests.builders import a_scaling_class, a_window, an_environment
 from tests.scaling.rig import HOUR, MINUTE, NOW, Rig, announced
 
 if TYPE_CHECKING:
@@ -34,10 +35,16 @@ def code_of(environment: Environment, needed: list[Environment], *known: tuple[s
 
 
 class Chain(Rig):
-    """A portal needs a registry, which needs a store; all asleep."""
+    """A portal needs a registry, which needs a store; all asleep.
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
+    :param together: they start at the same time, not one after the other.
+    """
+
+    def __init__(self, database: Database, *, together: bool = True) -> None:
+        super().__init__(database, now=NOW - HOUR)
+        if together:
+            along = a_scaling_class(after_needs=timedelta(0))
+            self.policy(scaling_classes={"standard": along})
         self.host(one("portal"), one("registry"), one("store"))
         self.dependence = Dependence(
             self.environments,
@@ -53,6 +60,7 @@ class Chain(Rig):
             with database.write() as tx:
                 self.stores.scaling.drop_order(tx, f"env_{name}", "")
         self.settle()
+        self.clock.set(NOW)
 
     def needs(self, name: str, *others: str) -> None:
         with self.database.write() as tx:

@@ -34,7 +34,7 @@ _READY: dict[str, Any] = {
     "observed_generation": 3,
     "since": "2026-06-30T08:00:05Z",
 }
-_KNOWN: dict[str, Any] = {
+KNOWN: dict[str, Any] = {
     "id": "env_0123456789abcdef",
     "system_id": "sys_0123456789abcdef",
     "department_id": "dep_0123456789abcdef",
@@ -124,7 +124,7 @@ class StatusView(View):
 class EnvironmentView(View):
     """One hosted environment: what was approved, what ought to run, what is seen."""
 
-    model_config = example(**_KNOWN)
+    model_config = example(**KNOWN)
 
     id: str
     system_id: str

@@ -12,6 +12,7 @@ from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.routes.environments import ConditionView
 from cloudmgr.api.values import View, example
+from cloudmgr.api.waits import PoolState, WaitView, pool_state
 from cloudmgr.billing.cost import SleepCost, cost_of_sleep
 from cloudmgr.errors import Unpriced
 from cloudmgr.identity.access import Action, may
@@ -57,6 +58,7 @@ _WAKE: dict[str, Any] = {
     "ready_at": "2026-06-01T01:00:04Z",
     "ended_at": None,
     "fate": "kept",
+    "begun_at": "2026-06-01T01:00:00Z",
     "actor": "waker",
     "why": "first request: GET /",
 }
@@ -70,13 +72,19 @@ class WakeView(View):
     id: str
     environment_id: str
     cause: WakeCause = Field(
-        description="A request, an order, a peak window, the hours of its class, or other rules."
+        description=(
+            "A request, an order, a peak window, the hours of its class, one that needs it, "
+            "a test, or other rules."
+        )
     )
     asked_at: datetime
     promised_by: datetime
     ready_at: datetime | None
     ended_at: datetime | None = Field(
         description="When nothing called for it any more, without its having been ready."
+    )
+    begun_at: datetime | None = Field(
+        description="When its pool was asked for its replicas; before that it waits."
     )
     fate: Fate = Field(
         description="waiting, late (not ready and ought to be), kept, missed, or dropped."
@@ -94,6 +102,7 @@ class WakeView(View):
             promised_by=wake.promised_by,
             ready_at=wake.ready_at,
             ended_at=wake.ended_at,
+            begun_at=wake.begun_at,
             fate=wake.fate(now),
             actor=wake.actor,
             why=wake.why,
@@ -152,6 +161,8 @@ class HibernationView(View):
             "month": "4.38",
             "currency": "CNY",
         },
+        waits=None,
+        pool="free",
         last_wake=_WAKE,
         woken={
             "type": "Woken",
@@ -178,13 +189,26 @@ class HibernationView(View):
     asleep_costs: SleepCostView | None = Field(
         description="Null for whoever may not see costs, and where storage has no price."
     )
+    waits: WaitView | None = Field(
+        description="What a wake that was called for waits for; null when none waits."
+    )
+    pool: PoolState = Field(
+        description="Whether its pool has room for one (more) replica, or does not answer."
+    )
     last_wake: WakeView | None = Field(description="Or the one that is under way.")
     woken: ConditionView | None = Field(
         description="Whether it keeps its promise: False is a missed wake, Unknown one to come."
     )
 
     @classmethod
-    def of(cls, contract: Contract, time_zone: str, now: datetime, cost: SleepCost | None) -> Self:
+    def of(
+        cls,
+        contract: Contract,
+        time_zone: str,
+        now: datetime,
+        cost: SleepCost | None,
+        pool: PoolState,
+    ) -> Self:
         kind = contract.scaling_class
         idle_after = kind.idle_after
         return cls(
@@ -199,6 +223,8 @@ class HibernationView(View):
             awake_until=contract.awake_until,
             wakes_at=contract.wakes_at,
             asleep_costs=None if cost is None else SleepCostView.of(cost),
+            waits=WaitView.of_turn(contract.turn),
+            pool=pool,
             last_wake=None if contract.wake is None else WakeView.of(contract.wake, now),
             woken=None if contract.condition is None else ConditionView.of(contract.condition),
         )
@@ -220,7 +246,8 @@ def get_hibernation(
         caller.require(environment.department_id)
         contract = services.scaling.contract(tx, environment_id)
         cost = sleep_cost(caller, tx, environment)
-    return HibernationView.of(contract, services.time_zone.key, services.clock.now(), cost)
+        pool = pool_state(services, tx, environment)
+    return HibernationView.of(contract, services.time_zone.key, services.clock.now(), cost, pool)
 
 
 @router.get(

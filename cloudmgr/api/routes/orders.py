@@ -11,8 +11,9 @@ from starlette.responses import Response
 from cloudmgr.api.etag import Answer, IfMatch, etag, expect
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
-from cloudmgr.api.routes.environments import EnvironmentView
-from cloudmgr.api.values import Code, Entry, Moment, Reason
+from cloudmgr.api.routes.environments import KNOWN, EnvironmentView
+from cloudmgr.api.values import Code, Entry, Moment, Reason, example
+from cloudmgr.api.waits import WAIT, WaitView
 from cloudmgr.identity.access import Action
 
 if TYPE_CHECKING:
@@ -150,7 +151,22 @@ def hibernate_environment(
     )
 
 
-@router.post("/{environment_id}/wake", response_model=EnvironmentView, summary="Wake")
+class WokenView(EnvironmentView):
+    """The environment, and what its wake waits for."""
+
+    model_config = example(**KNOWN, waits=WAIT)
+
+    waits: WaitView | None
+
+
+@router.post(
+    "/{environment_id}/wake",
+    response_model=WokenView,
+    summary="Wake",
+    responses={
+        202: {"model": WokenView, "description": "It waits, and is woken as soon as can be"}
+    },
+)
 def wake_environment(
     caller: Annotated[Caller, Access(Action.ENVIRONMENT_WAKE)],
     environment_id: str,
@@ -158,7 +174,11 @@ def wake_environment(
     repeatable: Once,
     if_match: IfMatch = None,
 ) -> Response:
-    """Waking one that is awake is a success. `If-Match` may be left out."""
+    """Waking one that is awake is a success. `If-Match` may be left out.
+
+    Where its turn has not come, what it needs is not ready, or its pool is full, the call is kept:
+    202, with what it waits for.
+    """
     return _order(
         caller,
         environment_id,
@@ -203,6 +223,11 @@ def _order(
                 "reason": reason,
             },
         )
-        return Answer(200, EnvironmentView.of(after), {"ETag": etag(after.version)})
+        tag = {"ETag": etag(after.version)}
+        if caller.action is not Action.ENVIRONMENT_WAKE:
+            return Answer(200, EnvironmentView.of(after), tag)
+        waits = WaitView.of_turn(outcome.turn)
+        view = WokenView(**dict(EnvironmentView.of(after)), waits=waits)
+        return Answer(202 if waits else 200, view, tag)
 
     return repeatable.once(caller, work)

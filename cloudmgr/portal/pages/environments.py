@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.routes.hibernation import sleep_cost
+from cloudmgr.api.waits import pool_state
 from cloudmgr.errors import CloudmgrError, NotFound
 from cloudmgr.hosting.bindings import bound_names, unbound
 from cloudmgr.hosting.environments import Environment
@@ -226,6 +227,7 @@ def environment_page(
             "orders": services.scaling_store.orders(tx, environment.id),
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
             "sleep": sleep,
+            "pool_state": pool_state(services, tx, environment),
             "sleep_cost": sleep_cost(caller, tx, environment),
             "wakes": services.wakes.list(tx, environment.id, limit=WAKES),
             "decisions": decisions,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.routes.orders import HibernateEntry, ReleaseEntry, ScaleEntry, WakeEntry
-from cloudmgr.errors import Conflict, Invalid, NotFound, Temporary
+from cloudmgr.errors import Conflict, Invalid, NotFound
 from cloudmgr.identity.access import Action
 from cloudmgr.portal.forms import Form, Posted, entry, once, seen
 from cloudmgr.portal.listing import Choice
@@ -215,7 +215,8 @@ def _order(
         if kind == "scale":
             # The other orders are right whatever happened meanwhile.
             _same_spec(form, environment)
-        after = give(tx).environment
+        outcome = give(tx)
+        after = outcome.environment
         caller.record(
             tx,
             caller.action,
@@ -224,7 +225,8 @@ def _order(
             department_id=environment.department_id,
             detail={"before": dict(environment.target), "after": dict(after.target)},
         )
-        return f"/environments/{environment_id}?said={said}"
+        waits = outcome.turn.waits is not None
+        return f"/environments/{environment_id}?said={'waits' if waits else said}"
 
     try:
         return once(caller, form, work)
@@ -236,11 +238,6 @@ def _order(
             raise
         form.top += [error.message, error.hint] if error.hint else [error.message]
         return _page(request, caller, environment_id, kind, form, 409)
-    except Temporary as error:
-        if error.code != "pool-full":
-            raise
-        form.top += [error.message, error.hint]
-        return _page(request, caller, environment_id, kind, form, 503)
     except NotFound as error:
         if error.code != "no-such-component":
             raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.scaling.store.activity import ActivityStore
 from cloudmgr.scaling.store.demand import DemandStore
 from cloudmgr.scaling.store.forecasts import ForecastStore
+from cloudmgr.scaling.store.line import LineStore
 from cloudmgr.scaling.store.needs import NeedStore
 from cloudmgr.scaling.store.scaling import ScalingStore
 from cloudmgr.scaling.store.wakes import WakeStore
@@ -20,6 +21,7 @@ __all__ = [
     "ActivityStore",
     "DemandStore",
     "ForecastStore",
+    "LineStore",
     "NeedStore",
     "ScalingStore",
     "ScalingStores",
@@ -39,6 +41,7 @@ class ScalingStores:
     forecasts: ForecastStore = field(default_factory=ForecastStore)
     wakes: WakeStore = field(default_factory=WakeStore)
     needs: NeedStore = field(default_factory=NeedStore)
+    line: LineStore = field(default_factory=LineStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         """The environment is going: what was planned and decided for it stays, as history."""

@@ -25,9 +25,10 @@ from cloudmgr.hosting.store.environments import environments
 from cloudmgr.scaling.wakes import Wake, WakeCause
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection, RowMapping
+    from sqlalchemy import Connection
 
 # No foreign keys: what was promised to an environment outlives it.
 scaling_wakes = Table(
@@ -42,6 +43,9 @@ scaling_wakes = Table(
     Column("ended_at", UtcDateTime),
     Column("actor", String(40)),
     Column("why", String(500)),
+    Column("begun_at", UtcDateTime),
+    Column("waits", String(10)),
+    Column("lapses_at", UtcDateTime),
     Index("ix_scaling_wake_environment_id_asked_at", "environment_id", "asked_at"),
     Index("ix_scaling_wake_ready_at_ended_at", "ready_at", "ended_at"),
     Index("ix_scaling_wake_promised_by", "promised_by"),
@@ -52,12 +56,21 @@ class WakeStore:
     """Wakes: added, and brought to their end once."""
 
     def put(self, tx: Connection, wake: Wake) -> Wake:
-        """Add ``wake``, or bring the one that is known to its end."""
+        """Add ``wake``, or write how the one that is known has gone on."""
         if wake.id:
             tx.execute(
                 update(scaling_wakes)
                 .where(scaling_wakes.c.id == wake.id)
-                .values(ready_at=wake.ready_at, ended_at=wake.ended_at)
+                .values(
+                    cause=wake.cause.value,
+                    ready_at=wake.ready_at,
+                    ended_at=wake.ended_at,
+                    actor=wake.actor,
+                    why=wake.why,
+                    begun_at=wake.begun_at,
+                    waits=wake.waits,
+                    lapses_at=wake.lapses_at,
+                )
             )
             return wake
         made = replace(wake, id=f"wak_{uuid.uuid4().hex[:16]}")
@@ -97,7 +110,7 @@ class WakeStore:
             )
         if limit is not None:
             query = query.limit(limit)
-        return [_wake(row) for row in tx.execute(query).mappings()]
+        return [made(row) for row in tx.execute(query).mappings()]
 
     def late(self, tx: Connection, now: datetime) -> int:
         """How many that are hosted ought to be Ready by ``now`` and are not."""
@@ -127,6 +140,7 @@ class WakeStore:
         return tx.execute(query).scalar_one()
 
 
-def _wake(row: RowMapping) -> Wake:
+def made(row: Mapping[Any, Any]) -> Wake:
+    """The wake of a row of its columns."""
     values: dict[str, Any] = dict(row)
     return Wake(**{**values, "cause": WakeCause(values["cause"])})

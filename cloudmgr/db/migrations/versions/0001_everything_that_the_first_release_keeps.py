@@ -365,6 +365,9 @@ def upgrade() -> None:
         sa.Column("ended_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("actor", sa.String(length=40), nullable=True),
         sa.Column("why", sa.String(length=500), nullable=True),
+        sa.Column("begun_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("waits", sa.String(length=10), nullable=True),
+        sa.Column("lapses_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scaling_wake")),
     )
     with op.batch_alter_table("scaling_wake", schema=None) as batch_op:
