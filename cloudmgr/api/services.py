@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         WakeStore,
         WindowStore,
     )
+    from cloudmgr.scaling.trials import Trials
 
 
 class City(Protocol):
@@ -140,6 +141,7 @@ class Services:
     scaling: ScalingControl
     scaling_store: ScalingStore
     dependence: Dependence
+    trials: Trials
     wakes: WakeStore
     demand: DemandStore
     forecasts: ForecastStore

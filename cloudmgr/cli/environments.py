@@ -14,7 +14,7 @@ from cloudmgr.cli.needs import needs
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.remote import Remote
 from cloudmgr.cli.show import Column, Json, err, facts, out, rows
-from cloudmgr.cli.sleep import sleep, wakes
+from cloudmgr.cli.sleep import sleep, try_waking, wakes
 from cloudmgr.clock import SystemClock
 from cloudmgr.errors import Invalid, Temporary
 
@@ -24,6 +24,7 @@ app.command("demand")(demand)
 app.command("forecast")(forecast)
 app.command("wakes")(wakes)
 app.command("needs")(needs)
+app.command("test-wake")(try_waking)
 
 # More than any secret may have, so that the control plane says what is too long.
 _MOST_READ = 200_000

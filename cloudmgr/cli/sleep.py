@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cloudmgr.cli.options import Machine, connect
+from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.show import Json, facts, rows
 
 
@@ -68,11 +68,35 @@ def wakes(
             ("ready", lambda w: w["ready_at"]),
             ("promise", lambda w: w["fate"]),
             ("called by", lambda w: w["cause"]),
-            ("why", lambda w: w["why"]),
+            ("took", lambda w: _took(w["ready_after_seconds"])),
+            ("why", lambda w: w["why_not"] or w["why"]),
         ],
         machine=machine,
         empty="It was not woken yet.",
     )
+
+
+def try_waking(
+    context: typer.Context,
+    environment: str,
+    reason: Reason = "tried by hand",
+    machine: Machine = False,
+) -> None:
+    """Wake it to see whether it does; it falls asleep again. `env wakes` says how long it took."""
+    woken = connect(context).post(f"/environments/{environment}/test-wake", {"reason": reason})
+    facts(
+        woken,
+        [
+            ("environment", lambda e: e["id"]),
+            ("state", lambda e: e["state"]),
+            ("waits", lambda e: e["waits"] and e["waits"]["en"]),
+        ],
+        machine=machine,
+    )
+
+
+def _took(seconds: float | None) -> str | None:
+    return None if seconds is None else f"{seconds:.0f} s"
 
 
 def _idle(minutes: float | None) -> str:

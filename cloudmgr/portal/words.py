@@ -216,6 +216,8 @@ SAID: Mapping[str, str] = {
     "released": N_("Peaks and traffic decide again."),
     "hibernated": N_("The environment goes to sleep. It wakes on the first request."),
     "woken": N_("The environment is waking."),
+    "needs-set": N_("What it needs is saved."),
+    "trying": N_("It is tried whether it wakes. The result appears below."),
     "waits": N_("The call is kept. The environment wakes as soon as it can."),
     "secret-set": N_("The secret is set. Replicas that are told it follow within moments."),
     "secret-dropped": N_("The secret is dropped."),

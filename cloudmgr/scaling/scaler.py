@@ -161,14 +161,18 @@ class Scaler:
         roomless = found.waits is None and wake.waits == WaitsFor.ROOM
         return replace(found, waits=WaitsFor.ROOM) if roomless else found
 
+    def calls(self, tx: Connection) -> list[Call]:
+        """All wakes that are under way."""
+        return self._stores.line.calls(tx, self._class_named)
+
     def offers(self, tx: Connection, now: datetime) -> list[str]:
         """Ids of those in line that may begin to wake now."""
-        calls = self._stores.line.calls(tx, self._class_named)
+        calls = self.calls(tx)
         return offers(calls, self._policy().waking.at_once, now) if calls else []
 
     def _turn(self, tx: Connection, scene: Scene, wake: Wake, now: datetime) -> Turn:
         environment, kind = scene.environment, scene.scaling_class
-        calls = self._stores.line.calls(tx, self._class_named)
+        calls = self.calls(tx)
         mine = Call(
             replace(wake, begun_at=None),
             environment.pool_id,

@@ -55,7 +55,7 @@ def _called_for(scene: Scene, now: datetime) -> dict[str, Any]:
     return {
         "waiting": kept and wake.waiting and wake.cause in PEOPLE,
         "testing": kept and wake.open and test,
-        "tested": test and not wake.open and _untouched(scene, wake),
+        "tested": test and not (wake.open and kept) and _untouched(scene, wake),
         "lapses_at": wake.lapses_at,
     }
 
@@ -65,7 +65,7 @@ def _untouched(scene: Scene, wake: Wake) -> bool:
     if scene.environment.web is None:
         return True
     last = scene.activity.last_request_at if scene.activity else None
-    over = wake.ready_at or wake.ended_at or wake.asked_at
+    over = wake.ready_at or wake.ended_at or wake.lapses_at or wake.asked_at
     seen = scene.traffic is not None and scene.traffic.at >= over
     return seen and (last is None or last < wake.asked_at)
 

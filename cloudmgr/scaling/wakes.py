@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.assessment import Assessment, Scene
     from cloudmgr.scaling.hibernation import Rest
 
+LONGEST_WHY_NOT = 500
 # Who asks when a request comes to a sleeping environment.
 WAKER = "waker"
 
@@ -68,6 +69,7 @@ class Wake:
     :param ended_at: when nothing called for it any more, without its having been Ready.
     :param begun_at: when the pool was asked for its replicas; None: it waits, or never was.
     :param waits: what for: a value of :class:`cloudmgr.scaling.line.WaitsFor`.
+    :param why_not: what was seen of it when it ended without its having been Ready.
     :param lapses_at: one that waits is given up then; None: it is kept until it is answered.
     :param actor: who asked, as in an order; None for the rules.
     """
@@ -83,6 +85,7 @@ class Wake:
     begun_at: datetime | None = None
     waits: str | None = None
     lapses_at: datetime | None = None
+    why_not: str | None = None
     id: str = ""
 
     @property
@@ -118,7 +121,12 @@ def follow(scene: Scene, assessment: Assessment, now: datetime) -> Wake | None:
 def _followed(scene: Scene, last: Wake, assessment: Assessment, now: datetime) -> Wake:
     environment = scene.environment
     if assessment.rest.asleep:
-        return replace(last, ended_at=max(now, last.asked_at), waits=None)
+        return replace(
+            last,
+            ended_at=max(now, last.asked_at),
+            waits=None,
+            why_not=_why_not(environment, last),
+        )
     if environment.hibernated:
         return _begun(last, assessment, now)
     found = readiness(environment)
@@ -127,6 +135,14 @@ def _followed(scene: Scene, last: Wake, assessment: Assessment, now: datetime) -
     # One that never ceased to be Ready, as far as anybody saw, is so by now.
     at = found.since if found.since > last.asked_at else now
     return replace(last, ready_at=max(at, last.asked_at))
+
+
+def _why_not(environment: Environment, last: Wake) -> str:
+    if last.begun_at is None:
+        return f"it waited for {last.waits}" if last.waits else "it had not begun"
+    found = readiness(environment)
+    said = f"{found.reason}: {found.message}" if found.message else found.reason
+    return said[:LONGEST_WHY_NOT]
 
 
 def _begun(wake: Wake, assessment: Assessment, now: datetime) -> Wake:

@@ -128,6 +128,7 @@ class ControlPlane:
             Duty("forecasts", often, self.forecasts.tell),
             Duty("lessons", 60.0, self.forecasts.learn),
             Duty("old-demand", 3600.0, self.forecasts.purge),
+            *self.waking.duties,
         )
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(
@@ -161,7 +162,7 @@ class ControlPlane:
             moved=self._moved,
         )
         self.scaling = ScalingControl(self.scaler, stores.scaling, self.clock)
-        self.waking = Waking(stores, self.clock, self._moved)
+        self.waking = Waking(self, self._moved)
         self.traffic = TrafficObserver(
             self.database,
             stores.scaling.activities,

@@ -37,6 +37,7 @@ def services(plane: ControlPlane) -> Services:
         scaling=plane.scaling,
         scaling_store=stores.scaling.scaling,
         dependence=plane.waking.dependence,
+        trials=plane.waking.trials,
         wakes=stores.scaling.wakes,
         demand=stores.scaling.demand,
         forecasts=stores.scaling.forecasts,

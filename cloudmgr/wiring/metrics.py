@@ -79,6 +79,15 @@ class Metrics:
             with database.read() as tx:
                 return float(wakes.missed(tx, clock.now() - _DAY))
 
+        def failed() -> float:
+            with database.read() as tx:
+                return float(wakes.tests_failed(tx))
+
+        self.gauge(
+            "cloudmgr_wake_tests_failed",
+            "Environments that were Ready too late, or not, when they were last woken for a test.",
+            failed,
+        )
         self.gauge(
             "cloudmgr_wakes_late",
             "Environments that were promised to be Ready by now after their sleep, and are not.",

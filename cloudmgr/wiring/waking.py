@@ -5,23 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmgr.scaling.dependence import Dependence
+from cloudmgr.scaling.trials import Trials
+from cloudmgr.wiring.duties import Duty
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy import Connection
 
-    from cloudmgr.clock import Clock
-    from cloudmgr.wiring.stores import Stores
+    from cloudmgr.wiring.control_plane import ControlPlane
+
+# Elapsed seconds between two turns of tests.
+_OFTEN = 60.0
 
 
 class Waking:
-    """See above.
+    """See above; made once all that scales is.
 
     :param moved: told, inside a transaction, of an environment that is to be looked at.
     """
 
-    def __init__(
-        self, stores: Stores, clock: Clock, moved: Callable[[Connection, str], None]
-    ) -> None:
+    def __init__(self, plane: ControlPlane, moved: Callable[[Connection, str], None]) -> None:
+        stores, clock = plane.stores, plane.clock
         self.dependence = Dependence(stores.environments, stores.scaling.needs, clock, moved)
+        self.trials = Trials(
+            plane.database,
+            plane.scaler,
+            stores.scaling,
+            lambda: plane.policies.current,
+            clock,
+            zone=plane.settings.zone,
+        )
+        self.duties = (Duty("wake-tests", _OFTEN, self.trials.go_on),)

@@ -146,3 +146,16 @@ def test_a_wake_into_a_full_pool_is_kept_and_says_what_it_waits_for(city: City) 
     assert client.get(f"{path}/hibernation").json()["pool"] == "free"
     again = client.post(f"{path}/wake", json={"reason": "再试", "until": "2026-06-02T00:00:00Z"})
     assert (again.status_code, again.json()["waits"]) == (200, None)
+
+
+def test_a_test_wake_is_asked_for_now_and_recorded_with_its_result(city: City) -> None:
+    client, path = city.client("officer"), f"/api/v1/environments/{office(city)}"
+    city.services.drivers["pool_exam"] = InstantPool(Resources(64_000, 65_536, 1_000))  # type: ignore[index]
+    awake = client.post(f"{path}/test-wake", json={"reason": "检查"})
+    assert (awake.status_code, awake.json()["code"]) == (409, "awake")
+    client.post(f"{path}/hibernate", json={"reason": "检修", "force": True})
+    tried = client.post(f"{path}/test-wake", json={"reason": "检查"})
+    assert (tried.status_code, tried.json()["target"]) == (200, {"web": 1})
+    wake = client.get(f"{path}/wakes").json()["items"][0]
+    assert (wake["cause"], wake["why"], wake["ready_after_seconds"]) == ("test", "检查", None)
+    assert "cloudmgr_wake_tests_failed 0.0" in city.client("root").get("/metrics").text

@@ -55,3 +55,18 @@ def test_a_circle_is_one_line_and_so_is_a_missing_reason(
     code, _, error = said(capsys, *back, "--reason", "反过来")
     assert code != 0
     assert "in a circle" in error
+
+
+def test_a_test_wake_is_asked_for_and_listed(
+    office: Office, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLOUDMGR_TOKEN", office.officer)
+    hosted(office, ["portal"])
+    code, _, error = said(capsys, "env", "test-wake", "env_portal")
+    assert code != 0
+    assert "nothing to try" in error
+    asked(capsys, "env", "hibernate", "env_portal", "--reason", "夜")
+    told = asked(capsys, "env", "test-wake", "env_portal", "--reason", "检查")
+    assert told["target"] == {"web": 1}
+    assert "test" in said(capsys, "env", "wakes", "env_portal")[1]
+    assert said(capsys, "env", "sleep", "env_portal")[1].count("free") == 1

@@ -29,6 +29,8 @@ OFFICERS = [
     "/environments",
     "/environments/{environment_id}",
     "/environments/{environment_id}/scale",
+    "/environments/{environment_id}/needs",
+    "/environments/{environment_id}/test-wake",
     "/environments/{environment_id}/log",
     "/requests",
     "/requests/new",

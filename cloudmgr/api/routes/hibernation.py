@@ -61,6 +61,8 @@ _WAKE: dict[str, Any] = {
     "begun_at": "2026-06-01T01:00:00Z",
     "actor": "waker",
     "why": "first request: GET /",
+    "why_not": None,
+    "ready_after_seconds": 4.0,
 }
 
 
@@ -91,6 +93,8 @@ class WakeView(View):
     )
     actor: str | None
     why: str | None
+    why_not: str | None = Field(description="What was seen of one that ended without being ready.")
+    ready_after_seconds: float | None = Field(description="From when it was asked for.")
 
     @classmethod
     def of(cls, wake: Wake, now: datetime) -> Self:
@@ -106,6 +110,10 @@ class WakeView(View):
             fate=wake.fate(now),
             actor=wake.actor,
             why=wake.why,
+            why_not=wake.why_not,
+            ready_after_seconds=None
+            if wake.ready_at is None
+            else (wake.ready_at - wake.asked_at).total_seconds(),
         )
 
 

@@ -80,7 +80,7 @@ def get_needs(
     services = caller.services
     with services.database.read() as tx:
         caller.require(services.environments.get(tx, environment_id).department_id)
-        return NeedsView.of(caller, services.dependence.around(tx, environment_id))
+        return seen_around(caller, tx, environment_id)
 
 
 @router.put("/{environment_id}/needs", response_model=NeedsView, summary="Say what it needs")
@@ -94,8 +94,7 @@ def set_needs(
 
     def work(tx: Connection) -> Answer:
         put(caller, tx, environment_id, body.needs, body.reason)
-        around = caller.services.dependence.around(tx, environment_id)
-        return Answer(200, NeedsView.of(caller, around))
+        return Answer(200, seen_around(caller, tx, environment_id))
 
     return repeatable.once(caller, work)
 
@@ -131,6 +130,11 @@ def put(
         },
     )
     return environment
+
+
+def seen_around(caller: Caller, tx: Connection, environment_id: str) -> NeedsView:
+    """What of it the caller may see."""
+    return NeedsView.of(caller, caller.services.dependence.around(tx, environment_id))
 
 
 def _views(caller: Caller, found: Iterable[Environment]) -> list[OtherView]:

@@ -195,6 +195,44 @@ def wake_environment(
     )
 
 
+class TryEntry(Entry):
+    """See now whether it wakes."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"reason": "年报季前检查"}]})
+
+    reason: Reason
+
+
+@router.post(
+    "/{environment_id}/test-wake",
+    response_model=WokenView,
+    summary="See whether it wakes",
+    responses={
+        202: {"model": WokenView, "description": "It waits, and is tried as soon as can be"}
+    },
+)
+def try_waking_environment(
+    caller: Annotated[Caller, Access(Action.ENVIRONMENT_WAKE)],
+    environment_id: str,
+    body: TryEntry,
+    repeatable: Once,
+    if_match: IfMatch = None,
+) -> Response:
+    """It is woken and falls asleep again; its wakes say how long it took. An order to sleep goes
+    on. `If-Match` may be left out.
+    """
+    return _order(
+        caller,
+        environment_id,
+        body.reason,
+        repeatable,
+        if_match,
+        lambda tx: caller.services.trials.ask(
+            tx, environment_id, actor=caller.principal.user_id, why=body.reason
+        ),
+    )
+
+
 def _order(
     caller: Caller,
     environment_id: str,

@@ -23,6 +23,7 @@ from cloudmgr.portal.pages import (
     sign_in,
     simulation,
     systems,
+    waking,
     windows,
 )
 
@@ -38,6 +39,7 @@ ALL = (
             drift,
             secrets,
             orders,
+            waking,
             asking,  # before requests: /requests/new is no id
             requests,
             promises,  # before them: `book` is no window's id

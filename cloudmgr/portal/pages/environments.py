@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.routes.hibernation import sleep_cost
+from cloudmgr.api.routes.needs import seen_around
 from cloudmgr.api.waits import pool_state
 from cloudmgr.errors import CloudmgrError, NotFound
 from cloudmgr.hosting.bindings import bound_names, unbound
@@ -227,6 +228,7 @@ def environment_page(
             "orders": services.scaling_store.orders(tx, environment.id),
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
             "sleep": sleep,
+            "around": seen_around(caller, tx, environment.id),
             "pool_state": pool_state(services, tx, environment),
             "sleep_cost": sleep_cost(caller, tx, environment),
             "wakes": services.wakes.list(tx, environment.id, limit=WAKES),
@@ -304,6 +306,7 @@ def _verbs(caller: Caller, environment: Environment) -> dict[str, bool]:
         "hibernate": allowed(Action.ENVIRONMENT_HIBERNATE) and not environment.hibernated,
         "wake": allowed(Action.ENVIRONMENT_WAKE) and environment.hibernated,
         "correct": allowed(Action.POOL_WRITE) and drifted(environment),
+        "try": allowed(Action.ENVIRONMENT_WAKE) and environment.hibernated,
         "ask": allowed(Action.REQUEST_SUBMIT),
         "secret": allowed(Action.ENVIRONMENT_SECRET),
         "log": may(caller.principal, Action.ENVIRONMENT_LOG, environment.department_id),

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    exists,
     func,
     insert,
     or_,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 # No foreign keys: what was promised to an environment outlives it.
 scaling_wakes = Table(
@@ -46,6 +47,7 @@ scaling_wakes = Table(
     Column("begun_at", UtcDateTime),
     Column("waits", String(10)),
     Column("lapses_at", UtcDateTime),
+    Column("why_not", String(500)),
     Index("ix_scaling_wake_environment_id_asked_at", "environment_id", "asked_at"),
     Index("ix_scaling_wake_ready_at_ended_at", "ready_at", "ended_at"),
     Index("ix_scaling_wake_promised_by", "promised_by"),
@@ -70,6 +72,7 @@ class WakeStore:
                     begun_at=wake.begun_at,
                     waits=wake.waits,
                     lapses_at=wake.lapses_at,
+                    why_not=wake.why_not,
                 )
             )
             return wake
@@ -113,7 +116,7 @@ class WakeStore:
         return [made(row) for row in tx.execute(query).mappings()]
 
     def late(self, tx: Connection, now: datetime) -> int:
-        """How many that are hosted ought to be Ready by ``now`` and are not."""
+        """How many that are hosted ought to be Ready by ``now`` and are not; without tests."""
         w, e = scaling_wakes.c, environments.c
         query = (
             select(func.count())
@@ -122,22 +125,41 @@ class WakeStore:
                 w.ready_at.is_(None),
                 w.ended_at.is_(None),
                 w.promised_by < now,
+                w.cause != WakeCause.TEST.value,
                 e.retiring.is_(False),
             )
         )
         return tx.execute(query).scalar_one()
 
     def missed(self, tx: Connection, since: datetime) -> int:
-        """How many promises that were due after ``since`` were broken, and are over."""
+        """As :meth:`late`: how many that were due after ``since`` were broken, and are over."""
         w = scaling_wakes.c
         query = select(func.count()).where(
-            w.promised_by >= since,
-            or_(
-                w.ready_at > w.promised_by,
-                and_(w.ready_at.is_(None), w.ended_at >= w.promised_by),
-            ),
+            w.promised_by >= since, w.cause != WakeCause.TEST.value, _broken()
         )
         return tx.execute(query).scalar_one()
+
+    def tests_failed(self, tx: Connection) -> int:
+        """How many that are hosted were last woken for a test, which broke its promise."""
+        w, e, later = scaling_wakes.c, environments.c, scaling_wakes.alias("later")
+        query = (
+            select(func.count())
+            .select_from(scaling_wakes.join(environments, e.id == w.environment_id))
+            .where(
+                w.cause == WakeCause.TEST.value,
+                _broken(),
+                e.retiring.is_(False),
+                ~exists().where(
+                    later.c.environment_id == w.environment_id, later.c.asked_at > w.asked_at
+                ),
+            )
+        )
+        return tx.execute(query).scalar_one()
+
+
+def _broken() -> ColumnElement[bool]:
+    w = scaling_wakes.c
+    return or_(w.ready_at > w.promised_by, and_(w.ready_at.is_(None), w.ended_at >= w.promised_by))
 
 
 def made(row: Mapping[Any, Any]) -> Wake:

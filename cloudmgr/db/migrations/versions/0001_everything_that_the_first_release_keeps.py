@@ -368,6 +368,7 @@ def upgrade() -> None:
         sa.Column("begun_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("waits", sa.String(length=10), nullable=True),
         sa.Column("lapses_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("why_not", sa.String(length=500), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_scaling_wake")),
     )
     with op.batch_alter_table("scaling_wake", schema=None) as batch_op:
