@@ -65,6 +65,36 @@ def cancel_window(
     facts(after, [*_COLUMNS, ("cancelled", lambda w: w["cancelled_at"])], machine=machine)
 
 
+@app.command("afterwards")
+def afterwards(context: typer.Context, window: str, machine: Machine = False) -> None:
+    """Look back on a peak that is over: promised, there, asked for, and what to ask for next."""
+    facts(
+        connect(context).get(f"/windows/{window}/afterwards"),
+        [
+            ("promised", lambda w: w["promised"]),
+            ("all there since", lambda w: w["there_since"]),
+            ("minutes early", lambda w: _short(w["minutes_early"])),
+            ("fewest", lambda w: w["least"]),
+            ("minutes short", lambda w: _short(w["minutes_short"])),
+            ("requests", lambda w: w["asked"] and w["asked"]["requests"]),
+            (
+                "replicas asked for, highest",
+                lambda w: w["asked"] and w["asked"]["highest_replicas"],
+            ),
+            ("replicas asked for, mean", lambda w: w["asked"] and w["asked"]["mean_replicas"]),
+            ("beyond what ran", lambda w: w["asked"] and f"{w['asked']['unmet_share']:.2%}"),
+            ("minutes nobody counted", lambda w: _short(w["minutes_uncounted"])),
+            ("would do next time", lambda w: w["advice"]),
+            ("in words", lambda w: w["en"]),
+        ],
+        machine=machine,
+    )
+
+
+def _short(minutes: float | None) -> str | None:
+    return None if minutes is None else f"{minutes:g}"
+
+
 @app.command("show")
 def show_window(context: typer.Context, window: str, machine: Machine = False) -> None:
     """One announced peak, also one that is over or cancelled."""

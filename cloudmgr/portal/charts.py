@@ -97,16 +97,19 @@ def replicas_chart(
     )
     came: Points = demand(Interval(first, now)) if first < now and environment.web else []
     asked = [{"at": local(at), "asked": value} for at, value in came]
-    return drawn(title, _spec(view, steps, peaks, asked, ceiling))
+    return drawn(title, replicas_spec(view, steps, peaks, asked, ceiling))
 
 
-def _spec(
+def replicas_spec(
     view: View,
     steps: list[dict[str, Any]],
     peaks: list[dict[str, Any]],
     asked: list[dict[str, Any]],
     ceiling: int,
 ) -> dict[str, Any]:
+    """:param steps: ``at``, ``replicas`` and ``why`` of each. :param peaks: ``from``, ``to``,
+    ``replicas``, ``note``. :param asked: ``at``, and ``asked`` in replicas or None.
+    """
     import altair as alt  # noqa: PLC0415 - see the module's docstring
 
     highest = [one["asked"] for one in asked if one["asked"] is not None]

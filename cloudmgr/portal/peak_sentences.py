@@ -16,5 +16,8 @@ PEAKS = (
     N_("ask for a resize with a higher ceiling first, or expect less"),
     N_("give either replicas or what is expected"),
     N_("say how many replicas a supposed peak takes"),
+    N_("it ends at %(when)s"),
+    N_("look back on it then"),
+    N_("it was cancelled before it began"),
     N_("checking the peak works them out from what is expected"),
 )

@@ -56,6 +56,9 @@ NOT_RUNNING = {
     "list_windows_at_risk": "a driver",
 }
 
+# Reads that are refused as long as what they tell of has not come about.
+NOT_YET = {"get_afterwards": "a peak that is over"}
+
 # Ids of the example bodies that mean something, though no path parameter is called so.
 ALIASES: dict[str, str] = {}
 
@@ -165,6 +168,7 @@ def test_every_seed_is_there_for_whoever_sees_everything(seen_city: City) -> Non
                 seeded(seen_city, operation)
                 answer = ask(client, operation, ids)
                 wanted = 404 if operation.id in NOT_RUNNING else 200
+                wanted = 409 if operation.id in NOT_YET else wanted
                 assert answer.status_code == wanted, (operation, answer.text)
 
 
@@ -174,6 +178,7 @@ def test_what_is_seen_is_seen_by_those_whose_it_is(seen_city: City) -> None:
         if operation.method == "GET" and operation.path_parameters:
             answer = ask(client, operation, seen_city.ours)
             wanted = {403, 404} if operation.id in NOT_RUNNING else {200, 403}
+            wanted = {409} if operation.id in NOT_YET else wanted
             assert answer.status_code in wanted, (operation, answer.text)
 
 

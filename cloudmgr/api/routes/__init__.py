@@ -60,6 +60,7 @@ from __future__ import annotations
 
 from cloudmgr.api.routes import (
     accounts,
+    afterwards,
     audit,
     calendar,
     demand,
@@ -106,6 +107,7 @@ ALL = tuple(
         orders,
         promises,  # before them: `at-risk` is no window's id
         windows,
+        afterwards,
         calendar,
         pools,
         simulation,

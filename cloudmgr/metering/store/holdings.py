@@ -132,6 +132,21 @@ class Holdings:
             query = query.where(c.department_id == department_id)
         return tuple(_holding(row) for row in tx.execute(query))
 
+    def of_component(
+        self, tx: Connection, environment_id: str, component: str, meter: str, interval: Interval
+    ) -> tuple[Holding, ...]:
+        """What one component held of ``meter`` in any part of ``interval``, by start."""
+        c = resource_intervals.c
+        query = select(resource_intervals).where(
+            c.environment_id == environment_id,
+            c.component == component,
+            c.meter == meter,
+            c.started_at < interval.end,
+            or_(c.ended_at.is_(None), c.ended_at > interval.start),
+        )
+        rows = tx.execute(query.order_by(c.started_at, c.resource))
+        return tuple(_holding(row) for row in rows)
+
     def of_resource(self, tx: Connection, source: str, resource: str) -> tuple[Holding, ...]:
         """One allocation, by meter: what a usage record was made from."""
         c = resource_intervals.c

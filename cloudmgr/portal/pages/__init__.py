@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cloudmgr.portal.pages import (
+    afterwards,
     asking,
     billing,
     departments,
@@ -44,6 +45,7 @@ ALL = (
             requests,
             promises,  # before them: `book` is no window's id
             windows,
+            afterwards,
             pools,
             simulation,
             reconciliation,

@@ -66,6 +66,8 @@ def _listing(
     rows = [row for row in rows if row.peak.state in wanted]
 
     def verbs(row: _Row) -> object:
+        if row.peak.state == "over":
+            return view.link(f"/windows/{row.peak.window.id}/afterwards", view._("Look back"))
         allowed = row.peak.state in _COMING and may(
             caller.principal, Action.WINDOW_WRITE, row.environment.department_id
         )
