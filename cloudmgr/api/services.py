@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cloudmgr.identity.authentication import Authenticator
     from cloudmgr.identity.store import TokenStore, UserStore
     from cloudmgr.metering.store import MeteringStores
+    from cloudmgr.notices.store import DeliveryStore, NoticeStore
     from cloudmgr.planning.additions import Additions
     from cloudmgr.planning.placement import PoolView
     from cloudmgr.planning.promise_words import PoolRisk, Told
@@ -153,6 +154,8 @@ class Services:
     bindings: Bindings
     drivers: Mapping[str, Driver]
     policies: PolicyHolder
+    notices: NoticeStore
+    deliveries: DeliveryStore
     metering: MeteringStores
     books: Books
     closing: Closing

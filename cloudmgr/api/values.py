@@ -34,6 +34,7 @@ _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]*")
 _MOMENT = re.compile(
     r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:[Zz]|[+-]\d{2}:\d{2})"
 )
+_EMAIL = re.compile(r"(?:[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*)?")
 _DEEPEST = 32
 
 
@@ -143,6 +144,13 @@ Id = Annotated[
     _schema(80, pattern=r"^[A-Za-z0-9_.:-]+$"),
 ]
 """The id of something, in a body or a query. In a path, any text will do: it is then not found."""
+
+Email = Annotated[
+    str,
+    _pattern(_EMAIL, 254, "must be an address for mail, such as li.wei@example.gov.cn"),
+    WithJsonSchema({"type": "string", "maxLength": 254, "pattern": f"^{_EMAIL.pattern}$"}),
+]
+"""Where one is mailed to; empty for nowhere."""
 
 Currency = Annotated[
     str,

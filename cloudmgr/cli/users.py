@@ -24,6 +24,7 @@ Department = Annotated[
     str | None, typer.Option("--department", help="Id; left out for the city's own staff.")
 ]
 Locale = Annotated[str | None, typer.Option(help="zh-CN or en.")]
+Email = Annotated[str | None, typer.Option(help="Where notices are mailed to; '' for nowhere.")]
 
 _USER: list[Column] = [
     ("user", lambda u: u["id"]),
@@ -31,6 +32,7 @@ _USER: list[Column] = [
     ("name", lambda u: u["name"]),
     ("roles", lambda u: " ".join(u["roles"])),
     ("department", lambda u: u["department_id"]),
+    ("mail", lambda u: u["email"]),
     ("active", lambda u: u["active"]),
 ]
 
@@ -60,6 +62,7 @@ def create(
     role: Roles,
     department: Department = None,
     locale: Locale = None,
+    email: Email = None,
     password: Annotated[
         bool, typer.Option("--password", help="Ask for a password for the pages.")
     ] = False,
@@ -69,6 +72,8 @@ def create(
     body: Json = {"login": login, "name": name, "roles": role, "department_id": department}
     if locale is not None:
         body["locale"] = locale
+    if email is not None:
+        body["email"] = email
     if password:
         body["password"] = _asked()
     facts(connect(context).post("/users", body), _USER, machine=machine)
@@ -86,6 +91,7 @@ def change(
         str | None, typer.Option(help="Id of another department, or 'none' for the city's staff.")
     ] = None,
     locale: Locale = None,
+    email: Email = None,
     active: Annotated[
         bool | None, typer.Option("--active/--inactive", help="Whether they may come in at all.")
     ] = None,
@@ -95,7 +101,13 @@ def change(
     machine: Machine = False,
 ) -> None:
     """Change what is said; the rest stays."""
-    wanted: Json = {"name": name, "roles": role or None, "locale": locale, "active": active}
+    wanted: Json = {
+        "name": name,
+        "roles": role or None,
+        "locale": locale,
+        "email": email,
+        "active": active,
+    }
     body = {field: value for field, value in wanted.items() if value is not None}
     if department is not None:
         body["department_id"] = None if department == "none" else department

@@ -58,6 +58,10 @@ class Action(StrEnum):
     POLICY_READ = "policy.read"
     POLICY_RELOAD = "policy.reload"
     METRICS_READ = "metrics.read"
+    NOTICE_READ = "notice.read"
+    NOTICE_MARK = "notice.mark"
+    DELIVERY_READ = "delivery.read"
+    DELIVERY_TEST = "delivery.test"
 
 
 class Reach(Enum):
@@ -92,6 +96,7 @@ _MONEY = (
     Action.CHARGE_READ,
     Action.INVOICE_READ,
 )
+_TOLD = (Action.NOTICE_READ, Action.NOTICE_MARK)
 _RUNNING = (Action.ENVIRONMENT_SCALE, Action.ENVIRONMENT_HIBERNATE, Action.ENVIRONMENT_WAKE)
 
 # Approving: a role may sign; which roles a request waits for is policy's to say, and that nobody
@@ -103,6 +108,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
                 *_HOSTING,
                 *_MONEY,
                 *_RUNNING,
+                *_TOLD,
                 Action.SYSTEM_WRITE,
                 Action.ENVIRONMENT_LOG,
                 # Nobody else's: who runs the pools has no need to choose a department's passwords.
@@ -113,11 +119,14 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
             ),
         ),
         # Of its own department, or, with no department, of the city: see reach().
-        Role.APPROVER: _grants(own=(*_HOSTING, *_MONEY, Action.REQUEST_APPROVE)),
+        Role.APPROVER: _grants(own=(*_HOSTING, *_MONEY, *_TOLD, Action.REQUEST_APPROVE)),
         Role.OPERATOR: _grants(
             everywhere=(
                 *_HOSTING,
                 *_RUNNING,
+                *_TOLD,
+                Action.DELIVERY_READ,
+                Action.DELIVERY_TEST,
                 Action.ENVIRONMENT_LOG,
                 Action.REQUEST_APPROVE,
                 Action.WINDOW_WRITE,
@@ -132,6 +141,8 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
             ),
         ),
         Role.FINANCE: _grants(
+            # What runs, and how, is not its business, but for its own department's.
+            own=_TOLD,
             everywhere=(
                 *_HOSTING,
                 *_MONEY,
@@ -145,6 +156,8 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
             everywhere=(
                 *_HOSTING,
                 *_MONEY,
+                *_TOLD,
+                Action.DELIVERY_READ,
                 Action.RECONCILIATION_READ,
                 Action.USER_READ,
                 Action.AUDIT_READ,
@@ -157,6 +170,9 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
             everywhere=(
                 *_HOSTING,
                 *_MONEY,
+                *_TOLD,
+                Action.DELIVERY_READ,
+                Action.DELIVERY_TEST,
                 Action.RECONCILIATION_READ,
                 Action.REQUEST_APPROVE,
                 Action.DEPARTMENT_WRITE,

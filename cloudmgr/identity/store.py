@@ -37,6 +37,7 @@ users = Table(
     Column("roles", JSON, nullable=False),
     Column("department_id", String(40), index=True),
     Column("locale", String(10), nullable=False),
+    Column("email", String(254), nullable=False),
     Column("active", Boolean, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
@@ -92,6 +93,13 @@ class UserStore:
     def by_login(self, tx: Connection, login: str) -> User:
         """:raises NotFound: ``no-such-user``."""
         return _user(self._row(tx, users.c.login == login, login))
+
+    def with_mail(self, tx: Connection) -> list[User]:
+        """The active ones of departments who can be mailed, by login."""
+        query = select(users).where(
+            users.c.email != "", users.c.active.is_(True), users.c.department_id.is_not(None)
+        )
+        return [_user(row) for row in tx.execute(query.order_by(users.c.login))]
 
     def list(
         self,
@@ -224,6 +232,7 @@ def _changeable(user: User) -> dict[str, object]:
         "roles": sorted(user.roles),
         "department_id": user.department_id,
         "locale": user.locale.value,
+        "email": user.email,
         "active": user.active,
     }
 
@@ -236,6 +245,7 @@ def _user(row: Row[Any]) -> User:
         roles=frozenset(map(Role, row.roles)),
         department_id=row.department_id,
         locale=Locale(row.locale),
+        email=row.email,
         created_at=row.created_at,
         active=row.active,
         version=row.version,

@@ -51,7 +51,8 @@ class Locale(StrEnum):
 class User:
     """A person. ``login`` is unique; ``department_id`` is None for the city's own staff.
 
-    ``version`` counts changes of the row and is what an ETag speaks of.
+    ``email`` is where notices are mailed to; empty for nowhere. ``version`` counts changes of the
+    row and is what an ETag speaks of.
 
     :raises Invalid: ``department-missing`` for a department officer without a department.
     """
@@ -65,6 +66,7 @@ class User:
     created_at: datetime
     active: bool = True
     version: int = 1
+    email: str = ""
 
     def __post_init__(self) -> None:
         if Role.DEPARTMENT_OFFICER in self.roles and self.department_id is None:

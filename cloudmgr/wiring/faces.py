@@ -49,6 +49,8 @@ def services(plane: ControlPlane) -> Services:
         bindings=plane.bindings,
         drivers=plane.drivers,
         policies=plane.policies,
+        notices=stores.notices,
+        deliveries=stores.deliveries,
         metering=stores.metering,
         books=plane.books,
         closing=plane.closing,

@@ -11,6 +11,7 @@ from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
 from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SecretStore, SystemStore
 from cloudmgr.identity.store import TokenStore, UserStore
 from cloudmgr.metering.store import MeteringStores
+from cloudmgr.notices.store import DeliveryStore, NoticeStore
 from cloudmgr.pools.store import PoolStore
 from cloudmgr.reconcile.store import LeaseStore
 from cloudmgr.scaling.store import ScalingStores
@@ -34,4 +35,6 @@ class Stores:
     scaling: ScalingStores = field(default_factory=ScalingStores)
     metering: MeteringStores = field(default_factory=MeteringStores)
     billing: BillingStore = field(default_factory=BillingStore)
+    notices: NoticeStore = field(default_factory=NoticeStore)
+    deliveries: DeliveryStore = field(default_factory=DeliveryStore)
     leases: LeaseStore = field(default_factory=LeaseStore)

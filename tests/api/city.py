@@ -28,6 +28,7 @@ from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import Settings
 from tests.api.asked import asked
+from tests.api.told import told
 from tests.builders import (
     CREATED,
     a_component,
@@ -322,6 +323,7 @@ def _hosted(
         tx, [ScalingDecision(f"sdn_{code}", environment.id, "web", now, 0, 1, name, name)]
     )
     asked(services, tx, environment.id, now)
+    told(services, tx, environment, name, now)
     services.wakes.put(tx, Wake(environment.id, WakeCause.REQUEST, now, now, now, why=name))
     services.metering.ledger.append(
         tx,

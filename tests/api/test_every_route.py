@@ -37,6 +37,8 @@ OF_NO_DEPARTMENT = {
     "list_my_tokens": "whoever asks",
     "get_metrics": "counts requests of all",
     "get_policy": "one for all",
+    "count_unread_notices": "a number of one's own",
+    "get_my_notice_wishes": "whoever asks",
     "list_periods": "months are the same for all",
     "get_period": "only for whoever closes months",
 }
@@ -46,6 +48,8 @@ OF_ONES_OWN = {
     "create_my_token": "makes something of one's own",
     "expand_rule": "works out what it is given",
     "read_calendar": "reads what it is given",
+    "read_notices": "notes what one has read",
+    "put_my_notice_wishes": "says what one wants oneself",
 }
 
 # Reads that need what no test of the API starts, each with what is missing.

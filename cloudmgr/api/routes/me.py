@@ -30,6 +30,7 @@ _USER = {
     "roles": ["department-officer"],
     "department_id": "dep_0123456789abcdef",
     "locale": "zh-CN",
+    "email": "li.wei@example.gov.cn",
     "active": True,
     "version": 1,
     "created_at": "2026-01-01T00:00:00Z",

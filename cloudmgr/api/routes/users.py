@@ -15,7 +15,7 @@ from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
-from cloudmgr.api.values import Entry, Id, Login, Name, Password, View, distinct, example
+from cloudmgr.api.values import Email, Entry, Id, Login, Name, Password, View, distinct, example
 from cloudmgr.errors import Forbidden, Invalid, NotFound
 from cloudmgr.identity.access import Action
 from cloudmgr.identity.user import Locale, Role, User
@@ -33,6 +33,7 @@ _GIVEN: dict[str, Any] = {
     "roles": ["department-officer"],
     "department_id": "dep_0123456789abcdef",
     "locale": "zh-CN",
+    "email": "li.wei@example.gov.cn",
 }
 Roles = Annotated[
     frozenset[Role],
@@ -51,6 +52,7 @@ class NewUser(Entry):
     roles: Roles
     department_id: Id | None = Field(default=None, description="Null for the city's own staff.")
     locale: Locale = Locale.ZH_CN
+    email: Email = Field(default="", description="Where notices are mailed to; empty for nowhere.")
     password: Password | None = Field(
         default=None, description="For the portal; without one, this user only has tokens."
     )
@@ -67,6 +69,7 @@ class UserChange(Entry):
         default=None, description="The one exception: null says that it is the city's own staff."
     )
     locale: Locale | None = None
+    email: Email | None = Field(default=None, description="Empty for no mail from now on.")
     active: StrictBool | None = None
     password: Password | None = Field(default=None, description="Ends the user's sessions.")
 
@@ -88,6 +91,7 @@ class UserView(View):
     roles: tuple[Role, ...]
     department_id: str | None
     locale: Locale
+    email: str
     active: bool
     created_at: datetime
     version: int
@@ -102,6 +106,7 @@ def user_view(user: User) -> UserView:
         roles=tuple(sorted(user.roles)),
         department_id=user.department_id,
         locale=user.locale,
+        email=user.email,
         active=user.active,
         created_at=user.created_at,
         version=user.version,
@@ -155,6 +160,7 @@ def create_user(
             roles=body.roles,
             department_id=body.department_id,
             locale=body.locale,
+            email=body.email,
             created_at=services.clock.now(),
         )
         services.users.create(tx, user, kept)
@@ -182,7 +188,7 @@ def change_user(
     body: UserChange,
     if_match: IfMatch = None,
 ) -> Response:
-    """Roles, department, name, language, password, or whether one may come in at all.
+    """Roles, department, name, language, mail, password, or whether one may come in at all.
 
     Nobody changes one's own roles, department or activity: that takes a second administrator.
     """
@@ -226,6 +232,7 @@ def _changed(user: User, body: UserChange) -> User:
         roles=body.roles or user.roles,
         department_id=department_id,
         locale=body.locale or user.locale,
+        email=user.email if body.email is None else body.email,
         active=user.active if body.active is None else body.active,
     )
 

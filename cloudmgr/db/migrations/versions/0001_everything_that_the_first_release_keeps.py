@@ -137,6 +137,76 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
     op.create_table(
+        "notice",
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("about_kind", sa.String(length=40), nullable=False),
+        sa.Column("about_id", sa.String(length=80), nullable=False),
+        sa.Column("department_id", sa.String(length=40), nullable=True),
+        sa.Column("at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("zh", sa.String(length=2000), nullable=False),
+        sa.Column("en", sa.String(length=2000), nullable=False),
+        sa.Column("key", sa.String(length=120), nullable=False),
+        sa.Column("turn", sa.Integer(), nullable=False),
+        sa.Column("fact", sa.String(length=200), nullable=False),
+        sa.Column("lapses_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("spread", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_notice")),
+        sa.UniqueConstraint("id", name=op.f("uq_notice_id")),
+        sa.UniqueConstraint("key", "turn", name="uq_notice_key_turn"),
+    )
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notice_at"), ["at"], unique=False)
+        batch_op.create_index("ix_notice_department", ["department_id", "number"], unique=False)
+        batch_op.create_index("ix_notice_kind", ["kind", "number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notice_spread"), ["spread"], unique=False)
+
+    op.create_table(
+        "notice_delivery",
+        sa.Column(
+            "number",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("notice_id", sa.String(length=40), nullable=False),
+        sa.Column("target", sa.String(length=80), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_try_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("sent_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_notice_delivery")),
+        sa.UniqueConstraint("notice_id", "target", name="uq_notice_delivery_notice_id_target"),
+    )
+    with op.batch_alter_table("notice_delivery", schema=None) as batch_op:
+        batch_op.create_index("ix_notice_delivery_state", ["state", "next_try_at"], unique=False)
+
+    op.create_table(
+        "notice_preference",
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("muted", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_notice_preference")),
+    )
+    op.create_table(
+        "notice_reading",
+        sa.Column("user_id", sa.String(length=40), nullable=False),
+        sa.Column("notice_id", sa.String(length=40), nullable=False),
+        sa.Column("at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "notice_id", name=op.f("pk_notice_reading")),
+    )
+    with op.batch_alter_table("notice_reading", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_notice_reading_notice_id"), ["notice_id"], unique=False
+        )
+
+    op.create_table(
         "peak_window",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("environment_id", sa.String(length=40), nullable=False),
@@ -491,6 +561,7 @@ def upgrade() -> None:
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("department_id", sa.String(length=40), nullable=True),
         sa.Column("locale", sa.String(length=10), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -801,6 +872,22 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_peak_window_ends_at"))
 
     op.drop_table("peak_window")
+    with op.batch_alter_table("notice_reading", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_notice_reading_notice_id"))
+
+    op.drop_table("notice_reading")
+    op.drop_table("notice_preference")
+    with op.batch_alter_table("notice_delivery", schema=None) as batch_op:
+        batch_op.drop_index("ix_notice_delivery_state")
+
+    op.drop_table("notice_delivery")
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_notice_spread"))
+        batch_op.drop_index("ix_notice_kind")
+        batch_op.drop_index("ix_notice_department")
+        batch_op.drop_index(batch_op.f("ix_notice_at"))
+
+    op.drop_table("notice")
     op.drop_table("lease")
     with op.batch_alter_table("idempotent_answer", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotent_answer_claimed_at"))
