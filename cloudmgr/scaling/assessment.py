@@ -12,6 +12,7 @@ from cloudmgr.scaling.hibernation import Cause, Rest, rest
 from cloudmgr.scaling.hours import Standing
 from cloudmgr.scaling.line import BEGINS, Turn, WaitsFor
 from cloudmgr.scaling.signals import in_force, signals
+from cloudmgr.scaling.starting import lead_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 # What starts with as many replicas as its class says.
-_STARTS = frozenset({Cause.WOKEN, Cause.NEEDED, Cause.TEST})
+_STARTS = frozenset({Cause.WOKEN, Cause.NEEDED, Cause.TEST, Cause.AHEAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class ScalingState:
     ``generation`` of the environment and ``digest`` of the policy are those last decided on: when
     one of them moves, somebody has to look. ``generation`` 0 means that nobody ever looked.
     ``calls_at`` is when, asleep, it has to be looked at because of the hours of its class.
+    ``starts_at`` is when it begins to wake ahead of its time, ``ahead_until`` until when it is kept
+    awake for that, and ``ahead_for`` what for, a cause of wakes.
     ``floors`` are what windows asked for at the last look, so that a boundary is told apart.
     """
 
@@ -49,6 +52,9 @@ class ScalingState:
     awake_until: datetime | None = None
     calls_at: datetime | None = None
     floors: Mapping[str, int] = field(default_factory=dict)
+    starts_at: datetime | None = None
+    ahead_until: datetime | None = None
+    ahead_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ class Assessment:
 
 def window_floors(scene: Scene, now: datetime) -> dict[str, int]:
     """What windows ask for now, by component, without those that an order to sleep overrules."""
-    lead_time = scene.scaling_class.lead_time
+    lead_time = lead_now(scene, now)
     counting = _not_overruled(scene, now)
     floors = {
         c.name: windows.floor(counting, c.name, now, lead_time)
@@ -303,7 +309,9 @@ def _inputs(scene: Scene, component: Component, resting: Rest, floor: int, now: 
 
 def _look_at(scene: Scene, resting: Rest, now: datetime) -> datetime | None:
     scaling_class = scene.scaling_class
+    starts_at = scene.state.starts_at
     moments = [
+        starts_at if starts_at is not None and starts_at > now else None,
         windows.next_boundary(scene.windows, now, scaling_class.lead_time),
         windows.next_boundary(scene.windows, now, scaling_class.lead_time + scaling_class.reserve),
         resting.look_at,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cloudmgr.scaling import wakes
 from cloudmgr.scaling.assessment import ScalingState
@@ -83,6 +83,21 @@ def consequences(scene: Scene, assessment: Assessment, now: datetime, digest: st
         else None,
         calls_at=assessment.rest.look_at if assessment.rest.asleep or not up else None,
         floors=assessment.floors,
+        **_ahead(scene, assessment, now),
     )
     quiet = not moved and not told and not assessment.void and wake is None
     return Consequences(after if moved else None, told, state, quiet and state == before, wake)
+
+
+def _ahead(scene: Scene, assessment: Assessment, now: datetime) -> dict[str, Any]:
+    """What is remembered of a wake ahead of its time, until that is over or came to nothing."""
+    before = scene.state
+    begun = before.starts_at is not None and before.starts_at <= now
+    over = before.ahead_until is None or before.ahead_until <= now
+    if over or (begun and assessment.rest.asleep):
+        return {}
+    return {
+        "starts_at": before.starts_at,
+        "ahead_until": before.ahead_until,
+        "ahead_for": before.ahead_for,
+    }

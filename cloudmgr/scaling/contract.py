@@ -63,6 +63,8 @@ def _wakes_at(scene: Scene, now: datetime) -> datetime | None:
     lead_time = scene.scaling_class.lead_time
     held = [o.until for o in scene.orders if o.hibernates and o.in_force(now) and o.until]
     moments = [w.interval.start - lead_time for w in scene.windows]
+    if scene.state.starts_at is not None:
+        moments.append(scene.state.starts_at)
     if scene.hours.calls_at is not None and not (held and scene.hours.calls_at < held[0]):
         moments.append(scene.hours.calls_at)
     return min((m for m in moments if m > now), default=None)

@@ -23,6 +23,7 @@ class Cause(StrEnum):
     MANUAL = "manual"
     WOKEN = "woken"
     NEEDED = "needed"
+    AHEAD = "ahead"
     TEST = "test"
     TESTED = "tested"
     HOURS = "hours"
@@ -44,6 +45,7 @@ class Signals:
     :param awake_until: no sleep before, whatever the traffic.
     :param held_until: no falling asleep before: the hours of its class.
     :param called: whether those hours call for it although nobody asks.
+    :param ahead_until: until when it is awake ahead of its time; None: it is not.
     :param waiting: whether somebody called it and it has not begun to wake, until ``lapses_at``.
     :param testing: whether it wakes to see whether it does, until ``lapses_at``.
     :param tested: whether that is over, and nobody has come meanwhile.
@@ -60,6 +62,7 @@ class Signals:
     ordered: bool = False
     pinned: bool = False
     awake_until: datetime | None = None
+    ahead_until: datetime | None = None
     waiting: bool = False
     testing: bool = False
     tested: bool = False
@@ -107,13 +110,21 @@ def _by_rules(s: Signals) -> Rest:
         return Rest(asleep=False, cause=Cause.NEVER)
     if s.needed:
         return Rest(asleep=False, cause=Cause.NEEDED)
-    if s.tested and not s.called and not s.asleep:
-        return _sleep(Cause.TESTED, "试唤醒已结束，继续休眠", "its test wake is over", s.calls_at)
-    if s.held_until is not None and s.now < s.held_until and (s.called or not s.asleep):
+    if s.ahead_until is not None:
+        return Rest(asleep=False, cause=Cause.AHEAD, look_at=s.ahead_until)
+    return _by_hours(s, s.idle_after)
+
+
+def _by_hours(s: Signals, idle_after: timedelta) -> Rest:
+    # What was woken for a test slept when that began: only what is called for holds it.
+    held = s.called or not (s.asleep or s.tested)
+    if s.held_until is not None and s.now < s.held_until and held:
         return Rest(asleep=False, cause=Cause.HOURS, look_at=s.held_until)
     if s.asleep:
         return _sleep(Cause.ASLEEP, "休眠中", "asleep, nothing calls for it", s.calls_at)
-    return _by_traffic(s, s.idle_after)
+    if s.tested:
+        return _sleep(Cause.TESTED, "试唤醒已结束，继续休眠", "its test wake is over", s.calls_at)
+    return _by_traffic(s, idle_after)
 
 
 def _by_traffic(s: Signals, idle_after: timedelta) -> Rest:

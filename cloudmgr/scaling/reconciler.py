@@ -58,6 +58,7 @@ def _query(*further: ColumnElement[bool]) -> Select[str]:
                         and_(e.awake.is_(False), e.id.in_(announced), e.id.not_in(in_line)),
                         e.id.in_(select(o.environment_id).where(o.until <= now)),
                         s.calls_at <= now,
+                        and_(e.awake.is_(False), s.starts_at <= now, e.id.not_in(in_line)),
                         and_(e.awake.is_(False), e.id.in_(needed_and_not_called())),
                         *further,
                     ),

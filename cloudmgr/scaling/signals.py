@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cloudmgr.scaling.hibernation import Signals
+from cloudmgr.scaling.starting import awaited
 from cloudmgr.scaling.wakes import PEOPLE, WakeCause
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def signals(scene: Scene, floors: Mapping[str, int], now: datetime) -> Signals:
         pinned=any(not o.hibernates for o in counting),
         awake_until=state.awake_until,
         needed=scene.needed_since is not None,
+        ahead_until=state.ahead_until if awaited(scene, now) else None,
         **_called_for(scene, now),
         held_until=scene.hours.held_until,
         called=scene.hours.called_since is not None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.conditions import Condition, Status
 from cloudmgr.hosting.workload import readiness
 from cloudmgr.scaling.hibernation import Cause
+from cloudmgr.scaling.starting import lead_now, lead_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -189,13 +190,13 @@ def called(scene: Scene, rest: Rest, now: datetime) -> Wake:
     key, within = scene.environment.id, scene.scaling_class.wake_within
     cause = rest.cause
     if cause is Cause.WINDOW:
-        lead_time = scene.scaling_class.lead_time
+        lead_time, ahead = lead_of(scene.scaling_class), lead_now(scene, now)
         begun = [
             w.interval.start
             if w.created_at <= w.interval.start - lead_time
             else max(w.interval.start, w.created_at + within)
             for w in scene.windows
-            if w.interval.start - lead_time <= now < w.interval.end
+            if w.interval.start - ahead <= now < w.interval.end
         ]
         by = min(begun, default=now + within)
         return Wake(key, WakeCause.WINDOW, min(now, by), by)
@@ -204,6 +205,12 @@ def called(scene: Scene, rest: Rest, now: datetime) -> Wake:
         if told == hours.called_since and not _overruled(scene, told):
             return Wake(key, WakeCause.HOURS, told, hours.promised_by)
         return Wake(key, WakeCause.HOURS, now, now + within)
+    state = scene.state
+    if cause is Cause.AHEAD and state.ahead_for is not None:
+        # What is needed is to be up before whoever needs it begins, which is then.
+        needed = state.ahead_for == WakeCause.NEEDED
+        by = state.ahead_until if not needed and state.ahead_until is not None else now + within
+        return Wake(key, WakeCause(state.ahead_for), now, by)
     lapses_at = None
     if cause is Cause.MANUAL:
         untils = [o.until for o in scene.orders if not o.hibernates]

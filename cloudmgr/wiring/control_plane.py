@@ -111,6 +111,7 @@ class ControlPlane:
         )
         self._scaling_part()
         self._loops()
+        self.waking = Waking(self, self._moved, self.scaling_loop.wake)
         self._desk_part()
         self._billing_part()
         self.forecasts = Forecasts(
@@ -162,7 +163,6 @@ class ControlPlane:
             moved=self._moved,
         )
         self.scaling = ScalingControl(self.scaler, stores.scaling, self.clock)
-        self.waking = Waking(self, self._moved)
         self.traffic = TrafficObserver(
             self.database,
             stores.scaling.activities,

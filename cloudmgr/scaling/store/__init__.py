@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cloudmgr.scaling.store.activity import ActivityStore
+from cloudmgr.scaling.store.ahead import AheadStore
 from cloudmgr.scaling.store.demand import DemandStore
 from cloudmgr.scaling.store.forecasts import ForecastStore
 from cloudmgr.scaling.store.line import LineStore
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActivityStore",
+    "AheadStore",
     "DemandStore",
     "ForecastStore",
     "LineStore",
@@ -42,6 +44,7 @@ class ScalingStores:
     wakes: WakeStore = field(default_factory=WakeStore)
     needs: NeedStore = field(default_factory=NeedStore)
     line: LineStore = field(default_factory=LineStore)
+    ahead: AheadStore = field(default_factory=AheadStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         """The environment is going: what was planned and decided for it stays, as history."""

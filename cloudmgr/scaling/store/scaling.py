@@ -46,6 +46,9 @@ scaling_states = Table(
     Column("awake_until", UtcDateTime),
     Column("calls_at", UtcDateTime, index=True),
     Column("floors", JSON, nullable=False),
+    Column("starts_at", UtcDateTime, index=True),
+    Column("ahead_until", UtcDateTime),
+    Column("ahead_for", String(20)),
 )
 
 scaling_orders = Table(

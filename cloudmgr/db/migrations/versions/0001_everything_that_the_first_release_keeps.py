@@ -419,10 +419,14 @@ def upgrade() -> None:
         sa.Column("awake_until", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("calls_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("floors", sa.JSON(), nullable=False),
+        sa.Column("starts_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("ahead_until", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("ahead_for", sa.String(length=20), nullable=True),
         sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_scaling_state")),
     )
     with op.batch_alter_table("scaling_state", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_scaling_state_calls_at"), ["calls_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_scaling_state_starts_at"), ["starts_at"], unique=False)
 
     op.create_table(
         "scaling_wake",
@@ -825,6 +829,7 @@ def downgrade() -> None:
 
     op.drop_table("scaling_wake")
     with op.batch_alter_table("scaling_state", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_scaling_state_starts_at"))
         batch_op.drop_index(batch_op.f("ix_scaling_state_calls_at"))
 
     op.drop_table("scaling_state")
