@@ -9,6 +9,7 @@ from pydantic import Field
 
 from cloudmgr.api.expected import SIZED_EXAMPLE, ExpectedView
 from cloudmgr.api.promised import PromiseView
+from cloudmgr.api.series import ComingView
 from cloudmgr.api.values import View, example
 from cloudmgr.hosting.requests import Estimate
 from cloudmgr.policy.decision import Decision
@@ -65,6 +66,7 @@ _ASSESSED: dict[str, Any] = {
     },
     "promises": [],
     "windows": [WINDOW_ASKED],
+    "coming": [],
 }
 
 
@@ -137,6 +139,9 @@ class AssessmentView(View):
     windows: list[SizedView] = Field(
         description="Each peak with its replicas, also where those were worked out."
     )
+    coming: list[ComingView] = Field(
+        description="Each series and its dates; of them the answers in `promises` come last."
+    )
 
     @classmethod
     def of(cls, assessment: Assessment, pool_name: str | None) -> Self:
@@ -146,4 +151,5 @@ class AssessmentView(View):
             location=LocationView.of(assessment.location, pool_name),
             promises=[PromiseView.of(told) for told in assessment.promises],
             windows=[SizedView.of(ask) for ask in assessment.windows],
+            coming=ComingView.each(assessment),
         )

@@ -13,7 +13,8 @@ from cloudmgr.hosting.expected import Expected, Unit
 from cloudmgr.scaling.expected_words import explained
 
 if TYPE_CHECKING:
-    from cloudmgr.hosting.requests import WindowAsk
+    from cloudmgr.hosting.requests import SeriesAsk, WindowAsk
+    from cloudmgr.scaling.series import PeakSeries
     from cloudmgr.scaling.windows import PeakWindow
 
 EXPECTED_EXAMPLE: dict[str, Any] = {
@@ -99,7 +100,7 @@ class ExpectedView(View):
     en: str
 
     @classmethod
-    def of(cls, one: WindowAsk | PeakWindow) -> Self | None:
+    def of(cls, one: WindowAsk | SeriesAsk | PeakWindow | PeakSeries) -> Self | None:
         """None where replicas were asked for as such."""
         expected = one.expected
         if expected is None or expected.sized is None:

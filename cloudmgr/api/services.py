@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.bindings import Place
     from cloudmgr.hosting.desk import Desk
     from cloudmgr.hosting.environments import Environment
-    from cloudmgr.hosting.requests import WindowAsk
+    from cloudmgr.hosting.requests import Coming, SeriesAsk, WindowAsk
     from cloudmgr.hosting.secrets import Secrets
     from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
     from cloudmgr.identity.authentication import Authenticator
@@ -42,11 +42,14 @@ if TYPE_CHECKING:
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
     from cloudmgr.scaling.dependence import Dependence
+    from cloudmgr.scaling.series_changes import SeriesChanges
+    from cloudmgr.scaling.series_control import SeriesControl
     from cloudmgr.scaling.store import (
         ActivityStore,
         DemandStore,
         ForecastStore,
         ScalingStore,
+        SeriesStore,
         WakeStore,
         WindowStore,
     )
@@ -86,6 +89,19 @@ class Promises(Protocol):
 
         :raises Temporary: ``pool-unreachable``. :raises NotFound: an environment that copies are to
             be like. :raises Invalid: ``invalid-scenario``.
+        """
+        ...
+
+
+class SeriesDrafts(Protocol):
+    """What would come of series."""
+
+    def tried(
+        self, tx: Connection, environment: Environment, ask: SeriesAsk
+    ) -> tuple[SeriesAsk, Coming, tuple[Told, ...]]:
+        """It with its replicas, when it comes round, and what the pool answers to each date.
+
+        :raises Invalid: as requests. :raises Temporary: ``pool-unreachable``.
         """
         ...
 
@@ -151,6 +167,10 @@ class Services:
     city: City
     promises: Promises
     sizing: Sizing
+    series: SeriesControl
+    series_changes: SeriesChanges
+    series_store: SeriesStore
+    series_drafts: SeriesDrafts
     bindings: Bindings
     drivers: Mapping[str, Driver]
     policies: PolicyHolder

@@ -16,6 +16,7 @@ from cloudmgr.cli import (
     pools,
     requests,
     scaling,
+    series,
     server,
     services,
     simulation,
@@ -106,6 +107,7 @@ app.add_typer(people.audit, name="audit")
 app.add_typer(requests.app, name="request")
 app.add_typer(environments.app, name="env")
 app.add_typer(windows.app, name="window")
+app.add_typer(series.app, name="series")
 scaling.app.command("simulate")(simulation.simulate)
 app.add_typer(scaling.app, name="scaling")
 app.add_typer(pools.app, name="pool")

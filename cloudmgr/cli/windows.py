@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -11,13 +10,27 @@ import typer
 
 from cloudmgr.cli.expected import PerUser, Replicas, Rps, Seconds, Times, Users, demand, worked_out
 from cloudmgr.cli.options import Machine, Reason, connect
+from cloudmgr.cli.rules import (
+    After,
+    Before,
+    Closes,
+    Days,
+    Itself,
+    Lunar,
+    Opens,
+    Rule,
+    Since,
+    Through,
+    Workdays,
+    Yearly,
+    peak_of,
+)
 from cloudmgr.cli.show import Column, Json, as_json, err, facts, rows, written
 from cloudmgr.clock import SystemClock
 from cloudmgr.errors import Invalid
 
 app = typer.Typer(help="Announced peaks.", no_args_is_help=True)
 
-_DAY_OF_YEAR = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
 _AHEAD = timedelta(days=366)
 
 From = Annotated[
@@ -236,39 +249,37 @@ def _start(times: Json | None) -> str | None:
 def when(
     context: typer.Context,
     *,
-    yearly: Annotated[str | None, typer.Option(help="A day of each year, as 06-30.")] = None,
-    lunar: Annotated[str | None, typer.Option(help="Of each lunar year, as 01-15.")] = None,
-    rule: Annotated[
-        str | None, typer.Option(help="RFC 5545, as 'FREQ=MONTHLY;BYMONTHDAY=15'; with --since.")
-    ] = None,
-    since: Annotated[str | None, typer.Option(help="The first day of --rule.")] = None,
-    day: Annotated[list[str] | None, typer.Option(help="This day; more than once.")] = None,
-    before: Annotated[int, typer.Option(help="So many days before it.")] = 0,
-    after: Annotated[int, typer.Option(help="So many days after it.")] = 0,
-    workdays: Annotated[bool, typer.Option("--workdays", help="Count working days.")] = False,
-    itself: Annotated[bool, typer.Option("--itself/--not-itself", help="With that day.")] = True,
-    opens: Annotated[str, typer.Option(help="In the city's time.")] = "00:00",
-    closes: Annotated[str, typer.Option(help="In the city's time.")] = "00:00",
-    through: Annotated[bool, typer.Option("--through", help="With the nights between.")] = False,
+    yearly: Yearly = None,
+    lunar: Lunar = None,
+    rule: Rule = None,
+    since: Since = None,
+    day: Days = None,
+    before: Before = 0,
+    after: After = 0,
+    workdays: Workdays = False,
+    itself: Itself = True,
+    opens: Opens = "00:00",
+    closes: Closes = "00:00",
+    through: Through = False,
     start: From = None,
     end: To = None,
     machine: Machine = False,
 ) -> None:
     """When a peak comes round, by the city's holidays and make-up days. Nothing is announced."""
-    peak: Json = {
-        "days": day or None,
-        "yearly": _day_of_year("yearly", yearly),
-        "lunar": _day_of_year("lunar", lunar),
-        "rule": rule,
-        "since": since,
-        "before": before,
-        "after": after,
-        "workdays": workdays,
-        "itself": itself,
-        "opens": opens,
-        "closes": closes,
-        "each_day": not through,
-    }
+    peak = peak_of(
+        yearly=yearly,
+        lunar=lunar,
+        rule=rule,
+        since=since,
+        day=day,
+        before=before,
+        after=after,
+        workdays=workdays,
+        itself=itself,
+        opens=opens,
+        closes=closes,
+        through=through,
+    )
     found = connect(context).post("/calendar/expand", {"peak": peak, **_span(start, end)})
     if machine:
         as_json(found)
@@ -322,17 +333,3 @@ def save(context: typer.Context, file: Path, environment: Within = None) -> None
 def _span(start: str | None, end: str | None) -> Json:
     now = SystemClock().now()
     return {"from": start or now.isoformat(), "to": end or (now + _AHEAD).isoformat()}
-
-
-def _day_of_year(option: str, said: str | None) -> Json | None:
-    """:raises Invalid: ``invalid-day``."""
-    if said is None:
-        return None
-    found = _DAY_OF_YEAR.fullmatch(said)
-    if found is None:
-        raise Invalid(
-            f"{said} is no day of a year",
-            code="invalid-day",
-            hint=f"give month and day, as --{option} 06-30",
-        )
-    return {"month": int(found[1]), "day": int(found[2])}

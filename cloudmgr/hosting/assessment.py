@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.errors import Conflict, Invalid, NotFound
 from cloudmgr.hosting.bindings import against, binding_problems
+from cloudmgr.hosting.coming import refused, series_problems, sized
 from cloudmgr.hosting.facts import request_facts, with_pool
 from cloudmgr.hosting.refusing import denied, want_of_a_pool
 from cloudmgr.hosting.requests import RequestKind
@@ -23,7 +24,7 @@ from cloudmgr.policy.decision import Decision, Outcome
 from cloudmgr.pools.capacity import Room
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sqlalchemy import Connection
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.environments import Component, Environment, Purpose, System
     from cloudmgr.hosting.facts import Facts
     from cloudmgr.hosting.means import Means
-    from cloudmgr.hosting.requests import EnvironmentAsk, Estimate, WindowAsk
+    from cloudmgr.hosting.requests import Coming, EnvironmentAsk, Estimate, SeriesAsk, WindowAsk
     from cloudmgr.hosting.store import EnvironmentStore, SystemStore
     from cloudmgr.planning.promise_words import Told
     from cloudmgr.policy.bundle import PolicyBundle
@@ -60,6 +61,7 @@ class Draft:
     ask: EnvironmentAsk | None = None
     windows: tuple[WindowAsk, ...] = ()
     reason: str = ""
+    series: tuple[SeriesAsk, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Assessment:
     """Would it be allowed, what would it cost a month, where would it go.
 
     ``promises`` is what its pool answers to each peak that is announced for what is there;
-    ``windows`` are the peaks with their replicas, also where those were worked out.
+    ``windows`` are the peaks with their replicas, also where those were worked out; ``series`` the
+    same of what comes round, and ``coming`` when it does. Of theirs the answers come last.
     """
 
     decision: Decision
@@ -109,6 +112,8 @@ class Assessment:
     location: Location
     promises: tuple[Told, ...] = ()
     windows: tuple[WindowAsk, ...] = ()
+    series: tuple[SeriesAsk, ...] = ()
+    coming: tuple[Coming, ...] = ()
 
 
 class Assessor:
@@ -136,10 +141,13 @@ class Assessor:
         environment = self._subject(tx, draft, system)
         name, purpose, components = self._shape(draft, environment)
         draft = self._sized(tx, draft, asker, system, environment)
+        coming = self._means.coming(tx, draft.environment_id, draft.series)
+        dated = tuple(window for one in coming for window in one.windows)
         problems: list[Problem] = ask_problems(draft.ask) if draft.ask else []
         problems += label_problems(system.code, name)
         problems += window_problems(draft.windows, components, self._clock.now())
-        if draft.kind is RequestKind.PEAK and not draft.windows:
+        problems += series_problems(draft, coming, components, self._clock.now())
+        if draft.kind is RequestKind.PEAK and not (draft.windows or draft.series):
             problems.append(("windows", "announce at least one peak window"))
         if draft.windows and draft.kind not in {RequestKind.NEW, RequestKind.PEAK}:
             problems.append(("windows", f"a request to {draft.kind.value} announces no peak"))
@@ -167,7 +175,7 @@ class Assessor:
                 environment_name=name,
                 purpose=purpose,
                 components=components,
-                windows=draft.windows,
+                windows=(*draft.windows, *dated),
                 cost_per_month=cost,
                 now=self._clock.now(),
             )
@@ -187,12 +195,14 @@ class Assessor:
         decision = policy.admit(facts(estimate.high))
         promises: tuple[Told, ...] = ()
         if draft.kind is RequestKind.PEAK and environment is not None:
-            promises = self._means.promises(tx, environment, draft.windows)
-            decision = denied(decision, [one.reason for one in promises if not one.fits])
+            promises = self._means.promises(tx, environment, (*draft.windows, *dated))
+            decision = denied(decision, refused(promises, draft.windows, coming))
         nowhere = draft.ask is not None and location.pool_id is None
         if nowhere and decision.outcome is not Outcome.DENY:
             decision = denied(decision, want_of_a_pool(location))
-        found = Assessment(decision, estimate, location, promises, draft.windows)
+        found = Assessment(
+            decision, estimate, location, promises, draft.windows, draft.series, coming
+        )
         return found, system, environment
 
     def _sized(
@@ -204,7 +214,8 @@ class Assessor:
         environment: Environment | None,
     ) -> Draft:
         """With the replicas of peaks that were announced in other terms."""
-        if not any(window.expected for window in draft.windows):
+        said = [one.expected for one in draft.windows] + [one.expected for one in draft.series]
+        if not any(said):
             return draft
         name, purpose, components = self._shape(draft, environment)
         if environment is not None:
@@ -224,10 +235,12 @@ class Assessor:
                 now=self._clock.now(),
             )
             scaling_class = self._means.policy().scaling_class_for(known).name
-        windows = self._means.sized(
-            tx, draft.environment_id, scaling_class, components, draft.windows
-        )
-        return replace(draft, windows=windows)
+
+        def size(asks: Sequence[WindowAsk]) -> tuple[WindowAsk, ...]:
+            return self._means.sized(tx, draft.environment_id, scaling_class, components, asks)
+
+        series = sized(draft.series, self._clock.now(), size)
+        return replace(draft, windows=size(draft.windows), series=series)
 
     @staticmethod
     def prospect(

@@ -90,6 +90,7 @@ class Desk:
             decision=assessment.decision,
             pool_id=assessment.location.pool_id,
             estimate=assessment.estimate,
+            series=assessment.series,
         )
         self._requests.add(tx, request)
         self._means.record(tx, asker, "request.submit", request)
@@ -156,7 +157,7 @@ class Desk:
             # All or nothing, so that what failed half-way leaves only the request and its message.
             with tx.begin_nested():
                 environment = self._carry_out(tx, request, system)
-                if request.windows:
+                if request.windows or request.series:
                     self._means.announce(tx, request, environment)
         except (Conflict, Invalid, NotFound) as error:
             failed = replace(request, state=RequestState.FAILED, message=error.message)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.assessment import Asker, Location, Prospect
     from cloudmgr.hosting.bindings import Place, Resolved
     from cloudmgr.hosting.environments import Component, Environment
-    from cloudmgr.hosting.requests import Estimate, HostingRequest, WindowAsk
+    from cloudmgr.hosting.requests import Coming, Estimate, HostingRequest, SeriesAsk, WindowAsk
     from cloudmgr.planning.promise_words import Told
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.decision import Reason
@@ -86,6 +86,16 @@ class Means(Protocol):
         """
         ...
 
+    def coming(
+        self, tx: Connection, environment_id: str | None, asks: Sequence[SeriesAsk]
+    ) -> tuple[Coming, ...]:
+        """What each of ``asks`` announces within the time that is booked ahead.
+
+        :raises Invalid: ``invalid-recurrence``, ``too-many-dates``. :raises NotFound:
+            ``no-such-series`` of the environment that one is to replace.
+        """
+        ...
+
     def promises(
         self, tx: Connection, environment: Environment, asks: Iterable[WindowAsk]
     ) -> tuple[Told, ...]:
@@ -100,7 +110,9 @@ class Means(Protocol):
         ...
 
     def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
-        """Put the announced peaks of a fulfilled request into the calendar.
+        """Put the announced peaks of a fulfilled request into the calendar, and its series.
+
+        Of a series what fits is booked; what does not is told, and refuses nothing.
 
         :raises Conflict: ``promise-does-not-fit``. :raises Temporary: ``pool-unreachable``.
         """

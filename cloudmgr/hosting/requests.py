@@ -67,6 +67,35 @@ class WindowAsk:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesAsk:
+    """A peak that comes round: ``replicas`` of ``component`` each time that ``rule`` says.
+
+    :param rule: as scaling writes and reads it. :param replaces: the series in whose place it
+        comes, from now on; None: it is a new one.
+    """
+
+    component: str
+    rule: str
+    replicas: int
+    expected_rps: Decimal | None = None
+    note: str = ""
+    expected: Expected | None = None
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What a series announces within the time that is booked ahead.
+
+    :param waits_for: years whose working days are not published yet: dates of theirs are booked
+        once they are.
+    """
+
+    windows: tuple[WindowAsk, ...]
+    waits_for: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """What it would cost a month, from all asleep but storage to all at the ceiling."""
 
@@ -117,6 +146,7 @@ class HostingRequest:
     approvals: tuple[Approval, ...] = ()
     message: str = ""
     version: int = 1
+    series: tuple[SeriesAsk, ...] = ()
 
     @property
     def pending(self) -> tuple[Pending, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Invalid
@@ -91,6 +92,7 @@ class _Parts:
     holidays: Holidays | None = None
     not_counted: NotCounted = field(default_factory=NotCounted)
     waking: Waking = field(default_factory=Waking)
+    book_ahead: timedelta = timedelta(days=396)
     services: Mapping[str, CityService] | None = None
 
 
@@ -152,6 +154,7 @@ class Assembly:
             holidays=parts.holidays,
             services=parts.services,
             not_counted=parts.not_counted,
+            book_ahead=parts.book_ahead,
         )
 
     def _note(self, document: Document, path: Path, message: str) -> None:
@@ -247,6 +250,7 @@ class Assembly:
         self._parts.not_counted = NotCounted(tuple(told.user_agents), tuple(told.paths))
         self._parts.waking, problems = waking(document, file.waking)
         self.problems += problems
+        self._parts.book_ahead = timedelta(days=file.book_ahead_days)
         self._parts.scaling_default = file.default
         self._class_exists(document, ("default",), file.default)
         found = []

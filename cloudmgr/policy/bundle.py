@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Permanent
@@ -63,6 +64,7 @@ class PolicyBundle:
 
     :param digest: sha256 (64 hex digits) of the content of all files; comments and layout of the
         YAML do not count.
+    :param book_ahead: dates of series of peaks are booked so far ahead.
     :param chain: the roles that may have to approve, in the order in which they are asked.
     """
 
@@ -80,6 +82,7 @@ class PolicyBundle:
     services: Mapping[str, CityService]
     not_counted: NotCounted = field(default_factory=NotCounted)
     waking: Waking = field(default_factory=Waking)
+    book_ahead: timedelta = timedelta(days=396)
 
     def admit(self, facts: Mapping[str, object]) -> Decision:
         """May this be had, and who must agree? A refusal beats an approval beats a permission.

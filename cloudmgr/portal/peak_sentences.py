@@ -20,4 +20,20 @@ PEAKS = (
     N_("look back on it then"),
     N_("it was cancelled before it began"),
     N_("checking the peak works them out from what is expected"),
+    N_("nothing was decided on %(day)s: it is as its series says"),
+    N_("the series has no date on %(day)s"),
+    N_("its dates are those within the time that is booked ahead"),
+    N_("the date has begun: cancel its window instead"),
+    N_("the series has ended"),
+    N_("have it go on first"),
+    N_("it does not come round within the time that is booked ahead"),
+    N_("the rule of the series cannot be read"),
+    N_(
+        "it comes round %(count)s times in the time that is booked ahead, and %"
+        "(most)s times at most"
+    ),
+    N_("announce it as longer windows"),
+    N_("a request to %(kind)s announces no peak"),
+    N_("give one of days, yearly, lunar or rule"),
+    N_("FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY"),
 )

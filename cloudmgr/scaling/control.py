@@ -214,6 +214,7 @@ class ScalingControl:
         *,
         actor: str,
         request_id: str | None = None,
+        series_id: str | None = None,
     ) -> PeakWindow:
         """Put a peak into the calendar; if its lead has begun, capacity follows at once.
 
@@ -245,6 +246,7 @@ class ScalingControl:
             created_at=now,
             request_id=request_id,
             expected=ask.expected,
+            series_id=series_id,
         )
         self._windows.add(tx, window)
         scene = replace(scene, windows=(*scene.windows, window))

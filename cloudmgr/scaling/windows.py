@@ -33,7 +33,8 @@ LONGEST_NOTE = 500
 class PeakWindow:
     """``replicas`` of ``component`` during ``interval``; ``expected_rps`` in requests per second.
 
-    ``expected`` tells what the replicas were worked out from, if they were.
+    ``expected`` tells what the replicas were worked out from, if they were; ``series_id`` which
+    series it is a date of.
 
     A window is never changed: it is cancelled and another one is booked, so that what was promised
     at any moment can be told later.
@@ -52,6 +53,7 @@ class PeakWindow:
     request_id: str | None = None
     version: int = 1
     expected: Expected | None = None
+    series_id: str | None = None
 
     def counts(self, now: datetime, lead_time: timedelta) -> bool:
         """Whether it asks for its replicas now."""

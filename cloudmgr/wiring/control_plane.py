@@ -47,6 +47,7 @@ from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
 from cloudmgr.wiring.promises import Promises
 from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
+from cloudmgr.wiring.series import Series
 from cloudmgr.wiring.sleepers import StoredSleepers
 from cloudmgr.wiring.stores import Stores
 from cloudmgr.wiring.waking import Waking
@@ -130,6 +131,7 @@ class ControlPlane:
             Duty("lessons", 60.0, self.forecasts.learn),
             Duty("old-demand", 3600.0, self.forecasts.purge),
             *self.waking.duties,
+            *self.series.duties,
         )
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(
@@ -234,6 +236,7 @@ class ControlPlane:
     def _desk_part(self) -> None:
         stores = self.stores
         self.trail = Trail(stores.audit, self.clock)
+        self.series = Series(self)
         means = DeskMeans(
             policies=self.policies,
             city=self.city,
@@ -242,6 +245,7 @@ class ControlPlane:
             bindings=self.bindings,
             promises=self.promises,
             sizing=self.sizing,
+            series=self.series,
             trail=self.trail,
             clock=self.clock,
             wake=self._moved,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cloudmgr.wiring.bindings import Bindings
     from cloudmgr.wiring.expected import Sizing
     from cloudmgr.wiring.promises import Promises
+    from cloudmgr.wiring.series import Series
 
 
 class City:
@@ -158,6 +159,7 @@ class DeskMeans:
         bindings: Bindings,
         promises: Promises,
         sizing: Sizing,
+        series: Series,
         trail: Trail,
         clock: Clock,
         wake: Callable[[Connection, str], None],
@@ -175,6 +177,8 @@ class DeskMeans:
         self._promises = promises
         self.promises = promises.ask
         self.sized = sizing.sized
+        self._series = series
+        self.coming = series.coming
         self.promised = promises.against
         self.place = bindings.place
         self.resolve = bindings.resolve
@@ -195,7 +199,8 @@ class DeskMeans:
         return Estimate(found.low.amount, found.high.amount, found.low.currency)
 
     def announce(self, tx: Connection, request: HostingRequest, environment: Environment) -> None:
-        self._promises.check(tx, environment, request.windows)
+        if request.windows:
+            self._promises.check(tx, environment, request.windows)
         self._scaling.announce(
             tx,
             environment.id,
@@ -203,6 +208,10 @@ class DeskMeans:
             actor=request.submitted_by,
             request_id=request.id,
         )
+        for ask in request.series:
+            self._series.control.begin(
+                tx, environment.id, ask, actor=request.submitted_by, request_id=request.id
+            )
 
     def record(self, tx: Connection, actor: Asker, action: str, request: HostingRequest) -> None:
         self._trail.record(

@@ -28,6 +28,7 @@ from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import Settings
 from tests.api.asked import asked
+from tests.api.rounds import rounds
 from tests.api.told import told
 from tests.builders import (
     CREATED,
@@ -278,6 +279,7 @@ def _hosted(
             ("environment_id", "env"),
             ("request_id", "req"),
             ("window_id", "win"),
+            ("series_id", "ser"),
             ("pool_id", "pool"),
         )
     }
@@ -319,6 +321,7 @@ def _hosted(
             request_id=ids["request_id"],
         ),
     )
+    rounds(services, tx, ids)
     services.scaling_store.record(
         tx, [ScalingDecision(f"sdn_{code}", environment.id, "web", now, 0, 1, name, name)]
     )

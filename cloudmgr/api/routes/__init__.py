@@ -81,6 +81,7 @@ from cloudmgr.api.routes import (
     reconciliation,
     requests,
     secrets,
+    series,
     shared_services,
     simulation,
     systems,
@@ -110,6 +111,7 @@ ALL = tuple(
         promises,  # before them: `at-risk` is no window's id
         windows,
         afterwards,
+        series,
         calendar,
         pools,
         simulation,

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any, Self
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from fastapi import APIRouter, Query
-from pydantic import ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
+from cloudmgr.api.rules import RULE_EXAMPLE, RuleEntry
 from cloudmgr.api.values import Entry, Id, Moment, View
 from cloudmgr.errors import Invalid
 from cloudmgr.identity.access import Action
 from cloudmgr.interval import Interval
 from cloudmgr.scaling import icalendars
 from cloudmgr.scaling.icalendars import Announced
-from cloudmgr.scaling.recurrence import (
-    About,
-    Anchor,
-    Every,
-    Hours,
-    Moon,
-    Occurrence,
-    Once,
-    Recurrence,
-    Yearly,
-)
 from cloudmgr.scaling.recurrence_words import described
+
+if TYPE_CHECKING:
+    from cloudmgr.scaling.recurrence import Occurrence
 
 router = APIRouter(prefix="/api/v1/calendar", tags=["windows"])
 
@@ -36,14 +28,6 @@ _FURTHEST = timedelta(days=5 * 366)
 _BACK = timedelta(days=366)
 _ICS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/calendar": {"schema": {"type": "string"}}}}
-}
-_RULE: dict[str, Any] = {
-    "yearly": {"month": 6, "day": 30},
-    "before": 5,
-    "workdays": True,
-    "itself": False,
-    "opens": "09:00:00",
-    "closes": "17:00:00",
 }
 _SPAN: dict[str, Any] = {"from": "2027-01-01T00:00:00+08:00", "to": "2028-01-01T00:00:00+08:00"}
 _CALENDAR = (
@@ -55,64 +39,6 @@ _TIME: dict[str, Any] = {
     "starts_at": "2027-06-30T08:00:00Z",
     "ends_at": "2027-06-30T11:00:00Z",
 }
-
-
-class DayEntry(Entry):
-    """A day of each year."""
-
-    month: Annotated[int, Field(strict=True, ge=1, le=12)]
-    day: Annotated[int, Field(strict=True, ge=1, le=31)]
-
-
-class RuleEntry(Entry):
-    """One of `days`, `yearly`, `lunar` or `rule` (RFC 5545, with `since`), the days about it, and
-    hours in the city's time.
-    """
-
-    model_config = ConfigDict(json_schema_extra={"examples": [_RULE]})
-
-    days: Annotated[list[date], Field(min_length=1, max_length=260)] | None = None
-    yearly: DayEntry | None = None
-    lunar: DayEntry | None = None
-    rule: Annotated[str, Field(min_length=1, max_length=300)] | None = None
-    since: date | None = None
-    before: Annotated[int, Field(strict=True, ge=0, le=260)] = 0
-    after: Annotated[int, Field(strict=True, ge=0, le=260)] = 0
-    workdays: bool = False
-    itself: bool = True
-    opens: time = time()
-    closes: time = time()
-    each_day: bool = True
-
-    @model_validator(mode="after")
-    def _one_anchor(self) -> Self:
-        given = [a for a in (self.days, self.yearly, self.lunar, self.rule) if a is not None]
-        if len(given) != 1:
-            raise PydanticCustomError("anchor", "give one of days, yearly, lunar or rule")
-        if (self.rule is None) is not (self.since is None):
-            raise PydanticCustomError("since", "a rule needs the day since when it holds")
-        if self.opens.tzinfo or self.closes.tzinfo:
-            raise PydanticCustomError("hours", "hours are the city's, and have no zone")
-        return self
-
-    def recurrence(self) -> Recurrence:
-        """:raises Invalid: ``invalid-recurrence``."""
-        return Recurrence(
-            self._anchor(),
-            About(self.before, self.after, self.workdays, self.itself),
-            Hours(self.opens, self.closes, self.each_day),
-        )
-
-    def _anchor(self) -> Anchor:
-        if self.days is not None:
-            return Once(tuple(self.days))
-        if self.yearly is not None:
-            return Yearly(self.yearly.month, self.yearly.day)
-        if self.lunar is not None:
-            return Moon(self.lunar.month, self.lunar.day)
-        assert self.rule is not None  # noqa: S101 - as validated
-        assert self.since is not None  # noqa: S101
-        return Every(self.rule, self.since)
 
 
 class SpanEntry(Entry):
@@ -133,7 +59,7 @@ class SpanEntry(Entry):
 class RuleAsked(SpanEntry):
     """When a peak comes round."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"peak": _RULE, **_SPAN}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"peak": RULE_EXAMPLE, **_SPAN}]})
 
     peak: RuleEntry
 

@@ -19,6 +19,7 @@ from cloudmgr.api.etag import Answer, IfMatch, IfNoneMatch, etag, expect, seen
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
+from cloudmgr.api.series import AskedSeriesView, SeriesEntry
 from cloudmgr.api.values import Entry, Id, Moment, Remark, View, example
 from cloudmgr.api.workloads import COMPONENT_EXAMPLE, WINDOW_EXAMPLE, EnvironmentEntry, WindowEntry
 from cloudmgr.hosting.assessment import Draft
@@ -48,6 +49,7 @@ _NEW: dict[str, Any] = {
 _KNOWN: dict[str, Any] = {
     **_NEW,
     "windows": [WINDOW_ASKED],
+    "series": [],
     "id": "req_0123456789abcdef",
     "state": "awaiting-approval",
     "department_id": "dep_0123456789abcdef",
@@ -75,6 +77,7 @@ class NewRequest(Entry):
     environment_id: Id | None = None
     environment: EnvironmentEntry | None = None
     windows: Annotated[tuple[WindowEntry, ...], Field(max_length=100)] = ()
+    series: Annotated[tuple[SeriesEntry, ...], Field(max_length=20)] = ()
     reason: Remark = ""
 
     def draft(self) -> Draft:
@@ -85,6 +88,7 @@ class NewRequest(Entry):
             ask=self.environment.ask() if self.environment else None,
             windows=tuple(entry.ask() for entry in self.windows),
             reason=self.reason,
+            series=tuple(entry.ask() for entry in self.series),
         )
 
 
@@ -125,6 +129,7 @@ class RequestView(View):
     environment_id: str | None
     environment: EnvironmentAsk | None
     windows: list[SizedView]
+    series: list[AskedSeriesView]
     reason: str
     submitted_by: str
     submitted_by_login: str
@@ -148,6 +153,7 @@ class RequestView(View):
             environment_id=request.environment_id,
             environment=request.ask,
             windows=[SizedView.of(ask) for ask in request.windows],
+            series=[AskedSeriesView.asked(ask) for ask in request.series],
             reason=request.reason,
             submitted_by=request.submitted_by,
             submitted_by_login=request.submitted_by_login,

@@ -40,6 +40,7 @@ _KNOWN: dict[str, Any] = {
     "created_at": "2027-01-10T02:00:00Z",
     "cancelled_at": None,
     "request_id": "req_0123456789abcdef",
+    "series_id": None,
     "version": 1,
     "expected": SIZED_EXAMPLE,
 }
@@ -62,6 +63,7 @@ class WindowView(View):
     created_at: datetime
     cancelled_at: datetime | None
     request_id: str | None
+    series_id: str | None
     version: int
     expected: ExpectedView | None
 
@@ -80,6 +82,7 @@ class WindowView(View):
             created_at=window.created_at,
             cancelled_at=window.cancelled_at,
             request_id=window.request_id,
+            series_id=window.series_id,
             version=window.version,
             expected=ExpectedView.of(window),
         )
@@ -148,7 +151,7 @@ def cancel_window(
         caller.require(department_id)
         if if_match is not None:
             expect(if_match, etag(window.version))
-        after = services.scaling.cancel_window(
+        after = services.series_changes.cancel_window(
             tx, window_id, actor=caller.principal.user_id, why=body.reason
         )
         caller.record(

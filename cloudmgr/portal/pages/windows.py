@@ -269,7 +269,7 @@ def cancel_window_from_page(
         caller.require(department_id)
         seen(form, window.version)
         body = entry(Withdrawal, form.nested(services.time_zone, "reason"))
-        services.scaling.cancel_window(
+        services.series_changes.cancel_window(
             tx, window_id, actor=caller.principal.user_id, why=body.reason
         )
         caller.record(

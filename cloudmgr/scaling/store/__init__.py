@@ -12,6 +12,7 @@ from cloudmgr.scaling.store.forecasts import ForecastStore
 from cloudmgr.scaling.store.line import LineStore
 from cloudmgr.scaling.store.needs import NeedStore
 from cloudmgr.scaling.store.scaling import ScalingStore
+from cloudmgr.scaling.store.series import SeriesStore
 from cloudmgr.scaling.store.wakes import WakeStore
 from cloudmgr.scaling.store.windows import WindowStore
 
@@ -27,6 +28,7 @@ __all__ = [
     "NeedStore",
     "ScalingStore",
     "ScalingStores",
+    "SeriesStore",
     "WakeStore",
     "WindowStore",
 ]
@@ -38,6 +40,7 @@ class ScalingStores:
 
     scaling: ScalingStore = field(default_factory=ScalingStore)
     windows: WindowStore = field(default_factory=WindowStore)
+    series: SeriesStore = field(default_factory=SeriesStore)
     activities: ActivityStore = field(default_factory=ActivityStore)
     demand: DemandStore = field(default_factory=DemandStore)
     forecasts: ForecastStore = field(default_factory=ForecastStore)

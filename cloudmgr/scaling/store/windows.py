@@ -53,6 +53,7 @@ peak_windows = Table(
     Column("version", Integer, nullable=False),
     # What its replicas were worked out from, whole, as it was known then.
     Column("expected", JSON(none_as_null=True)),
+    Column("series_id", String(40), index=True),
     # A request that is fulfilled twice announces its peaks once.
     UniqueConstraint("request_id", "environment_id", "component", "starts_at", "ends_at"),
 )
@@ -108,6 +109,7 @@ class WindowStore:
         hosted: bool = False,
         department_id: str | None = None,
         pool_id: str | None = None,
+        series_id: str | None = None,
         during: Interval | None = None,
         cancelled: bool | None = None,
         after: str | None = None,
@@ -130,6 +132,8 @@ class WindowStore:
         if pool_id is not None:
             on_it = select(environments.c.id).where(environments.c.pool_id == pool_id)
             query = query.where(table.c.environment_id.in_(on_it))
+        if series_id is not None:
+            query = query.where(table.c.series_id == series_id)
         if during is not None:
             query = query.where(table.c.starts_at < during.end, table.c.ends_at > during.start)
         if cancelled is not None:
@@ -178,6 +182,7 @@ def _window(row: Row[Any]) -> PeakWindow:
         cancelled_at=row.cancelled_at,
         request_id=row.request_id,
         version=row.version,
+        series_id=row.series_id,
         expected=None if row.expected is None else _EXPECTED.validate_python(row.expected),
     )
 
@@ -197,6 +202,7 @@ def _window_values(window: PeakWindow) -> dict[str, Any]:
         "cancelled_at": window.cancelled_at,
         "request_id": window.request_id,
         "version": window.version,
+        "series_id": window.series_id,
         "expected": None
         if window.expected is None
         else _EXPECTED.dump_python(window.expected, mode="json"),

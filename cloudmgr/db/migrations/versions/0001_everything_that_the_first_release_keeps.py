@@ -207,6 +207,31 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "peak_series",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("component", sa.String(length=40), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("replicas", sa.Integer(), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.Column("created_by", sa.String(length=40), nullable=False),
+        sa.Column("created_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("request_id", sa.String(length=40), nullable=True),
+        sa.Column("expected_rps", cloudmgr.db.types.ExactDecimal(), nullable=True),
+        sa.Column("expected", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("changes", sa.JSON(), nullable=False),
+        sa.Column("unmet", sa.JSON(), nullable=False),
+        sa.Column("ended_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_peak_series")),
+    )
+    with op.batch_alter_table("peak_series", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_peak_series_environment_id"), ["environment_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_peak_series_request_id"), ["request_id"], unique=False)
+
+    op.create_table(
         "peak_window",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("environment_id", sa.String(length=40), nullable=False),
@@ -222,6 +247,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(length=40), nullable=True),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("expected", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("series_id", sa.String(length=40), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_peak_window")),
         sa.UniqueConstraint(
             "request_id",
@@ -237,6 +263,7 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_peak_window_environment_id"), ["environment_id"], unique=False
         )
+        batch_op.create_index(batch_op.f("ix_peak_window_series_id"), ["series_id"], unique=False)
 
     op.create_table(
         "pool",
@@ -873,10 +900,16 @@ def downgrade() -> None:
 
     op.drop_table("pool")
     with op.batch_alter_table("peak_window", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_peak_window_series_id"))
         batch_op.drop_index(batch_op.f("ix_peak_window_environment_id"))
         batch_op.drop_index(batch_op.f("ix_peak_window_ends_at"))
 
     op.drop_table("peak_window")
+    with op.batch_alter_table("peak_series", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_peak_series_request_id"))
+        batch_op.drop_index(batch_op.f("ix_peak_series_environment_id"))
+
+    op.drop_table("peak_series")
     with op.batch_alter_table("notice_reading", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_notice_reading_notice_id"))
 
