@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.errors import Conflict, NotFound
 from cloudmgr.scaling.assessment import window_floors
 from cloudmgr.scaling.contract import contract
+from cloudmgr.scaling.line import BEGINS
 from cloudmgr.scaling.orders import (
     WHOLE,
     Order,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.requests import WindowAsk
     from cloudmgr.scaling.assessment import Scene
     from cloudmgr.scaling.contract import Contract
+    from cloudmgr.scaling.line import Turn
     from cloudmgr.scaling.scaler import Scaler
     from cloudmgr.scaling.store import ScalingStores
 
@@ -59,6 +61,14 @@ class ScalingControl:
         now = self._clock.now()
         scene = self._scaler.look(tx, environment_id, now)
         return contract(scene, now, self._scaler.turn(tx, scene, now))
+
+    def turn(self, tx: Connection, environment_id: str) -> Turn:
+        """What its wake waits for. :raises NotFound: no such environment."""
+        wake = self._wakes.last(tx, environment_id)
+        if wake is None or not wake.waiting:
+            return BEGINS
+        now = self._clock.now()
+        return self._scaler.turn(tx, self._scaler.look(tx, environment_id, now), now)
 
     def scale(
         self,

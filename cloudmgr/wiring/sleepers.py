@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import NotFound, Temporary
-from cloudmgr.scaling.line import WaitsFor
-from cloudmgr.scaling.waker.sleepers import Sleeper, endpoints_of, sleeper_of
+from cloudmgr.scaling.line import BEGINS, WaitsFor
+from cloudmgr.scaling.waker.sleepers import Sleeper, endpoints_of, sleeper_of, waiting_words
 from cloudmgr.scaling.wakes import WAKER
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ class StoredSleepers:
             if environment is None:
                 return None
             system = self._stores.systems.get(tx, environment.system_id)
-        return sleeper_of(environment, system, self._clock, self._policy().not_counted)
+            turn = self._scaling.turn(tx, environment.id) if environment.hibernated else BEGINS
+        found = sleeper_of(environment, system, self._clock, self._policy().not_counted)
+        return None if found is None else replace(found, waits=waiting_words(turn))
 
     def wake(self, environment_id: str, why: str) -> None:
         with self._database.write() as tx:

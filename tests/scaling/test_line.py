@@ -14,7 +14,8 @@ from cloudmgr.conditions import Condition, Status
 from cloudmgr.hosting.environments import Criticality, Endpoint, EnvironmentStatus
 from cloudmgr.policy.waking import Waking
 from cloudmgr.pools.capacity import Resources
-from cloudmgr.scaling.line import Call, WaitsFor, offers, turn
+from cloudmgr.scaling.line import BEGINS, Call, WaitsFor, offers, turn
+from cloudmgr.scaling.waker.sleepers import waiting_words
 from cloudmgr.scaling.wakes import WAKER, Wake, WakeCause
 from tests.builders import a_window
 from tests.scaling.rig import HOUR, MINUTE, NOW, Rig, announced
@@ -374,3 +375,12 @@ def test_an_order_to_sleep_ends_a_wake_that_waits(sqlite: Database, *, again: bo
         rig.control.hibernate(tx, "env_2", actor="usr_op", why="not now")
     rig.settle()
     assert rig.last("env_2").ended_at == NOW
+
+
+@pytest.mark.parametrize("waits", list(WaitsFor))
+def test_a_visitor_is_told_why_it_does_not_begin_to_wake(waits: WaitsFor) -> None:
+    zh, en = waiting_words(replace(BEGINS, waits=waits, place=3)) or ("", "")
+    assert zh
+    assert en
+    assert ("3" in en) is (waits is WaitsFor.TURN)
+    assert waiting_words(BEGINS) is None

@@ -220,7 +220,8 @@ class Waker:
         if sleeper.state is not State.UNAVAILABLE:
             host = host_of(headers.get("host", ""))
             failure = self._rousing.begin(host, sleeper, why_of(scope))
-            if failure is not None:
+            # One that is known to wait is not at fault: its call is kept.
+            if failure is not None and sleeper.waits is None:
                 sleeper = replace(sleeper, state=State.UNAVAILABLE)
         return waiting_page(sleeper, headers.get("accept-language", ""))
 

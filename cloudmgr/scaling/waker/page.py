@@ -162,10 +162,12 @@ def waiting_page(sleeper: Sleeper, accept_language: str) -> Response:
     failing = sleeper.state is State.UNAVAILABLE
     language = language_of(accept_language)
     words = (_UNAVAILABLE if failing else _STARTING)[language]
+    waits = sleeper.waits if not failing else None
+    lead = waits[0 if language == "zh" else 1] if waits else words.lead
     body = _PAGE.substitute(
         lang=words.lang,
         title=escape(words.title),
-        lead=escape(words.lead),
+        lead=escape(lead),
         note=escape(words.note),
         name=escape(sleeper.name_zh if language == "zh" else sleeper.name_en),
         probe=escape(probe_path(sleeper.health_path) or ""),

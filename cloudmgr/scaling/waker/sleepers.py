@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.hosting.workload import word
 from cloudmgr.policy.not_counted import NotCounted
+from cloudmgr.scaling.line import WaitsFor
 
 if TYPE_CHECKING:
     from cloudmgr.clock import Clock
     from cloudmgr.hosting.environments import Environment, System
+    from cloudmgr.scaling.line import Turn
 
 
 class State(StrEnum):
@@ -28,6 +30,7 @@ class Sleeper:
     """One environment as whoever calls it may know it.
 
     :param startup_seconds: how long a replica may take from its start to Ready, elapsed seconds.
+    :param waits: why it does not begin to wake yet, in Chinese and English, if it was called.
     :param not_counted: requests that do not wake it.
     """
 
@@ -38,6 +41,7 @@ class Sleeper:
     startup_seconds: int
     state: State
     not_counted: NotCounted = field(default_factory=NotCounted)
+    waits: tuple[str, str] | None = None
 
 
 class Sleepers(Protocol):
@@ -80,6 +84,28 @@ def sleeper_of(
         state=_state(environment, web.startup_seconds, clock),
         not_counted=not_counted,
     )
+
+
+def waiting_words(turn: Turn) -> tuple[str, str] | None:
+    """What a visitor is told of a wake that waits."""
+    match turn.waits:
+        case None:
+            return None
+        case WaitsFor.TURN:
+            return (
+                f"许多系统正在同时启动，本系统排在第 {turn.place} 位，轮到后立即启动。",
+                f"Many systems are starting at once. This one is number {turn.place} in line.",
+            )
+        case WaitsFor.NEEDS:
+            return (
+                "本系统所依赖的另一个系统正在启动，随后启动本系统。",
+                "Another system that this one needs is starting. This one follows.",
+            )
+        case WaitsFor.ROOM:
+            return (
+                "目前没有空闲资源，您的请求已保留，一有空闲立即启动。",
+                "There is no room for it now. Your call is kept: it starts as soon as there is.",
+            )
 
 
 def endpoints_of(environment: Environment) -> tuple[tuple[str, int], ...]:

@@ -40,6 +40,9 @@ class Dormitory:
     def become(self, state: State) -> None:
         self._sleeper = replace(self._sleeper, state=state)
 
+    def wait(self, zh: str, en: str) -> None:
+        self._sleeper = replace(self._sleeper, waits=(zh, en))
+
     def not_woken_by(self, user_agent: str) -> None:
         self._sleeper = replace(self._sleeper, not_counted=NotCounted((user_agent,)))
 

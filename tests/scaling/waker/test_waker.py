@@ -157,6 +157,17 @@ def test_why_it_cannot_be_woken_is_said_and_not_tried_at_every_request(served: S
     assert "暂时无法使用" in page.text
 
 
+def test_a_visitor_of_one_whose_call_is_kept_is_told_what_it_waits_for(served: Served) -> None:
+    served.sleepers.refusing = Temporary("its pool has no room", code="pool-full", hint="wait")
+    served.sleepers.wait("排在第 3 位。", "Number 3 in line.")
+    served.visit()
+    until(lambda: served.sleepers.woken != [])
+    page = served.visit()
+    assert page.status_code == 202
+    assert "排在第 3 位。" in page.text
+    assert "Number 3 in line." in served.visit(language="en").text
+
+
 def test_a_request_waits_for_the_next_replica_if_the_known_one_does_not_listen(
     served: Served,
 ) -> None:
