@@ -34,6 +34,7 @@ class Delivery:
     :param target: a target's id, or ``mail:`` and the id of a user.
     :param tries: how often it was tried.
     :param next_try_at: not before; None once it is over.
+    :param ended_at: when it was sent or given up.
     :param reason: why the last try failed; it never holds a secret of the target.
     """
 
@@ -42,13 +43,13 @@ class Delivery:
     state: State = State.WAITING
     tries: int = 0
     next_try_at: datetime | None = None
-    sent_at: datetime | None = None
+    ended_at: datetime | None = None
     reason: str = ""
     number: int = 0
 
     @property
     def user_id(self) -> str | None:
-        return self.target.removeprefix(MAIL) if self.target.startswith(MAIL) else None
+        return mailed(self.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Officer:
     user_id: str
     department_id: str
     muted: frozenset[Kind]
+
+
+def mailed(target: str) -> str | None:
+    """The id of the user whom ``target`` is the mail of; None for a target of the operators."""
+    return target.removeprefix(MAIL) if target.startswith(MAIL) else None
 
 
 def spread(
@@ -81,18 +87,23 @@ def tried(delivery: Delivery, failure: str | None, now: datetime) -> Delivery:
     tries = delivery.tries + 1
     if failure is None:
         return replace(
-            delivery, state=State.SENT, tries=tries, next_try_at=None, sent_at=now, reason=""
+            delivery, state=State.SENT, tries=tries, next_try_at=None, ended_at=now, reason=""
         )
     if tries >= MOST_TRIES:
         return replace(
-            delivery, state=State.GIVEN_UP, tries=tries, next_try_at=None, reason=failure
+            delivery,
+            state=State.GIVEN_UP,
+            tries=tries,
+            next_try_at=None,
+            ended_at=now,
+            reason=failure,
         )
     return replace(delivery, tries=tries, next_try_at=now + patience(tries), reason=failure)
 
 
-def dropped(delivery: Delivery, why: str) -> Delivery:
+def dropped(delivery: Delivery, why: str, now: datetime) -> Delivery:
     """``delivery`` given up without a try: there is nowhere to send it to."""
-    return replace(delivery, state=State.GIVEN_UP, next_try_at=None, reason=why)
+    return replace(delivery, state=State.GIVEN_UP, next_try_at=None, ended_at=now, reason=why)
 
 
 def patience(tries: int) -> timedelta:

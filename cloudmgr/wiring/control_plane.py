@@ -45,6 +45,7 @@ from cloudmgr.wiring.forecasts import Forecasts
 from cloudmgr.wiring.labels import Labels
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
+from cloudmgr.wiring.notices import noticing
 from cloudmgr.wiring.promises import Promises
 from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
 from cloudmgr.wiring.series import Series
@@ -115,6 +116,7 @@ class ControlPlane:
         self.waking = Waking(self, self._moved, self.scaling_loop.wake)
         self._desk_part()
         self._billing_part()
+        self.notices = noticing(self)
         self.forecasts = Forecasts(
             self.database,
             self.stores.environments,
@@ -132,6 +134,7 @@ class ControlPlane:
             Duty("old-demand", 3600.0, self.forecasts.purge),
             *self.waking.duties,
             *self.series.duties,
+            *self.notices.duties,
         )
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(

@@ -9,7 +9,15 @@ from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
 import psutil
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cloudmgr.clock import AcceleratedClock, Clock, SystemClock
@@ -103,6 +111,9 @@ class Settings(BaseSettings):
     lease_ttl: Annotated[float, Field(ge=1, le=60)] = 8.0
     resync_seconds: Annotated[float, Field(ge=1, le=3600)] = 300.0
     secure_cookies: bool = False
+    # Apprise URLs; both are seen to where they are used, and never shown.
+    notice_targets: tuple[SecretStr, ...] = ()
+    notice_mail: SecretStr = SecretStr("")
 
     @field_validator("time_zone")
     @classmethod

@@ -51,13 +51,14 @@ def test_what_fails_is_tried_again_ever_later_and_then_given_up() -> None:
 def test_what_succeeds_is_over_and_its_failures_forgotten() -> None:
     after = tried(tried(ONE, "no answer", CREATED), None, CREATED + patience(1))
     assert (after.state, after.tries, after.reason) == (State.SENT, 2, "")
-    assert after.sent_at == CREATED + patience(1)
+    assert after.ended_at == CREATED + patience(1)
     assert after.next_try_at is None
 
 
 def test_what_has_nowhere_to_go_is_given_up_at_once() -> None:
-    after = dropped(ONE, "the target is gone")
+    after = dropped(ONE, "the target is gone", CREATED)
     assert (after.state, after.tries) == (State.GIVEN_UP, 0)
+    assert after.ended_at == CREATED
 
 
 def test_what_goes_to_one_target_goes_together() -> None:

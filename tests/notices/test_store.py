@@ -136,7 +136,7 @@ def test_deliveries_are_made_out_once_and_brought_to_an_end(database: Database) 
         one, two, three = deliveries.due(tx, CREATED, 10)
         deliveries.change(tx, tried(one, None, CREATED))
         deliveries.change(tx, tried(two, "no answer" * 200, CREATED))
-        deliveries.change(tx, dropped(three, "gone"))
+        deliveries.change(tx, dropped(three, "gone", CREATED))
         deliveries.change(tx, tried(three, None, CREATED))  # it is over
         assert deliveries.due(tx, CREATED, 10) == []
         (again,) = deliveries.due(tx, CREATED + timedelta(minutes=1), 10)
@@ -144,6 +144,8 @@ def test_deliveries_are_made_out_once_and_brought_to_an_end(database: Database) 
         assert deliveries.count(tx) == {State.WAITING: 1, State.SENT: 1, State.GIVEN_UP: 1}
         (given_up,) = deliveries.list(tx, state=State.GIVEN_UP)
         assert (given_up.target, given_up.reason) == ("c", "gone")
+        assert deliveries.given_up(tx, CREATED) == 1
+        assert deliveries.given_up(tx, CREATED + timedelta(seconds=1)) == 0
         assert len(deliveries.list(tx, notice_id=notice.id)) == 3
         assert [d.target for d in deliveries.list(tx, before=given_up.number, limit=1)] == ["b"]
 

@@ -20,7 +20,7 @@ def test_prometheus_takes_the_alerts() -> None:
     command = [program("promtool"), "check", "rules", str(ALERTS)]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 0, said.stdout + said.stderr
-    assert "6 rules found" in said.stdout
+    assert "7 rules found" in said.stdout
 
 
 def test_every_gauge_that_alerts_speak_of_is_told(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -47,7 +47,7 @@ deliveries = Table(
     Column("state", String(20), nullable=False),
     Column("tries", Integer, nullable=False),
     Column("next_try_at", UtcDateTime),
-    Column("sent_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
     Column("reason", String(500), nullable=False),
     UniqueConstraint("notice_id", "target", name="uq_notice_delivery_notice_id_target"),
     Index("ix_notice_delivery_state", "state", "next_try_at"),
@@ -65,7 +65,7 @@ class DeliveryStore:
                 "state": one.state.value,
                 "tries": one.tries,
                 "next_try_at": one.next_try_at,
-                "sent_at": one.sent_at,
+                "ended_at": one.ended_at,
                 "reason": one.reason[:_LONGEST_REASON],
             }
             for one in made
@@ -97,7 +97,7 @@ class DeliveryStore:
                 state=after.state.value,
                 tries=after.tries,
                 next_try_at=after.next_try_at,
-                sent_at=after.sent_at,
+                ended_at=after.ended_at,
                 reason=after.reason[:_LONGEST_REASON],
             )
         )
@@ -128,6 +128,12 @@ class DeliveryStore:
         found = {State(state): count for state, count in tx.execute(query)}
         return {state: found.get(state, 0) for state in State}
 
+    def given_up(self, tx: Connection, since: datetime) -> int:
+        """How many were given up since then."""
+        d = deliveries.c
+        query = select(func.count()).where(d.state == State.GIVEN_UP.value, d.ended_at >= since)
+        return tx.execute(query).scalar_one()
+
     def purge(self, tx: Connection) -> int:
         """Forget those of notices that are forgotten; gives how many."""
         known = exists().where(notices.c.id == deliveries.c.notice_id)
@@ -141,7 +147,7 @@ def _delivery(row: Row[Any]) -> Delivery:
         state=State(row.state),
         tries=row.tries,
         next_try_at=row.next_try_at,
-        sent_at=row.sent_at,
+        ended_at=row.ended_at,
         reason=row.reason,
         number=row.number,
     )

@@ -180,7 +180,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("next_try_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
-        sa.Column("sent_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("ended_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
         sa.Column("reason", sa.String(length=500), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_notice_delivery")),
         sa.UniqueConstraint("notice_id", "target", name="uq_notice_delivery_notice_id_target"),
