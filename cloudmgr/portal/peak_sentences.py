@@ -5,6 +5,7 @@ from __future__ import annotations
 from cloudmgr.portal.language import N_
 
 PEAKS = (
+    N_("give month and day, such as 06-30"),
     N_("it must be above 0 and below %(most)s"),
     N_("give low, likely and high in this order"),
     N_("it must be %(least)s to %(most)s"),

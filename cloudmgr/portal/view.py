@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cloudmgr.api.gate import Caller
     from cloudmgr.api.services import Services
     from cloudmgr.hosting.requests import Pending, WindowAsk
+    from cloudmgr.scaling.series import PeakSeries
     from cloudmgr.scaling.windows import PeakWindow
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -101,7 +102,7 @@ class View:
         """Of a name that is kept in both languages, the reader's."""
         return (zh if self.chinese else en) or zh or en
 
-    def expected(self, one: WindowAsk | PeakWindow) -> str:
+    def expected(self, one: WindowAsk | PeakWindow | PeakSeries) -> str:
         """What the replicas of a peak were worked out from; empty if they were asked for."""
         if one.expected is None:
             return ""

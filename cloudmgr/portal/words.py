@@ -89,6 +89,24 @@ WINDOW_STATES: Mapping[str, tuple[str, str]] = {
     "over": (N_("Over"), "quiet"),
     "cancelled": (N_("Cancelled"), "quiet"),
 }
+SERIES_STATES: Mapping[str, tuple[str, str]] = {
+    "going-on": (N_("Goes on"), "good"),
+    "unmet": (N_("Goes on, with dates that do not fit"), "bad"),
+    "ended": (N_("Ended"), "quiet"),
+}
+DATE_STATES: Mapping[str, tuple[str, str]] = {
+    "booked": (N_("Booked"), "good"),
+    "unmet": (N_("Does not fit"), "bad"),
+    "waiting": (N_("Waits for the calendar"), "quiet"),
+    "skipped": (N_("Left out"), "quiet"),
+    "due": (N_("Soon looked at"), "busy"),
+}
+ANCHORS: Mapping[str, str] = {
+    "yearly": N_("A day of each year"),
+    "lunar": N_("A day of each lunar year"),
+    "days": N_("Certain days"),
+    "rule": N_("A rule of RFC 5545"),
+}
 FITTING: Mapping[str, tuple[str, str]] = {
     "yes": (N_("Fits"), "good"),
     "no": (N_("Does not fit"), "bad"),
@@ -197,6 +215,14 @@ AUDIT_ACTIONS: Mapping[str, str] = {
     "environment.set-secret": N_("set a secret"),
     "environment.drop-secret": N_("dropped a secret"),
     "window.cancel": N_("cancelled a peak"),
+    "series.book": N_("booked a date of a series"),
+    "series.withdraw": N_("took back a date of a series"),
+    "series.unmet": N_("found no room for a date of a series"),
+    "series.skip": N_("left out a date of a series"),
+    "series.move": N_("moved a date of a series"),
+    "series.undo": N_("put back a date of a series"),
+    "series.end": N_("ended a series of peaks"),
+    "series.resume": N_("had a series of peaks go on"),
     "period.close": N_("closed a month"),
     "policy.reload": N_("read the policy anew"),
     "session.open": N_("signed in"),
@@ -222,6 +248,7 @@ SAID: Mapping[str, str] = {
     "secret-set": N_("The secret is set. Replicas that are told it follow within moments."),
     "secret-dropped": N_("The secret is dropped."),
     "corrected": N_("What others changed was put right."),
+    "series-changed": N_("The series is changed."),
     "window-booked": N_("The peak is booked."),
     "window-cancelled": N_("The peak is cancelled and its capacity given back."),
     "period-closed": N_("The month is closed. Its invoices are final."),

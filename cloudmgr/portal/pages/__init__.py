@@ -20,6 +20,7 @@ from cloudmgr.portal.pages import (
     records,
     requests,
     secrets,
+    series,
     shared_services,
     sign_in,
     simulation,
@@ -45,6 +46,7 @@ ALL = (
             requests,
             promises,  # before them: `book` is no window's id
             windows,
+            series,
             afterwards,
             pools,
             simulation,

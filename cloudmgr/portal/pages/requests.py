@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.routes.requests import Cancellation, Signature
+from cloudmgr.api.series import AskedSeriesView
 from cloudmgr.errors import Conflict, Forbidden, Invalid
 from cloudmgr.hosting.requests import HostingRequest, RequestKind, RequestState, Verdict
 from cloudmgr.identity.access import Action, may
@@ -173,6 +174,7 @@ def _page(
             "request.html",
             status,
             found=found,
+            series=[AskedSeriesView.asked(one) for one in found.series],
             names=names,
             form=form,
             roles=mine,

@@ -189,6 +189,7 @@ def show_windows(
     with caller.services.database.read() as tx:
         listing = _listing(view, tx, caller, department, state)
         verbs = [("/windows.ics", view._("Save as a calendar"))]
+        verbs.append(("/series", view._("Peaks that come round")))
         if view.can("request.submit"):
             verbs.insert(0, ("/requests/peak", view._("Announce a peak")))
         if view.can("window.book"):
