@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
     from cloudmgr.scaling.dependence import Dependence
+    from cloudmgr.scaling.freezing import Freezing
     from cloudmgr.scaling.series_changes import SeriesChanges
     from cloudmgr.scaling.series_control import SeriesControl
     from cloudmgr.scaling.store import (
@@ -171,6 +172,7 @@ class Services:
     series_changes: SeriesChanges
     series_store: SeriesStore
     series_drafts: SeriesDrafts
+    freezing: Freezing
     bindings: Bindings
     drivers: Mapping[str, Driver]
     policies: PolicyHolder

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from cloudmgr.cli.demand import demand, forecast
+from cloudmgr.cli.freezes import freeze
 from cloudmgr.cli.needs import needs
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.remote import Remote
@@ -24,6 +25,7 @@ app.command("demand")(demand)
 app.command("forecast")(forecast)
 app.command("wakes")(wakes)
 app.command("needs")(needs)
+app.command("freeze")(freeze)
 app.command("test-wake")(try_waking)
 
 # More than any secret may have, so that the control plane says what is too long.

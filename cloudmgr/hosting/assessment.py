@@ -11,7 +11,7 @@ from cloudmgr.hosting.bindings import against, binding_problems
 from cloudmgr.hosting.coming import refused, series_problems, sized
 from cloudmgr.hosting.facts import request_facts, with_pool
 from cloudmgr.hosting.refusing import denied, want_of_a_pool
-from cloudmgr.hosting.requests import RequestKind
+from cloudmgr.hosting.requests import CHANGES, RequestKind
 from cloudmgr.hosting.validation import (
     Problem,
     ask_problems,
@@ -197,6 +197,7 @@ class Assessor:
         if draft.kind is RequestKind.PEAK and environment is not None:
             promises = self._means.promises(tx, environment, (*draft.windows, *dated))
             decision = denied(decision, refused(promises, draft.windows, coming))
+        decision = self._told_of_freeze(tx, draft, environment, decision)
         nowhere = draft.ask is not None and location.pool_id is None
         if nowhere and decision.outcome is not Outcome.DENY:
             decision = denied(decision, want_of_a_pool(location))
@@ -204,6 +205,17 @@ class Assessor:
             decision, estimate, location, promises, draft.windows, draft.series, coming
         )
         return found, system, environment
+
+    def _told_of_freeze(
+        self, tx: Connection, draft: Draft, environment: Environment | None, decision: Decision
+    ) -> Decision:
+        """With a word on when it may be carried out; it may be asked for all the same."""
+        if draft.kind not in CHANGES or environment is None:
+            return decision
+        frozen = self._means.frozen(tx, environment)
+        if frozen is None:
+            return decision
+        return replace(decision, reasons=(*decision.reasons, frozen))
 
     def _sized(
         self,

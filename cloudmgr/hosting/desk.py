@@ -12,6 +12,7 @@ from cloudmgr.hosting.assessment import Prospect
 from cloudmgr.hosting.environments import Environment, System, held
 from cloudmgr.hosting.facts import request_facts
 from cloudmgr.hosting.requests import (
+    CHANGES,
     Approval,
     HostingRequest,
     RequestKind,
@@ -71,7 +72,7 @@ class Desk:
         """Decide on ``draft`` by policy, keep it with its reasons, fulfil it if it needs nobody.
 
         :raises Invalid: ``invalid-workload``, ``name-taken``. :raises NotFound: no such system or
-            environment. :raises Conflict: ``retiring``.
+            environment. :raises Conflict: ``retiring``; ``change-frozen``, where nobody need sign.
         """
         assessment, system, environment = self._assessor.assess(tx, draft, asker)
         request = HostingRequest(
@@ -111,8 +112,8 @@ class Desk:
         """Sign ``request`` in ``role``, or in the first role that is waited for and that one has.
 
         :raises Forbidden: ``role-missing``, ``four-eyes``, ``already-signed``, ``role-not-needed``.
-        :raises Conflict: ``not-awaiting-approval``, ``stale-version``. :raises Invalid: a rejection
-            without a reason.
+        :raises Conflict: ``not-awaiting-approval``, ``stale-version``; ``change-frozen`` for the
+            last signature. :raises Invalid: a rejection without a reason.
         """
         if verdict.value == "reject" and not reason.strip():
             raise Invalid(
@@ -153,6 +154,10 @@ class Desk:
 
     def _fulfil(self, tx: Connection, request: HostingRequest, asker: Asker) -> HostingRequest:
         system = self._systems.get(tx, request.system_id)
+        if request.kind in CHANGES and request.environment_id is not None:
+            # Nothing of it is kept then, no signature either: it is signed once the freeze is over.
+            for environment in self._environments.by_ids(tx, [request.environment_id]):
+                self._means.check_change(tx, environment)
         try:
             # All or nothing, so that what failed half-way leaves only the request and its message.
             with tx.begin_nested():

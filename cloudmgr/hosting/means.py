@@ -65,6 +65,14 @@ class Means(Protocol):
         """What policy makes of the bindings of ``environment``."""
         ...
 
+    def frozen(self, tx: Connection, environment: Environment) -> Reason | None:
+        """Why no change of it is carried out now; None if nothing is in the way."""
+        ...
+
+    def check_change(self, tx: Connection, environment: Environment) -> None:
+        """:raises Conflict: ``change-frozen``."""
+        ...
+
     def hold(self, tx: Connection, environment_id: str) -> None:
         """Until ``tx``, which writes, ends nobody else scales this environment."""
         ...

@@ -22,6 +22,10 @@ class RequestKind(StrEnum):
     RETIRE = "retire"
 
 
+# What changes an environment that is there, so that a change freeze holds it.
+CHANGES = frozenset({RequestKind.RESIZE, RequestKind.RETIRE})
+
+
 class RequestState(StrEnum):
     """Where a request stands. The last five are final."""
 

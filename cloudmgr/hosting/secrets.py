@@ -52,6 +52,7 @@ class Secrets:
     """The secrets of environments.
 
     :param wake: has the environment looked at once the transaction is through.
+    :param check_change: refuses while changes of an environment are frozen.
     """
 
     def __init__(
@@ -60,13 +61,16 @@ class Secrets:
         store: SecretStore,
         key_file: KeyFile,
         clock: Clock,
+        *,
         wake: Callable[[Connection, str], None] = lambda _tx, _environment_id: None,
+        check_change: Callable[[Connection, Environment], None] = lambda _tx, _environment: None,
     ) -> None:
         self._environments = environments
         self._store = store
         self._key_file = key_file
         self._clock = clock
         self._wake = wake
+        self._check_change = check_change
 
     def list(self, tx: Connection, environment: Environment) -> list[Secret]:
         """Those that components name, and those that have a value still, by name."""
@@ -90,9 +94,11 @@ class Secrets:
         """Give ``name`` a value: a new generation, whose replicas are told it.
 
         :raises Invalid: ``invalid-secret``. :raises Conflict: ``retiring``, ``no-such-secret``,
-            ``secrets-sealed`` when nothing can be sealed here, ``stale-version``.
+            ``secrets-sealed`` when nothing can be sealed here, ``stale-version``,
+            ``change-frozen``.
         """
         _alive(environment)
+        self._check_change(tx, environment)
         if all(name not in component.secrets for component in environment.components):
             raise Conflict(
                 f"no component of this environment is told a secret {name[:100]}",
@@ -117,9 +123,10 @@ class Secrets:
         """Forget the value of ``name``, which no component may be told any more.
 
         :raises NotFound: ``no-such-secret``. :raises Conflict: ``retiring``, ``secret-in-use``,
-            ``stale-version``.
+            ``stale-version``, ``change-frozen``.
         """
         _alive(environment)
+        self._check_change(tx, environment)
         users = [c.name for c in environment.components if name in c.secrets]
         if users:
             raise Conflict(

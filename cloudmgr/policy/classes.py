@@ -39,6 +39,7 @@ def _made(name: str, text: ScalingClassText) -> ScalingClass:
         requests_per_user_minute=text.requests_per_user_minute,
         wake_within=timedelta(minutes=text.wake_within_minutes),
         after_needs=timedelta(minutes=text.after_needs_minutes),
+        freeze_before=None if text.freeze_hours is None else timedelta(hours=text.freeze_hours),
         reserve=timedelta(minutes=text.reserve_minutes),
         elastic=text.scaled_by == "pool",
         corrects_drift=text.on_drift == "correct",

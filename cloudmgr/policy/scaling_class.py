@@ -39,6 +39,8 @@ class ScalingClass:
         ``latest_wake`` begins so much earlier.
     :param after_needs: what it needs is Ready before it starts itself, unless that takes longer
         than this after its call; 0: they start at the same time.
+    :param freeze_before: how long before a peak changes of it are frozen, until the peak is over;
+        None: never.
     :param reserve: room for a peak is held this long before its lead time begins.
     :param elastic: the pool's own autoscaler follows the load; windows and sleep stay ours.
     :param corrects_drift: what others change in the pool is written again, not left and told.
@@ -54,6 +56,7 @@ class ScalingClass:
     wake_replicas: int = 1
     wake_within: timedelta = timedelta(minutes=3)
     after_needs: timedelta = timedelta(minutes=5)
+    freeze_before: timedelta | None = None
     reserve: timedelta = timedelta()
     elastic: bool = False
     corrects_drift: bool = True

@@ -169,6 +169,7 @@ class ScalingClassText(_Strict):
     wake_within_minutes: Annotated[int, Field(ge=1, le=120)] = 3
     requests_per_user_minute: PositiveText = Decimal(6)
     after_needs_minutes: Annotated[int, Field(ge=0, le=120)] = 5
+    freeze_hours: Annotated[int, Field(ge=0, le=744)] | None = None
     workdays: HoursText | None = None
     other_days: HoursText | None = None
 

@@ -31,6 +31,7 @@ from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.loop import Loop
 from cloudmgr.scaling.control import ScalingControl
 from cloudmgr.scaling.demand import STEP
+from cloudmgr.scaling.freezing import Freezing
 from cloudmgr.scaling.gateway.reconciler import GatewayReconciler
 from cloudmgr.scaling.gateway.traefik import Gateway
 from cloudmgr.scaling.reconciler import ScalingReconciler
@@ -96,12 +97,14 @@ class ControlPlane:
         self.promises = Promises(self.stores, self.drivers, self._policy, self.clock, settings.zone)
         self.sizing = Sizing(self.stores.scaling.demand, self._policy, self.clock)
         self.metrics.promises(self._at_risk, self.clock)
+        self.freezing = Freezing(self.stores.scaling, self._policy, self.clock)
         self.secrets = Secrets(
             self.stores.environments,
             self.stores.secrets,
             settings.key_file,
             self.clock,
             wake=self._moved,
+            check_change=self.freezing.check,
         )
         self.bindings = Bindings(
             database=self.database,
@@ -249,6 +252,7 @@ class ControlPlane:
             promises=self.promises,
             sizing=self.sizing,
             series=self.series,
+            freezing=self.freezing,
             trail=self.trail,
             clock=self.clock,
             wake=self._moved,

@@ -50,6 +50,7 @@ def services(plane: ControlPlane) -> Services:
         series_changes=plane.series.changes,
         series_store=stores.scaling.series,
         series_drafts=plane.series,
+        freezing=plane.freezing,
         bindings=plane.bindings,
         drivers=plane.drivers,
         policies=plane.policies,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.pool import Pool, Zone
     from cloudmgr.pools.store import PoolStore
     from cloudmgr.scaling.control import ScalingControl
+    from cloudmgr.scaling.freezing import Freezing
     from cloudmgr.wiring.bindings import Bindings
     from cloudmgr.wiring.expected import Sizing
     from cloudmgr.wiring.promises import Promises
@@ -160,6 +161,7 @@ class DeskMeans:
         promises: Promises,
         sizing: Sizing,
         series: Series,
+        freezing: Freezing,
         trail: Trail,
         clock: Clock,
         wake: Callable[[Connection, str], None],
@@ -180,6 +182,8 @@ class DeskMeans:
         self._series = series
         self.coming = series.coming
         self.promised = promises.against
+        self.frozen = freezing.frozen
+        self.check_change = freezing.check
         self.place = bindings.place
         self.resolve = bindings.resolve
 

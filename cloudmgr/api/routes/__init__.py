@@ -67,6 +67,7 @@ from cloudmgr.api.routes import (
     departments,
     drift,
     environments,
+    freezes,
     hibernation,
     invoices,
     me,
@@ -106,6 +107,7 @@ ALL = tuple(
         demand,
         notices,
         drift,
+        freezes,
         secrets,
         orders,
         promises,  # before them: `at-risk` is no window's id

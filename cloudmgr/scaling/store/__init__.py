@@ -9,6 +9,7 @@ from cloudmgr.scaling.store.activity import ActivityStore
 from cloudmgr.scaling.store.ahead import AheadStore
 from cloudmgr.scaling.store.demand import DemandStore
 from cloudmgr.scaling.store.forecasts import ForecastStore
+from cloudmgr.scaling.store.freezes import FreezeStore
 from cloudmgr.scaling.store.line import LineStore
 from cloudmgr.scaling.store.needs import NeedStore
 from cloudmgr.scaling.store.scaling import ScalingStore
@@ -24,6 +25,7 @@ __all__ = [
     "AheadStore",
     "DemandStore",
     "ForecastStore",
+    "FreezeStore",
     "LineStore",
     "NeedStore",
     "ScalingStore",
@@ -48,6 +50,7 @@ class ScalingStores:
     needs: NeedStore = field(default_factory=NeedStore)
     line: LineStore = field(default_factory=LineStore)
     ahead: AheadStore = field(default_factory=AheadStore)
+    freezes: FreezeStore = field(default_factory=FreezeStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         """The environment is going: what was planned and decided for it stays, as history."""
@@ -55,3 +58,4 @@ class ScalingStores:
         self.activities.forget(tx, environment_id)
         self.forecasts.forget(tx, environment_id)
         self.needs.forget(tx, environment_id)
+        self.freezes.forget(tx, environment_id)

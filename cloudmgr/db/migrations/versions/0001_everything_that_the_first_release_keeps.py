@@ -413,6 +413,15 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "freeze_lift",
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("until", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("actor", sa.String(length=40), nullable=False),
+        sa.Column("why", sa.String(length=500), nullable=False),
+        sa.Column("at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_freeze_lift")),
+    )
+    op.create_table(
         "scaling_need",
         sa.Column("environment_id", sa.String(length=40), nullable=False),
         sa.Column("needed_id", sa.String(length=40), nullable=False),
@@ -868,6 +877,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_scaling_need_needed_id"))
 
     op.drop_table("scaling_need")
+    op.drop_table("freeze_lift")
     with op.batch_alter_table("scaling_decision", schema=None) as batch_op:
         batch_op.drop_index("ix_scaling_decision_environment_id_at")
         batch_op.drop_index("ix_scaling_decision_at")
