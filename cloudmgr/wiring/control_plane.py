@@ -30,7 +30,6 @@ from cloudmgr.policy.holder import PolicyHolder
 from cloudmgr.reconcile.leases import Leases
 from cloudmgr.reconcile.loop import Loop
 from cloudmgr.scaling.control import ScalingControl
-from cloudmgr.scaling.demand import STEP
 from cloudmgr.scaling.freezing import Freezing
 from cloudmgr.scaling.gateway.reconciler import GatewayReconciler
 from cloudmgr.scaling.gateway.traefik import Gateway
@@ -39,7 +38,7 @@ from cloudmgr.scaling.scaler import Scaler
 from cloudmgr.scaling.traffic import TrafficObserver
 from cloudmgr.wiring.bindings import Bindings
 from cloudmgr.wiring.drivers import make_driver
-from cloudmgr.wiring.duties import DUTIES, Duty, schedule
+from cloudmgr.wiring.duties import DUTIES, schedule
 from cloudmgr.wiring.expected import Sizing
 from cloudmgr.wiring.faces import services
 from cloudmgr.wiring.forecasts import Forecasts
@@ -129,12 +128,8 @@ class ControlPlane:
             zone=settings.zone,
             scale=self.scaling_loop.wake,
         )
-        # Five times in each step, whatever the speed of the clock.
-        often = min(max(self.clock.elapsed(STEP) / 5, 1.0), 60.0)
         self.duties = (
-            Duty("forecasts", often, self.forecasts.tell),
-            Duty("lessons", 60.0, self.forecasts.learn),
-            Duty("old-demand", 3600.0, self.forecasts.purge),
+            *self.forecasts.duties,
             *self.waking.duties,
             *self.series.duties,
             *self.notices.duties,

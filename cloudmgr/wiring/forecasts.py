@@ -16,6 +16,7 @@ from cloudmgr.interval import Interval
 from cloudmgr.scaling.activity import Sample, remember
 from cloudmgr.scaling.demand import EPOCH, KEPT, LOOKS_AHEAD, LOOKS_BACK, STEP, begin
 from cloudmgr.scaling.foretold import Foretold
+from cloudmgr.wiring.duties import Duty
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,6 +79,17 @@ class Forecasts:
         self._tried: dict[str, datetime] = {}
         self._histories: dict[str, _History] = {}
         self._told: datetime | None = None
+
+    @property
+    def duties(self) -> tuple[Duty, ...]:
+        """What is done again and again."""
+        # Five times in each step, whatever the speed of the clock.
+        often = min(max(self._clock.elapsed(STEP) / 5, 1.0), 60.0)
+        return (
+            Duty("forecasts", often, self.tell),
+            Duty("lessons", 60.0, self.learn),
+            Duty("old-demand", 3600.0, self.purge),
+        )
 
     # -------------------------------------------------------------------------------- learning
 
