@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.notices.notice import Kind, Notice
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from cloudmgr.interval import Interval
     from cloudmgr.notices.notice import Subject
 
 LONGEST = 2000
+# For as long it is told when what was not Ready is so again.
+_LOOKED_AFTER = timedelta(days=90)
 _ASKED_ZH = {"new": "新建环境", "resize": "调整规格", "peak": "高峰期", "retire": "停用"}
 _ASKED_EN = {
     "new": "a new environment",
@@ -58,9 +62,14 @@ def booked(
     promise: tuple[str, int, Interval],
     at: datetime,
     zone: ZoneInfo,
+    *,
+    series_id: str | None = None,
+    alike: int = 0,
 ) -> Notice:
-    """``promise``: the component, its replicas and when."""
+    """``promise``: the component, its replicas and when; ``alike``: how many more of a series."""
     component, replicas, interval = promise
+    more_zh = f"同一系列另有 {alike} 个高峰期。" if alike else ""
+    more_en = f" So {'is' if alike == 1 else 'are'} {alike} more of its series." if alike else ""
     return Notice(
         kind=Kind.BOOKED,
         about_kind="window",
@@ -69,14 +78,14 @@ def booked(
         at=at,
         zh=(
             f"{subject.zh}：{_span_zh(interval, zone)} 的高峰期已预留，"
-            f"{component} 共 {replicas} 个副本。"
+            f"{component} 共 {replicas} 个副本。{more_zh}"
         ),
         en=(
             f"{subject.en}: the peak from {_span_en(interval, zone)} is booked, "
-            f"with {_replicas(replicas)} of {component}."
+            f"with {_replicas(replicas)} of {component}.{more_en}"
         ),
-        key=f"booked:{window_id}",
-        fact=_fact("booked", promise),
+        key=f"booked:{series_id or window_id}",
+        fact="booked",
     )
 
 
@@ -166,7 +175,7 @@ def missed(
 def not_ready(subject: Subject, since: datetime, at: datetime, zone: ZoneInfo) -> Notice:
     """It has not been Ready ``since`` then, which is for long."""
     minutes = minutes_of(at - since)
-    return _of_environment(
+    told = _of_environment(
         Kind.NOT_READY,
         subject,
         _readiness(subject),
@@ -176,6 +185,7 @@ def not_ready(subject: Subject, since: datetime, at: datetime, zone: ZoneInfo) -
             f"{subject.en}: it has not been ready since {_at(since, zone)}, for {minutes} minutes.",
         ),
     )
+    return replace(told, lapses_at=at + _LOOKED_AFTER)
 
 
 def ready(subject: Subject, since: datetime, at: datetime, zone: ZoneInfo) -> Notice:

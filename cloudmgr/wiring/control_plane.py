@@ -43,6 +43,7 @@ from cloudmgr.wiring.expected import Sizing
 from cloudmgr.wiring.faces import services
 from cloudmgr.wiring.forecasts import Forecasts
 from cloudmgr.wiring.labels import Labels
+from cloudmgr.wiring.lookout import Lookout
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
 from cloudmgr.wiring.notices import noticing
@@ -249,6 +250,7 @@ class ControlPlane:
             series=self.series,
             freezing=self.freezing,
             trail=self.trail,
+            tell=Lookout(self).request,
             clock=self.clock,
             wake=self._moved,
         )

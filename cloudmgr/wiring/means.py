@@ -163,6 +163,7 @@ class DeskMeans:
         series: Series,
         freezing: Freezing,
         trail: Trail,
+        tell: Callable[[Connection, HostingRequest], object],
         clock: Clock,
         wake: Callable[[Connection, str], None],
     ) -> None:
@@ -171,6 +172,7 @@ class DeskMeans:
         self._departments = departments
         self._scaling = scaling
         self._trail = trail
+        self._tell = tell
         self._clock = clock
         self.wake = wake
         self.locate = city.locate
@@ -232,3 +234,4 @@ class DeskMeans:
                 "message": request.message,
             },
         )
+        self._tell(tx, request)

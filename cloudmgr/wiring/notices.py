@@ -29,6 +29,7 @@ from cloudmgr.notices.delivery import (
 from cloudmgr.notices.message import Tongue, compose, trial
 from cloudmgr.notices.sender import Sender
 from cloudmgr.wiring.duties import Duty
+from cloudmgr.wiring.lookout import Lookout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,6 +78,7 @@ def noticing(plane: ControlPlane) -> Notices:
     )
     made = Notices(plane.database, plane.stores, sender, plane.clock, settings.zone)
     made.measure(plane.metrics)
+    made.duties += Lookout(plane).duties
     return made
 
 
@@ -105,7 +107,7 @@ class Notices:
         self._machine = machine or SystemClock()
         self._zone = zone
         self._patience = patience
-        self.duties = (
+        self.duties: tuple[Duty, ...] = (
             Duty("notices", 15.0, self.send),
             Duty("old-notices", 3600.0, self.purge),
         )

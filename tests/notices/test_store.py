@@ -159,8 +159,8 @@ def test_no_target_keeps_the_others_waiting(database: Database) -> None:
 
 
 def test_what_is_old_is_forgotten_but_for_what_still_stands(database: Database) -> None:
-    endless = words.not_ready(TAX, CREATED, CREATED, CREATED.tzinfo)  # type: ignore[arg-type]
     later = CREATED + timedelta(days=400)
+    endless = replace(RISK, key="promise:win_2", lapses_at=later + timedelta(days=1))
     refusal, stands, risk, young = put(
         database, a_refusal(), endless, RISK, a_refusal(TAX, "req_2", at=later)
     )

@@ -248,7 +248,7 @@ class NoticeStore:
             or_(
                 c.lapses_at < before,
                 exists().where(later.c.key == c.key, later.c.turn > c.turn),
-                c.kind.not_in([Kind.NOT_READY.value, Kind.AT_RISK.value]),
+                c.lapses_at.is_(None),
             ),
         )
         gone = [row.id for row in tx.execute(select(c.id).where(old))]

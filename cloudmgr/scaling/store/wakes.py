@@ -26,7 +26,7 @@ from cloudmgr.hosting.store.environments import environments
 from cloudmgr.scaling.wakes import Wake, WakeCause
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import ColumnElement, Connection
@@ -113,6 +113,23 @@ class WakeStore:
             )
         if limit is not None:
             query = query.limit(limit)
+        return [made(row) for row in tx.execute(query).mappings()]
+
+    def broken(self, tx: Connection, since: datetime, now: datetime) -> Sequence[Wake]:
+        """Those due after ``since`` that kept no promise until ``now``, over or not; no tests."""
+        w, e = scaling_wakes.c, environments.c
+        query = (
+            select(scaling_wakes)
+            .select_from(scaling_wakes.join(environments, e.id == w.environment_id))
+            .where(
+                w.promised_by >= since,
+                w.promised_by < now,
+                w.cause != WakeCause.TEST.value,
+                or_(_broken(), and_(w.ready_at.is_(None), w.ended_at.is_(None))),
+                e.retiring.is_(False),
+            )
+            .order_by(w.promised_by, w.id)
+        )
         return [made(row) for row in tx.execute(query).mappings()]
 
     def late(self, tx: Connection, now: datetime) -> int:

@@ -101,6 +101,23 @@ class WindowStore:
         )
         return str(tuple(tx.execute(query).one()))
 
+    def booked(self, tx: Connection, since: datetime, now: datetime) -> Sequence[PeakWindow]:
+        """Those ahead that were booked after ``since`` without a request, by start."""
+        table = peak_windows
+        there = select(environments.c.id)
+        query = (
+            select(table)
+            .where(
+                table.c.created_at >= since,
+                table.c.ends_at > now,
+                table.c.request_id.is_(None),
+                table.c.cancelled_at.is_(None),
+                table.c.environment_id.in_(there),
+            )
+            .order_by(table.c.starts_at, table.c.id)
+        )
+        return [_window(row) for row in tx.execute(query)]
+
     def list(
         self,
         tx: Connection,

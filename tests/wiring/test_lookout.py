@@ -1,0 +1,311 @@
+"""What is seen, and told of it: once, and again when it comes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cloudmgr.conditions import Condition, Status
+from cloudmgr.hosting.assessment import Draft
+from cloudmgr.hosting.environments import EnvironmentStatus
+from cloudmgr.hosting.requests import RequestKind, RequestState, Verdict
+from cloudmgr.notices.notice import Kind, Notice
+from cloudmgr.pools.capacity import Resources
+from cloudmgr.scaling.wakes import Wake, WakeCause
+from cloudmgr.wiring.lookout import LONG, Lookout
+from tests.builders import a_component, a_window, an_environment
+from tests.fakes import InstantPool
+from tests.hosting.office import OFFICER, SIGNERS, Office
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from cloudmgr.hosting.environments import Environment
+    from cloudmgr.scaling.windows import PeakWindow
+
+ROOM, LITTLE = Resources(8_000, 16_384, 100), Resources(1_000, 2_048, 100)
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+class Watched(Office):
+    """An office with a lookout, and an environment that is promised to peaks."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.lookout = Lookout(self.plane)
+
+    @property
+    def now(self) -> datetime:
+        return self.plane.clock.now()
+
+    def host(self, **changes: Any) -> Environment:
+        made = an_environment(
+            **{
+                "pool_id": "pool_outer",
+                "created_at": self.now - 30 * DAY,
+                "components": (a_component(min_replicas=1, max_replicas=8, cpu_millis=1_000),),
+                **changes,
+            }
+        )
+        with self.plane.database.write() as tx:
+            self.plane.stores.environments.add(tx, made)
+        return made
+
+    def book(self, **changes: Any) -> PeakWindow:
+        window = a_window(
+            self.now + DAY,
+            self.now + DAY + timedelta(hours=4),
+            **{"environment_id": "env_exam", "replicas": 4, "created_at": self.now, **changes},
+        )
+        with self.plane.database.write() as tx:
+            self.plane.stores.scaling.windows.add(tx, window)
+        return window
+
+    def room(self, room: Resources, **more: Any) -> None:
+        self.plane.drivers["pool_outer"] = InstantPool(room, **more)
+
+    def condition(self, environment: Environment, status: Status, since: datetime) -> None:
+        with self.plane.database.write() as tx:
+            there = self.plane.stores.environments.get(tx, environment.id)
+            conditions = tuple(
+                Condition(name, status, "Said", "", there.generation, since)
+                for name in ("Applied", "Available")
+            )
+            status_now = EnvironmentStatus(there.generation, conditions)
+            self.plane.stores.environments.set_status(tx, there, status_now)
+
+    def told(self, *kinds: Kind) -> list[Notice]:
+        """The oldest first."""
+        with self.plane.database.read() as tx:
+            found = [notice for _, notice in self.plane.stores.notices.list(tx)][::-1]
+        return [notice for notice in found if not kinds or notice.kind in kinds]
+
+    def kinds(self) -> list[Kind]:
+        return [notice.kind for notice in self.told()]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Watched:
+    return Watched(tmp_path / "office")
+
+
+# ----------------------------------------------------------------------------------- requests
+
+
+def test_a_request_that_is_approved_is_told_when_it_is_carried_out(office: Watched) -> None:
+    request = office.submit(office.ask())
+    assert office.told() == []
+    office.signed(request)
+    (told,) = office.told()
+    assert (told.kind, told.about_id, told.department_id) == (
+        Kind.APPROVED,
+        request.id,
+        "dep_exam",
+    )
+    assert "（prod）" in told.zh
+
+
+def test_a_request_that_policy_denies_is_told_with_its_reasons(office: Watched) -> None:
+    request = office.submit(office.ask(a_component(min_replicas=100, max_replicas=100)))
+    assert request.state is RequestState.DENIED
+    (told,) = office.told()
+    assert told.kind is Kind.REFUSED
+    assert request.decision.reasons[0].zh in told.zh
+    assert request.decision.reasons[0].en in told.en
+
+
+def test_a_request_that_a_person_rejects_is_told_with_who_and_why(office: Watched) -> None:
+    request = office.submit(office.ask())
+    who = SIGNERS[request.pending[0].role]
+    with office.plane.database.write() as tx:
+        office.plane.desk.decide(tx, request, who, verdict=Verdict.REJECT, reason="先整合旧系统")
+    (told,) = office.told()
+    assert told.kind is Kind.REFUSED
+    assert f"{who.login}: 先整合旧系统" in told.en
+
+
+def test_a_request_for_which_no_room_is_left_is_told_as_refused(office: Watched) -> None:
+    request = office.submit(office.ask())
+    office.room(Resources(100, 100, 1))
+    failed = office.signed(request)
+    assert failed.state is RequestState.FAILED
+    (told,) = office.told()
+    assert told.kind is Kind.REFUSED
+    assert failed.message in told.en
+
+
+def test_what_is_cancelled_by_oneself_is_no_news(office: Watched) -> None:
+    request = office.submit(office.ask())
+    with office.plane.database.write() as tx:
+        office.plane.desk.cancel(tx, request, OFFICER, "改期")
+    assert office.told() == []
+
+
+# ----------------------------------------------------------------------------------- promises
+
+
+def test_a_promise_at_risk_is_told_once_and_so_is_that_it_is_safe_again(office: Watched) -> None:
+    office.host()
+    window = office.book()
+    office.lookout.promises()
+    assert office.told() == []
+    office.room(LITTLE)
+    office.lookout.promises()
+    office.lookout.promises()
+    (told,) = office.told()
+    assert (told.kind, told.about_id, told.lapses_at) == (
+        Kind.AT_RISK,
+        window.id,
+        window.interval.end,
+    )
+    assert "outer" in told.en
+    office.room(ROOM)
+    office.lookout.promises()
+    office.lookout.promises()
+    office.room(LITTLE)
+    office.lookout.promises()
+    assert office.kinds() == [Kind.AT_RISK, Kind.SAFE, Kind.AT_RISK]
+
+
+def test_of_a_pool_that_does_not_answer_nothing_is_told(office: Watched) -> None:
+    office.host()
+    office.book()
+    office.room(LITTLE)
+    office.lookout.promises()
+    del office.plane.drivers["pool_outer"]
+    office.lookout.promises()
+    assert office.kinds() == [Kind.AT_RISK]
+
+
+def test_a_peak_that_was_cancelled_is_neither_safe_nor_at_risk(office: Watched) -> None:
+    office.host()
+    window = office.book()
+    office.room(LITTLE)
+    office.lookout.promises()
+    with office.plane.database.write() as tx:
+        office.plane.stores.scaling.windows.cancel(tx, window, office.now)
+    office.lookout.promises()
+    assert office.kinds() == [Kind.AT_RISK]
+
+
+# ------------------------------------------------------------------------------------ windows
+
+
+def test_a_peak_that_operators_book_is_told_and_of_a_series_its_first(office: Watched) -> None:
+    office.host()
+    office.book(id="win_one")
+    office.book(id="win_asked", request_id="req_1")
+    office.book(id="win_old", created_at=office.now - 8 * DAY)
+    office.lookout.windows()
+    office.lookout.windows()
+    (told,) = office.told()
+    assert (told.kind, told.about_id) == (Kind.BOOKED, "win_one")
+    with office.plane.database.write() as tx:
+        for number in range(3):
+            window = a_window(
+                office.now + (2 + number) * DAY,
+                office.now + (2 + number) * DAY + timedelta(hours=1),
+                id=f"win_s{number}",
+                environment_id="env_exam",
+                created_at=office.now,
+            )
+            office.plane.stores.scaling.windows.add(tx, replace(window, series_id="ser_1"))
+    office.lookout.windows()
+    office.lookout.windows()
+    told = office.told()[-1]
+    assert (len(office.told()), told.about_id) == (2, "win_s0")
+    assert "So are 2 more of its series" in told.en
+
+
+# -------------------------------------------------------------------------------------- wakes
+
+
+def wake(office: Watched, by: timedelta, **changes: Any) -> Wake:
+    """One that was promised ``by`` from now."""
+    at = office.now + by
+    made = Wake("env_exam", WakeCause.HOURS, at - 10 * MINUTE, at)
+    with office.plane.database.write() as tx:
+        return office.plane.stores.scaling.wakes.put(tx, replace(made, **changes))
+
+
+def test_a_wake_that_is_late_is_told_and_again_once_it_has_missed(office: Watched) -> None:
+    office.host()
+    late = wake(office, -5 * MINUTE)
+    office.lookout.wakes()
+    office.lookout.wakes()
+    assert office.kinds() == [Kind.LATE]
+    with office.plane.database.write() as tx:
+        office.plane.stores.scaling.wakes.put(tx, replace(late, ready_at=office.now))
+    office.lookout.wakes()
+    office.lookout.wakes()
+    assert office.kinds() == [Kind.LATE, Kind.MISSED]
+
+
+def test_a_wake_that_kept_its_promise_or_was_a_test_or_is_old_is_no_news(office: Watched) -> None:
+    office.host()
+    wake(office, -5 * MINUTE, ready_at=office.now - 6 * MINUTE)
+    wake(office, -5 * MINUTE, cause=WakeCause.TEST)
+    wake(office, -8 * DAY)
+    wake(office, 5 * MINUTE)
+    wake(office, timedelta(seconds=-5))  # it may be there within the minute
+    office.lookout.wakes()
+    assert office.told() == []
+
+
+def test_a_wake_that_ended_without_anybody_ready_says_so(office: Watched) -> None:
+    office.host()
+    wake(office, -5 * MINUTE, ended_at=office.now - MINUTE)
+    office.lookout.wakes()
+    assert "and never was" in office.told()[0].en
+
+
+# ---------------------------------------------------------------------------------- readiness
+
+
+def test_what_is_not_ready_for_long_is_told_and_when_it_is_again(office: Watched) -> None:
+    environment = office.host()
+    office.condition(environment, Status.FALSE, office.now - LONG + MINUTE)
+    office.lookout.environments()
+    assert office.told() == []
+    office.condition(environment, Status.FALSE, office.now - LONG - MINUTE)
+    office.lookout.environments()
+    office.lookout.environments()
+    assert office.kinds() == [Kind.NOT_READY]
+    office.condition(environment, Status.TRUE, office.now)
+    office.lookout.environments()
+    office.lookout.environments()
+    office.condition(environment, Status.UNKNOWN, office.now - LONG - MINUTE)
+    office.lookout.environments()
+    assert office.kinds() == [Kind.NOT_READY, Kind.READY, Kind.NOT_READY]
+
+
+def test_a_new_one_is_told_to_be_ready_once_and_an_old_one_is_not(office: Watched) -> None:
+    old = office.host()
+    new = office.host(
+        id="env_new", host="new.extranet.localhost", name="new", created_at=office.now
+    )
+    for environment in (old, new):
+        office.condition(environment, Status.TRUE, office.now)
+    office.lookout.environments()
+    office.lookout.environments()
+    assert [(notice.kind, notice.about_id) for notice in office.told()] == [(Kind.READY, "env_new")]
+
+
+def test_what_sleeps_or_goes_is_not_waited_for(office: Watched) -> None:
+    asleep = office.host(target={"web": 0})
+    going = office.host(id="env_go", host="go.extranet.localhost", name="go", retiring=True)
+    for environment in (asleep, going):
+        office.condition(environment, Status.FALSE, office.now - 2 * LONG)
+    office.lookout.environments()
+    assert office.told() == []
+
+
+def test_every_look_is_a_duty_of_the_control_plane(office: Watched) -> None:
+    duties = {duty.name for duty in office.plane.duties}
+    assert {duty.name for duty in office.lookout.duties} <= duties
+    request = office.submit(Draft(RequestKind.NEW, "sys_exam", ask=office.ask().ask, reason="x"))
+    assert request.state is not RequestState.DENIED
