@@ -130,6 +130,9 @@ def _followed(scene: Scene, last: Wake, assessment: Assessment, now: datetime) -
         )
     if environment.hibernated:
         return _begun(last, assessment, now)
+    if last.begun_at is None:
+        # Somebody else has begun it: what runs stands in no line.
+        last = replace(last, begun_at=now, waits=None)
     found = readiness(environment)
     if not _serves(environment) or found.status is not Status.TRUE:
         return last

@@ -83,6 +83,15 @@ class Metrics:
             with database.read() as tx:
                 return float(wakes.tests_failed(tx))
 
+        def waiting() -> float:
+            with database.read() as tx:
+                return float(wakes.waiting(tx))
+
+        self.gauge(
+            "cloudmgr_wakes_waiting",
+            "Environments that were called and wait for their turn, what they need, or room.",
+            waiting,
+        )
         self.gauge(
             "cloudmgr_wake_tests_failed",
             "Environments that were Ready too late, or not, when they were last woken for a test.",

@@ -96,6 +96,7 @@ def test_a_wake_is_listed_with_its_promise_and_is_late_when_that_is_over(city: C
     scraped = city.client("root").get("/metrics").text
     assert "cloudmgr_wakes_late 1.0" in scraped
     assert "cloudmgr_wakes_missed 0.0" in scraped
+    assert "cloudmgr_wakes_waiting 0.0" in scraped
 
 
 def stored(city: City, *held: tuple[str, int]) -> None:

@@ -18,7 +18,7 @@ from cloudmgr.scaling.line import BEGINS, Call, WaitsFor, offers, turn
 from cloudmgr.scaling.waker.sleepers import waiting_words
 from cloudmgr.scaling.wakes import WAKER, Wake, WakeCause
 from tests.builders import a_window
-from tests.scaling.rig import HOUR, MINUTE, NOW, Rig, announced
+from tests.scaling.rig import HOUR, KEY, MINUTE, NOW, Rig, announced
 from tests.scaling.test_needs import Chain, one
 
 if TYPE_CHECKING:
@@ -260,6 +260,8 @@ def test_no_more_wake_at_once_than_may_and_the_next_begins_when_one_is_up(
     with rig.database.read() as tx:
         contract = rig.control.contract(tx, "env_2")
     assert (contract.turn.place, contract.turn.of) == (2, 2), "the vital one goes before it"
+    with rig.database.read() as tx:
+        assert rig.stores.wakes.waiting(tx) == 2
     rig.clock.advance(MINUTE)
     rig.moved.clear()
     rig.serve("env_0")
@@ -384,3 +386,13 @@ def test_a_visitor_is_told_why_it_does_not_begin_to_wake(waits: WaitsFor) -> Non
     assert en
     assert ("3" in en) is (waits is WaitsFor.TURN)
     assert waiting_words(BEGINS) is None
+
+
+def test_a_wake_that_somebody_else_has_begun_stands_in_no_line(sqlite: Database) -> None:
+    rig = Rig(sqlite).host()
+    with rig.database.write() as tx:
+        rig.stores.wakes.put(tx, Wake(KEY, WakeCause.ORDER, NOW, NOW + WITHIN))
+    rig.look()
+    assert rig.reconciler.due() == []
+    with rig.database.read() as tx:
+        assert [c.wake.begun_at for c in rig.scaler.calls(tx)] == [NOW]

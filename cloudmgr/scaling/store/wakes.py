@@ -148,6 +148,22 @@ class WakeStore:
         )
         return tx.execute(query).scalar_one()
 
+    def waiting(self, tx: Connection) -> int:
+        """How many that are hosted were called and have not begun to wake."""
+        w, e = scaling_wakes.c, environments.c
+        query = (
+            select(func.count())
+            .select_from(scaling_wakes.join(environments, e.id == w.environment_id))
+            .where(
+                w.ready_at.is_(None),
+                w.ended_at.is_(None),
+                w.begun_at.is_(None),
+                e.awake.is_(False),
+                e.retiring.is_(False),
+            )
+        )
+        return tx.execute(query).scalar_one()
+
     def missed(self, tx: Connection, since: datetime) -> int:
         """As :meth:`late`: how many that were due after ``since`` were broken, and are over."""
         w = scaling_wakes.c
