@@ -79,13 +79,6 @@ class Forecasts:
         self._tried: dict[str, datetime] = {}
         self._histories: dict[str, _History] = {}
         self._told: datetime | None = None
-        # Five times in each step, whatever the speed of the clock.
-        often = min(max(clock.elapsed(STEP) / 5, 1.0), 60.0)
-        self.duties = (
-            Duty("forecasts", often, self.tell),
-            Duty("lessons", 60.0, self.learn),
-            Duty("old-demand", 3600.0, self.purge),
-        )
 
     @property
     def duties(self) -> tuple[Duty, ...]:
