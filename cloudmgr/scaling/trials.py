@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import CloudmgrError, Conflict
+from cloudmgr.scaling.freeze import freeze
 from cloudmgr.scaling.orders import check_alive, check_reason
 from cloudmgr.scaling.testing import check_may_test, chosen, open_hours, period
 from cloudmgr.scaling.wakes import Wake, WakeCause
@@ -107,8 +108,10 @@ class Trials:
         return count
 
     def _suits(self, tx: Connection, environment_id: str, now: datetime) -> bool:
+        """Whether nothing is against it; in a change freeze a person may try it still."""
         try:
-            check_may_test(self._scaler.look(tx, environment_id, now), now)
+            scene = self._scaler.look(tx, environment_id, now)
+            check_may_test(scene, now)
         except CloudmgrError:
             return False
-        return True
+        return freeze(scene.windows, now, scene.scaling_class.freeze_before) is None

@@ -17,7 +17,7 @@ from cloudmgr.policy.waking import Waking
 from cloudmgr.scaling.testing import chosen, moment, open_hours, period
 from cloudmgr.scaling.trials import Trials
 from cloudmgr.scaling.wakes import WAKER, Fate, Wake, WakeCause
-from tests.builders import a_window
+from tests.builders import a_scaling_class, a_window
 from tests.scaling.rig import HOUR, MINUTE, NOW, announced
 from tests.scaling.test_line import Crowd, a_call
 
@@ -195,6 +195,17 @@ def test_an_order_to_sleep_until_a_moment_and_a_peak_are_no_time_to_try(
         with pytest.raises(Conflict) as refused:
             rig.ask(key)
         assert refused.value.code == code
+
+
+def test_under_a_change_freeze_the_city_tries_nobody_but_a_person_may(sqlite: Database) -> None:
+    rig = Night(sqlite, 2)
+    frozen = a_scaling_class(freeze_before=12 * HOUR)
+    rig.policy(scaling_classes={"standard": frozen})
+    now = rig.clock.now()
+    announced(rig, a_window(now + 11 * HOUR, now + 12 * HOUR, environment_id="env_0"))
+    assert rig.trials.go_on() == 0
+    rig.ask("env_0")
+    assert rig.awake == ["env_0"]
 
 
 def test_whoever_was_woken_in_the_period_or_is_new_is_not_tried(sqlite: Database) -> None:
