@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cloudmgr.cli.announcing import drafted, read_calendar, told
 from cloudmgr.cli.expected import PerUser, Replicas, Rps, Seconds, Times, Users, demand, worked_out
 from cloudmgr.cli.options import Machine, Reason, connect
 from cloudmgr.cli.rules import (
@@ -27,7 +28,6 @@ from cloudmgr.cli.rules import (
 )
 from cloudmgr.cli.show import Column, Json, as_json, err, facts, rows, written
 from cloudmgr.clock import SystemClock
-from cloudmgr.errors import Invalid
 
 app = typer.Typer(help="Announced peaks.", no_args_is_help=True)
 
@@ -302,12 +302,7 @@ def read(
     context: typer.Context, file: Path, start: From = None, end: To = None, machine: Machine = False
 ) -> None:
     """What an iCalendar file announces, each time that it comes round. Nothing is announced yet."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise Invalid(f"{file} cannot be read: {error.strerror}", code="unreadable-file") from None
-    except UnicodeDecodeError:
-        raise Invalid(f"{file} is not UTF-8", code="unreadable-file") from None
+    text = read_calendar(file)
     found = connect(context).post("/calendar/read", {"calendar": text, **_span(start, end)})
     rows(
         found["items"],
@@ -322,6 +317,47 @@ def read(
         machine=machine,
         empty="It announces nothing in this time.",
     )
+
+
+@app.command("ask")
+def ask(
+    context: typer.Context,
+    environment: Environment,
+    file: Path,
+    *,
+    replicas: Replicas = None,
+    users: Users = None,
+    rps: Rps = None,
+    times: Times = None,
+    seconds: Seconds = None,
+    per_user: PerUser = None,
+    component: Component = "web",
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Ask for the others, though some are refused.")
+    ] = False,
+    reason: Reason = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would come of it.")
+    ] = False,
+    machine: Machine = False,
+) -> None:
+    """Ask for all that an iCalendar file announces, as one request. What it does not say is said
+    here.
+    """
+    said = any(one is not None for one in (replicas, users, rps, times))
+    body: Json = {
+        "environment_id": environment,
+        "calendar": read_calendar(file),
+        "component": component,
+        "leave_out": leave_out,
+        "reason": reason,
+        **(demand(replicas, users, rps, times, seconds, per_user) if said else {}),
+    }
+    remote = connect(context)
+    if not dry_run:
+        told(remote.post("/calendar/ask", body), machine=machine)
+        return
+    drafted(remote.post("/calendar/draft", body), machine=machine)
 
 
 @app.command("save")

@@ -41,4 +41,21 @@ PEAKS = (
     N_("a request to %(kind)s announces no peak"),
     N_("give one of days, yearly, lunar or rule"),
     N_("FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY"),
+    N_("of %(count)s events nothing comes: %(why)s"),
+    N_("put them right, or have them left out"),
+    N_("nothing is left to ask for"),
+    N_(
+        "it announces %(windows)s windows and %(series)s series; a request has %(most)s and "
+        "%(few)s at most"
+    ),
+    N_("split the calendar"),
+    N_("it is of another environment"),
+    N_("it does not say how many replicas it needs, and nothing is said of all"),
+    N_("no time of it lies in the time that can be announced"),
+    N_("the event has no beginning"),
+    N_("the event has no end"),
+    N_("the event ends before it begins"),
+    N_("it comes round more than once a day: make it several"),
+    N_("it cannot be read: %(why)s"),
+    N_("this is no iCalendar: %(why)s"),
 )

@@ -55,30 +55,30 @@ def read(text: str, within: Interval, zone: ZoneInfo) -> tuple[Announced, ...]:
         none.
     """
     if len(text) > LARGEST:
-        raise _invalid("", f"it has {len(text):,} letters; {LARGEST:,} at most")
+        raise invalid("", f"it has {len(text):,} letters; {LARGEST:,} at most")
     try:
         calendar = Calendar.from_ical(text)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _invalid("", f"this is no iCalendar: {error}") from error
+        raise invalid("", f"this is no iCalendar: {error}") from error
     if not isinstance(calendar, Calendar):
-        raise _invalid("", "this is no iCalendar: it has no VCALENDAR")
+        raise invalid("", "this is no iCalendar: it has no VCALENDAR")
     events = calendar.walk("VEVENT")
     if len(events) > MOST_EVENTS:
-        raise _invalid("", f"it has {len(events):,} events; {MOST_EVENTS:,} at most")
+        raise invalid("", f"it has {len(events):,} events; {MOST_EVENTS:,} at most")
     for number, event in enumerate(events):
-        _check(event, f"VEVENT[{number}]", zone)
+        check(event, f"VEVENT[{number}]", zone)
     try:
         found = recurring_ical_events.of(calendar, skip_bad_series=False).between(
             within.start.astimezone(zone), within.end.astimezone(zone)
         )
     except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise _invalid("", f"its events cannot be told apart: {error}") from error
+        raise invalid("", f"its events cannot be told apart: {error}") from error
     if len(found) > MOST_OCCURRENCES:
-        raise _invalid("", f"its events come round {len(found):,} times; be less far-sighted")
-    announced = [_announced(event, zone) for event in found]
+        raise invalid("", f"its events come round {len(found):,} times; be less far-sighted")
+    read_ones = [announced(event, zone) for event in found]
     return tuple(
         sorted(
-            (one for one in announced if one.interval.overlaps(within)),
+            (one for one in read_ones if one.interval.overlaps(within)),
             key=lambda one: (one.interval, one.uid),
         )
     )
@@ -116,45 +116,49 @@ def write(announced: Iterable[Announced], *, name: str, now: datetime) -> str:
     return written.decode()
 
 
-def _check(event: Any, path: str, zone: ZoneInfo) -> None:
-    """Before anything is expanded, which a rule of seconds would do for ever."""
+def check(event: Any, path: str, zone: ZoneInfo) -> None:
+    """Before anything is expanded, which a rule of seconds would do for ever.
+
+    :raises Invalid: ``invalid-calendar``.
+    """
     if event.errors:
         name, sentence = event.errors[0]
-        raise _invalid(f"{path}.{name}", str(sentence))
+        raise invalid(f"{path}.{name}", str(sentence))
     _check_times(event, path, zone)
     rules = event.get("RRULE", [])
     for rule in rules if isinstance(rules, list) else [rules]:
         frequencies = {str(word).upper() for word in rule.get("FREQ", [""])}
         if not frequencies <= FREQUENCIES:
-            raise _invalid(f"{path}.RRULE", "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY")
+            raise invalid(f"{path}.RRULE", "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY")
         if {"BYHOUR", "BYMINUTE", "BYSECOND"} & rule.keys():
-            raise _invalid(f"{path}.RRULE", "it comes round more than once a day: make it several")
+            raise invalid(f"{path}.RRULE", "it comes round more than once a day: make it several")
         if "DAILY" in frequencies and (rare := sorted(NOT_DAILY & rule.keys())):
-            raise _invalid(f"{path}.RRULE", f"say what has {rare[0]} as MONTHLY or YEARLY")
+            raise invalid(f"{path}.RRULE", f"say what has {rare[0]} as MONTHLY or YEARLY")
     replicas = event.get(_REPLICAS)
     if replicas is not None and not (replicas.isdecimal() and 0 < int(replicas) < 10**6):
-        raise _invalid(f"{path}.{_REPLICAS}", f"{replicas} is no number of replicas")
+        raise invalid(f"{path}.{_REPLICAS}", f"{replicas} is no number of replicas")
     if event.get(_RATE) is not None and _rate(event) is None:
-        raise _invalid(f"{path}.{_RATE}", f"{event[_RATE]} is no rate above 0")
+        raise invalid(f"{path}.{_RATE}", f"{event[_RATE]} is no rate above 0")
 
 
 def _check_times(event: Any, path: str, zone: ZoneInfo) -> None:
     if "DTSTART" not in event:
-        raise _invalid(f"{path}.DTSTART", "the event has no beginning")
+        raise invalid(f"{path}.DTSTART", "the event has no beginning")
     start = event["DTSTART"]
     if "DTEND" not in event and "DURATION" not in event and isinstance(start.dt, datetime):
-        raise _invalid(f"{path}.DTEND", "the event has no end")
+        raise invalid(f"{path}.DTEND", "the event has no end")
     for name in {"DTSTART", "DTEND"} & event.keys():
         zone_name = event[name].params.get("TZID")
         if zone_name and isinstance(event[name].dt, datetime) and event[name].dt.tzinfo is None:
-            raise _invalid(f"{path}.{name}", f"there is no time zone {zone_name}")
+            raise invalid(f"{path}.{name}", f"there is no time zone {zone_name}")
     if "DTEND" in event and _instant(event["DTEND"].dt, zone) <= _instant(start.dt, zone):
-        raise _invalid(f"{path}.DTEND", "the event ends before it begins")
+        raise invalid(f"{path}.DTEND", "the event ends before it begins")
     if "DURATION" in event and event["DURATION"].dt <= timedelta():
-        raise _invalid(f"{path}.DURATION", "the event ends before it begins")
+        raise invalid(f"{path}.DURATION", "the event ends before it begins")
 
 
-def _announced(event: Any, zone: ZoneInfo) -> Announced:
+def announced(event: Any, zone: ZoneInfo) -> Announced:
+    """One time of an event that was checked."""
     replicas = event.get(_REPLICAS)
     return Announced(
         uid=str(event.get("UID", "")),
@@ -187,5 +191,6 @@ def _instant(value: date, zone: ZoneInfo) -> datetime:
     return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _invalid(path: str, sentence: str) -> Invalid:
+def invalid(path: str, sentence: str) -> Invalid:
+    """What is wrong with a calendar."""
     return Invalid(sentence, code="invalid-calendar", path=path)

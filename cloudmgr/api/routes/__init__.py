@@ -61,6 +61,7 @@ from __future__ import annotations
 from cloudmgr.api.routes import (
     accounts,
     afterwards,
+    announcing,
     audit,
     calendar,
     demand,
@@ -115,6 +116,7 @@ ALL = tuple(
         afterwards,
         series,
         calendar,
+        announcing,
         pools,
         simulation,
         reconciliation,

@@ -46,7 +46,7 @@ _NEW: dict[str, Any] = {
     "windows": [WINDOW_EXAMPLE],
     "reason": "替代部门自有服务器",
 }
-_KNOWN: dict[str, Any] = {
+REQUEST_EXAMPLE: dict[str, Any] = {
     **_NEW,
     "windows": [WINDOW_ASKED],
     "series": [],
@@ -119,7 +119,7 @@ class PendingView(View):
 class RequestView(View):
     """One request with all that was decided on it."""
 
-    model_config = example(**_KNOWN)
+    model_config = example(**REQUEST_EXAMPLE)
 
     id: str
     kind: RequestKind
