@@ -43,18 +43,21 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.control import ScalingControl
     from cloudmgr.scaling.dependence import Dependence
     from cloudmgr.scaling.freezing import Freezing
+    from cloudmgr.scaling.readiness import Readiness
     from cloudmgr.scaling.series_changes import SeriesChanges
     from cloudmgr.scaling.series_control import SeriesControl
     from cloudmgr.scaling.store import (
         ActivityStore,
         DemandStore,
         ForecastStore,
+        ReadinessStore,
         ScalingStore,
         SeriesStore,
         WakeStore,
         WindowStore,
     )
     from cloudmgr.scaling.trials import Trials
+    from cloudmgr.scaling.windows import PeakWindow
 
 
 class City(Protocol):
@@ -120,6 +123,18 @@ class Sizing(Protocol):
         ...
 
 
+class ChecksAhead(Protocol):
+    """Whether announced peaks will find what they need."""
+
+    def ask(self, tx: Connection, window: PeakWindow, *, actor: str) -> Readiness:
+        """What is seen now, kept.
+
+        :raises Conflict: ``window-cancelled``, ``window-begun``. :raises NotFound: its environment
+            is gone.
+        """
+        ...
+
+
 class Bindings(Protocol):
     """Where shared services are."""
 
@@ -168,6 +183,8 @@ class Services:
     city: City
     promises: Promises
     sizing: Sizing
+    checks_ahead: ChecksAhead
+    readiness: ReadinessStore
     series: SeriesControl
     series_changes: SeriesChanges
     series_store: SeriesStore

@@ -14,6 +14,7 @@ from cloudmgr.cli import (
     people,
     policy,
     pools,
+    readiness,
     requests,
     scaling,
     series,
@@ -106,6 +107,8 @@ app.add_typer(people.tokens, name="token")
 app.add_typer(people.audit, name="audit")
 app.add_typer(requests.app, name="request")
 app.add_typer(environments.app, name="env")
+windows.app.command("readiness")(readiness.readiness)
+windows.app.command("check-readiness")(readiness.check_readiness)
 app.add_typer(windows.app, name="window")
 app.add_typer(series.app, name="series")
 scaling.app.command("simulate")(simulation.simulate)

@@ -32,7 +32,6 @@ from cloudmgr.reconcile.loop import Loop
 from cloudmgr.scaling.control import ScalingControl
 from cloudmgr.scaling.freezing import Freezing
 from cloudmgr.scaling.gateway.reconciler import GatewayReconciler
-from cloudmgr.scaling.gateway.traefik import Gateway
 from cloudmgr.scaling.reconciler import ScalingReconciler
 from cloudmgr.scaling.scaler import Scaler
 from cloudmgr.scaling.traffic import TrafficObserver
@@ -42,12 +41,14 @@ from cloudmgr.wiring.duties import DUTIES, schedule
 from cloudmgr.wiring.expected import Sizing
 from cloudmgr.wiring.faces import services
 from cloudmgr.wiring.forecasts import Forecasts
+from cloudmgr.wiring.gateways import make_gateways
 from cloudmgr.wiring.labels import Labels
 from cloudmgr.wiring.lookout import Lookout
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
 from cloudmgr.wiring.notices import noticing
 from cloudmgr.wiring.promises import Promises
+from cloudmgr.wiring.readiness import Checks
 from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
 from cloudmgr.wiring.series import Series
 from cloudmgr.wiring.sleepers import StoredSleepers
@@ -83,16 +84,7 @@ class ControlPlane:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.drivers: dict[str, Driver] = {}
-        self.gateways = {
-            zone: Gateway(
-                zone,
-                settings.state_dir / "gateway" / zone.value,
-                port,
-                self.clock,
-                host=settings.gateway_host,
-            )
-            for zone, port in settings.gateway_ports.items()
-        }
+        self.gateways = make_gateways(settings, self.clock)
         self.city = City(self.stores.pools, self.stores.environments, self.drivers)
         self.promises = Promises(self.stores, self.drivers, self._policy, self.clock, settings.zone)
         self.sizing = Sizing(self.stores.scaling.demand, self._policy, self.clock)
@@ -133,6 +125,7 @@ class ControlPlane:
             *self.forecasts.duties,
             *self.waking.duties,
             *self.series.duties,
+            *self.checks.duties,
             *self.notices.duties,
         )
         self.scheduler = Scheduler(self.clock)
@@ -239,6 +232,7 @@ class ControlPlane:
         stores = self.stores
         self.trail = Trail(stores.audit, self.clock)
         self.series = Series(self)
+        self.checks = Checks(self)
         means = DeskMeans(
             policies=self.policies,
             city=self.city,

@@ -46,6 +46,8 @@ def services(plane: ControlPlane) -> Services:
         city=plane.city,
         promises=plane.promises,
         sizing=plane.sizing,
+        checks_ahead=plane.checks,
+        readiness=stores.scaling.readiness,
         series=plane.series.control,
         series_changes=plane.series.changes,
         series_store=stores.scaling.series,

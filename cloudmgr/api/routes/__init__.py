@@ -80,6 +80,7 @@ from cloudmgr.api.routes import (
     policy,
     pools,
     promises,
+    readiness,
     reconciliation,
     requests,
     secrets,
@@ -114,6 +115,7 @@ ALL = tuple(
         promises,  # before them: `at-risk` is no window's id
         windows,
         afterwards,
+        readiness,
         series,
         calendar,
         announcing,

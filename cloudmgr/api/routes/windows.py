@@ -130,7 +130,7 @@ def get_window(
     """Also one that is over or cancelled."""
     with caller.services.database.read() as tx:
         window = caller.services.windows.get(tx, window_id)
-        caller.require(_department(tx, caller, window))
+        caller.require(department_of(tx, caller, window))
     return seen(WindowView.of(window), etag(window.version), if_none_match)
 
 
@@ -147,7 +147,7 @@ def cancel_window(
     def work(tx: Connection) -> Answer:
         services = caller.services
         window = services.windows.get(tx, window_id)
-        department_id = _department(tx, caller, window)
+        department_id = department_of(tx, caller, window)
         caller.require(department_id)
         if if_match is not None:
             expect(if_match, etag(window.version))
@@ -167,7 +167,7 @@ def cancel_window(
     return repeatable.once(caller, work)
 
 
-def _department(tx: Connection, caller: Caller, window: PeakWindow) -> str | None:
+def department_of(tx: Connection, caller: Caller, window: PeakWindow) -> str | None:
     """Whose it is; None, the city's, once its environment is gone."""
     try:
         return caller.services.environments.get(tx, window.environment_id).department_id

@@ -12,6 +12,7 @@ from cloudmgr.scaling.store.forecasts import ForecastStore
 from cloudmgr.scaling.store.freezes import FreezeStore
 from cloudmgr.scaling.store.line import LineStore
 from cloudmgr.scaling.store.needs import NeedStore
+from cloudmgr.scaling.store.readiness import ReadinessStore
 from cloudmgr.scaling.store.scaling import ScalingStore
 from cloudmgr.scaling.store.series import SeriesStore
 from cloudmgr.scaling.store.wakes import WakeStore
@@ -28,6 +29,7 @@ __all__ = [
     "FreezeStore",
     "LineStore",
     "NeedStore",
+    "ReadinessStore",
     "ScalingStore",
     "ScalingStores",
     "SeriesStore",
@@ -51,6 +53,7 @@ class ScalingStores:
     line: LineStore = field(default_factory=LineStore)
     ahead: AheadStore = field(default_factory=AheadStore)
     freezes: FreezeStore = field(default_factory=FreezeStore)
+    readiness: ReadinessStore = field(default_factory=ReadinessStore)
 
     def forget(self, tx: Connection, environment_id: str) -> None:
         """The environment is going: what was planned and decided for it stays, as history."""

@@ -266,6 +266,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_peak_window_series_id"), ["series_id"], unique=False)
 
     op.create_table(
+        "readiness_check",
+        sa.Column("id", sa.String(length=60), nullable=False),
+        sa.Column("window_id", sa.String(length=40), nullable=False),
+        sa.Column("moment", sa.String(length=10), nullable=False),
+        sa.Column("at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("actor", sa.String(length=40), nullable=True),
+        sa.Column("checks", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_readiness_check")),
+    )
+    with op.batch_alter_table("readiness_check", schema=None) as batch_op:
+        batch_op.create_index("ix_readiness_check_window_id_at", ["window_id", "at"], unique=False)
+
+    op.create_table(
         "pool",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("name", sa.String(length=40), nullable=False),
@@ -909,6 +922,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_pool_zone"))
 
     op.drop_table("pool")
+    with op.batch_alter_table("readiness_check", schema=None) as batch_op:
+        batch_op.drop_index("ix_readiness_check_window_id_at")
+
+    op.drop_table("readiness_check")
     with op.batch_alter_table("peak_window", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_peak_window_series_id"))
         batch_op.drop_index(batch_op.f("ix_peak_window_environment_id"))
