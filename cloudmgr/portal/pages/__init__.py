@@ -6,6 +6,7 @@ from cloudmgr.portal.pages import (
     afterwards,
     asking,
     billing,
+    calendar,
     departments,
     drift,
     environments,
@@ -49,6 +50,7 @@ ALL = (
             promises,  # before them: `book` is no window's id
             windows,
             series,
+            calendar,
             afterwards,
             pools,
             simulation,

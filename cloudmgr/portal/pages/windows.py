@@ -192,6 +192,7 @@ def show_windows(
         verbs.append(("/series", view._("Peaks that come round")))
         if view.can("request.submit"):
             verbs.insert(0, ("/requests/peak", view._("Announce a peak")))
+            verbs.append(("/windows/calendar", view._("Announce a calendar")))
         if view.can("window.book"):
             verbs.insert(0, ("/windows/book", view._("Book a peak")))
         at_risk = sum(row.kept == "at-risk" for row in listing.rows)
