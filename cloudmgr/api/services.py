@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from cloudmgr.planning.promise_words import PoolRisk, Told
     from cloudmgr.planning.scenario import Foreseen, Scenario
     from cloudmgr.policy.holder import PolicyHolder
+    from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.policy.services import CityService
     from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.pools.pool import Pool
@@ -107,6 +108,14 @@ class SeriesDrafts(Protocol):
 
         :raises Invalid: as requests. :raises Temporary: ``pool-unreachable``.
         """
+        ...
+
+
+class Leads(Protocol):
+    """How long before a peak each environment starts."""
+
+    def class_of(self, tx: Connection, environment: Environment) -> ScalingClass:
+        """Its class, with the lead time that was measured for it."""
         ...
 
 
@@ -182,6 +191,7 @@ class Services:
     activities: ActivityStore
     city: City
     promises: Promises
+    leads: Leads
     sizing: Sizing
     checks_ahead: ChecksAhead
     readiness: ReadinessStore

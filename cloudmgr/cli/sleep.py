@@ -19,6 +19,7 @@ def sleep(context: typer.Context, environment: str, machine: Machine = False) ->
             ("class", lambda s: s["scaling_class"]),
             ("sleeps after", lambda s: _idle(s["idle_after_minutes"])),
             ("ready within", lambda s: f"{s['wake_within_minutes']:g} min of a wake"),
+            ("before a peak", lambda s: s["lead"]["en"]),
             ("workdays", lambda s: _hours(s["workdays"], s["time_zone"])),
             ("other days", lambda s: _hours(s["other_days"], s["time_zone"])),
             ("not before", lambda s: s["held_until"]),

@@ -14,7 +14,8 @@ from cloudmgr.policy.bundle import (
     ScalingRule,
     Signatures,
 )
-from cloudmgr.policy.classes import scaling_classes, waking
+from cloudmgr.policy.classes import lead_times, scaling_classes, waking
+from cloudmgr.policy.lead_times import LeadTimes
 from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import template_problem
 from cloudmgr.policy.rules import Expression, Rule, Scope
@@ -93,6 +94,7 @@ class _Parts:
     not_counted: NotCounted = field(default_factory=NotCounted)
     waking: Waking = field(default_factory=Waking)
     book_ahead: timedelta = timedelta(days=396)
+    lead: LeadTimes = field(default_factory=LeadTimes)
     services: Mapping[str, CityService] | None = None
 
 
@@ -150,6 +152,7 @@ class Assembly:
             scaling_default=parts.scaling_default,
             scaling_classes=parts.scaling_classes,
             waking=parts.waking,
+            lead=parts.lead,
             price_list=parts.price_list,
             holidays=parts.holidays,
             services=parts.services,
@@ -251,6 +254,8 @@ class Assembly:
         self._parts.waking, problems = waking(document, file.waking)
         self.problems += problems
         self._parts.book_ahead = timedelta(days=file.book_ahead_days)
+        self._parts.lead, problems = lead_times(document, file.lead)
+        self.problems += problems
         self._parts.scaling_default = file.default
         self._class_exists(document, ("default",), file.default)
         found = []

@@ -6,6 +6,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from cloudmgr.policy.lead_times import LeadTimes
 from cloudmgr.policy.scaling_class import Hours, ScalingClass
 from cloudmgr.policy.waking import Waking
 
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
 
     from cloudmgr.policy.documents import Document
     from cloudmgr.policy.problem import Problem
-    from cloudmgr.policy.schema import HoursText, ScalingClassText, ScalingFile, WakingText
+    from cloudmgr.policy.schema import (
+        HoursText,
+        LeadText,
+        ScalingClassText,
+        ScalingFile,
+        WakingText,
+    )
 
 
 def scaling_classes(
@@ -66,6 +73,30 @@ def waking(document: Document, text: WakingText) -> tuple[Waking, list[Problem]]
         test_every=None if every is None else timedelta(days=every),
         tests_from=text.tests_from,
         tests_until=text.tests_until,
+    )
+    return made, problems
+
+
+def lead_times(document: Document, text: LeadText) -> tuple[LeadTimes, list[Problem]]:
+    """What holds for all classes, and what contradicts itself."""
+    problems = []
+    if text.at_least_minutes > text.at_most_minutes:
+        problems.append(
+            document.problem(
+                ("lead", "at_most_minutes"), "it must not be less than at_least_minutes"
+            )
+        )
+    if text.measured_from > text.newest:
+        problems.append(
+            document.problem(("lead", "measured_from"), "it must not be more than newest")
+        )
+    made = LeadTimes(
+        measured_from=text.measured_from,
+        newest=text.newest,
+        percent=text.percent,
+        margin_percent=text.margin_percent,
+        at_least=timedelta(minutes=text.at_least_minutes),
+        at_most=timedelta(minutes=text.at_most_minutes),
     )
     return made, problems
 

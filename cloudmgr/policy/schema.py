@@ -191,12 +191,24 @@ class WakingText(_Strict):
     tests_until: TimeOfDay = time(5)
 
 
+class LeadText(_Strict):
+    """How lead times come of measured start-ups, of whatever class."""
+
+    measured_from: Annotated[int, Field(ge=1, le=100)] = 3
+    newest: Annotated[int, Field(ge=1, le=100)] = 20
+    percent: Annotated[int, Field(ge=50, le=100)] = 95
+    margin_percent: Annotated[int, Field(ge=0, le=300)] = 25
+    at_least_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
+    at_most_minutes: Annotated[int, Field(ge=1, le=1440)] = 240
+
+
 class ScalingFile(_Strict):
     """``scaling.yaml``: the classes, and the first rule that fires chooses one."""
 
     not_counted: NotCountedText = Field(default_factory=NotCountedText)
     waking: WakingText = Field(default_factory=WakingText)
     book_ahead_days: Annotated[int, Field(ge=1, le=1100)] = 396
+    lead: LeadText = Field(default_factory=LeadText)
 
     classes: dict[Name, ScalingClassText] = Field(min_length=1)
     default: Name

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from cloudmgr.hosting.environments import Environment
-    from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.scaling.windows import PeakWindow
 
 
@@ -29,11 +27,9 @@ class Outlook:
 
 
 def outlook(
-    window: PeakWindow, environment: Environment | None, policy: PolicyBundle, now: datetime
+    window: PeakWindow, environment: Environment | None, lead: timedelta, now: datetime
 ) -> Outlook:
-    """How ``window`` stands at ``now``."""
-    found = policy.scaling_classes.get(environment.scaling_class) if environment else None
-    lead = found.lead_time if found else timedelta()
+    """How ``window``, which begins to be prepared ``lead`` before its start, stands at ``now``."""
     prepares_at = window.interval.start - lead
     if window.cancelled_at is not None:
         state = "cancelled"

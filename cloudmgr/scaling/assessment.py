@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cloudmgr.pools.capacity import Room
     from cloudmgr.scaling.activity import Activity, ZoneTraffic
     from cloudmgr.scaling.foretold import Foretold
+    from cloudmgr.scaling.lead import Lead
     from cloudmgr.scaling.orders import Order
     from cloudmgr.scaling.wakes import Wake
     from cloudmgr.scaling.windows import PeakWindow
@@ -66,6 +67,7 @@ class Scene:
     :param hours: what the hours of its class say at the moment of the look.
     :param wake: the last one.
     :param foretold: what history tells of the demand that comes, if anything.
+    :param lead: what the lead time of ``scaling_class`` comes of.
     :param needed_since: since when one that needs it is awake or called; None if none is.
     :param cap: what it was told to leave to a more critical one, if anything.
     """
@@ -82,6 +84,7 @@ class Scene:
     foretold: Foretold | None = None
     cap: Cap | None = None
     needed_since: datetime | None = None
+    lead: Lead | None = None
 
 
 @dataclass(frozen=True, slots=True)

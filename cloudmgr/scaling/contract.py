@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cloudmgr.scaling.lead import by_class
 from cloudmgr.scaling.line import BEGINS
 from cloudmgr.scaling.wakes import condition
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from cloudmgr.conditions import Condition
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.scaling.assessment import Scene
+    from cloudmgr.scaling.lead import Lead
     from cloudmgr.scaling.line import Turn
     from cloudmgr.scaling.wakes import Wake
 
@@ -27,6 +29,7 @@ class Contract:
     :param wake: the last one, or the one that is under way.
     :param turn: what its wake waits for, if it does.
     :param needed: whether one that is awake, or called, needs it.
+    :param lead: how long before a peak it starts, and what that comes of.
     :param condition: ``Woken``: whether that keeps its promise.
     :param wakes_at: when one that sleeps begins to wake by itself, for its hours or for a peak;
         None for one that is awake, and when nothing is planned.
@@ -34,6 +37,7 @@ class Contract:
 
     scaling_class: ScalingClass
     asleep: bool
+    lead: Lead
     held_until: datetime | None = None
     awake_until: datetime | None = None
     wakes_at: datetime | None = None
@@ -49,6 +53,7 @@ def contract(scene: Scene, now: datetime, turn: Turn = BEGINS) -> Contract:
     return Contract(
         scaling_class=scene.scaling_class,
         asleep=scene.environment.hibernated,
+        lead=scene.lead or by_class(scene.scaling_class),
         held_until=None if scene.environment.hibernated else scene.hours.held_until,
         awake_until=until if until is not None and until > now else None,
         wakes_at=_wakes_at(scene, now) if scene.environment.hibernated else None,

@@ -175,4 +175,8 @@ class ScalingReconciler:
         near = now + lead + timedelta(seconds=self._horizon_seconds / pace)
         known = {"now": now, "near": near, "digest": policy.digest}
         with self._database.read() as tx:
+            # What is measured to start slowly has its lead begin earlier than its class says.
+            slowest = self._stores.starts.longest(tx) * (100 + policy.lead.margin_percent) / 100
+            longer = min(slowest + timedelta(minutes=1), policy.lead.at_most)
+            known["near"] = near + max(longer - lead, timedelta(0))
             return list(tx.execute(query, known).scalars())

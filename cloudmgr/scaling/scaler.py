@@ -16,6 +16,7 @@ from cloudmgr.pools.capacity import Resources, Room
 from cloudmgr.scaling.assessment import Scene, assess
 from cloudmgr.scaling.consequences import consequences
 from cloudmgr.scaling.hours import standing
+from cloudmgr.scaling.lead import lead, steadied, with_lead
 from cloudmgr.scaling.line import BEGINS, Call, Turn, WaitsFor, offers, turn
 from cloudmgr.scaling.orders import ScalingDecision
 from cloudmgr.scaling.wakes import WAKER, WakeCause
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.hosting.store import EnvironmentStore
     from cloudmgr.policy.holidays import Holidays
+    from cloudmgr.policy.lead_times import LeadTimes
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.policy.waking import Waking
     from cloudmgr.pools.capacity import Sizes
@@ -57,6 +59,8 @@ class Classes(Protocol):
     def scaling_default(self) -> str: ...
     @property
     def holidays(self) -> Holidays: ...
+    @property
+    def lead(self) -> LeadTimes: ...
     @property
     def waking(self) -> Waking: ...
 
@@ -122,10 +126,14 @@ class Scaler:
             else self._stores.scaling.state(tx, environment_id)
         )
         environment = self._environments.get(tx, environment_id)
-        scaling_class = self._class_of(environment)
+        named, terms = self._class_of(environment), self._policy().lead
+        took = self._stores.starts.took(tx, environment_id, 2 * terms.newest)
+        ahead = lead(took, named.lead_time, terms)
+        scaling_class = with_lead(named, steadied(ahead, took, terms) if state.floors else ahead)
         return Scene(
             environment=environment,
             scaling_class=scaling_class,
+            lead=ahead,
             state=state,
             windows=self._stores.windows.ahead(tx, environment_id, now),
             orders=self._stores.scaling.orders(tx, environment_id),
@@ -212,6 +220,7 @@ class Scaler:
         environment = scene.environment
         if found.target is not None:
             environment = self._set_target(tx, scene, assessment)
+            self._measure(tx, scene, assessment, now)
         self._ask_for_room(tx, scene, assessment, now)
         if found.none and not tell and not look_again:
             return Outcome(environment, turn=assessment.turn)
@@ -248,6 +257,14 @@ class Scaler:
         for key in self._others(tx, scene, environment, found, now):
             self._moved(tx, key)
         return Outcome(environment, decisions, found.target is not None, assessment.turn)
+
+    def _measure(self, tx: Connection, scene: Scene, assessment: Assessment, now: datetime) -> None:
+        """Have it be seen how long it takes until more is Ready."""
+        before, key = scene.environment.target, scene.environment.id
+        if any(count > before.get(name, 0) for name, count in assessment.target.items()):
+            self._stores.starts.begin(tx, key, now)
+        else:
+            self._stores.starts.drop(tx, key)
 
     def _others(
         self,

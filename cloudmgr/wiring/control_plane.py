@@ -86,7 +86,7 @@ class ControlPlane:
         self.drivers: dict[str, Driver] = {}
         self.gateways = make_gateways(settings, self.clock)
         self.city = City(self.stores.pools, self.stores.environments, self.drivers)
-        self.promises = Promises(self.stores, self.drivers, self._policy, self.clock, settings.zone)
+        self.promises = Promises(self, settings.zone)
         self.sizing = Sizing(self.stores.scaling.demand, self._policy, self.clock)
         self.metrics.promises(self._at_risk, self.clock)
         self.freezing = Freezing(self.stores.scaling, self._policy, self.clock)

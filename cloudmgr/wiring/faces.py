@@ -45,6 +45,7 @@ def services(plane: ControlPlane) -> Services:
         activities=stores.scaling.activities,
         city=plane.city,
         promises=plane.promises,
+        leads=plane.promises.leads,
         sizing=plane.sizing,
         checks_ahead=plane.checks,
         readiness=stores.scaling.readiness,

@@ -16,6 +16,7 @@ from cloudmgr.interval import Interval
 from cloudmgr.scaling.activity import Sample, remember
 from cloudmgr.scaling.demand import EPOCH, KEPT, LOOKS_AHEAD, LOOKS_BACK, STEP, begin
 from cloudmgr.scaling.foretold import Foretold
+from cloudmgr.scaling.lead import lead, with_lead
 from cloudmgr.wiring.duties import Duty
 
 if TYPE_CHECKING:
@@ -128,7 +129,9 @@ class Forecasts:
             environment = self._there(tx, key)
             if environment is None:
                 return False
-            scaling_class = self._class_of(environment)
+            named, rules = self._class_of(environment), self._policy().lead
+            took = self._stores.starts.took(tx, key, rules.newest)
+            scaling_class = with_lead(named, lead(took, named.lead_time, rules))
             lesson = None
             if _follows(environment, scaling_class):
                 demand = self._demand(tx, environment, over)

@@ -15,28 +15,26 @@ from cloudmgr.planning.placement import UNREACHABLE
 from cloudmgr.planning.promise_words import PoolRisk, Told, outgrown, refuse
 from cloudmgr.planning.promises import FURTHEST_SHIFT, Ledger
 from cloudmgr.planning.scenario import foresee
+from cloudmgr.wiring.leads import Leads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import Connection
 
-    from cloudmgr.clock import Clock
     from cloudmgr.hosting.assessment import Prospect
     from cloudmgr.hosting.environments import Component, Environment, System
     from cloudmgr.hosting.requests import WindowAsk
     from cloudmgr.planning.additions import Additions
     from cloudmgr.planning.scenario import Foreseen, Scenario
-    from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.decision import Reason
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.pools.capacity import Capacity, Sizes
-    from cloudmgr.pools.drivers.driver import Driver
     from cloudmgr.pools.pool import Pool
     from cloudmgr.scaling.windows import PeakWindow
-    from cloudmgr.wiring.stores import Stores
+    from cloudmgr.wiring.control_plane import ControlPlane
 
 # Twice as far as anybody may announce.
 _AHEAD = timedelta(days=3660)
@@ -57,21 +55,17 @@ class _Known:
 class Promises:
     """Asks the ledgers of pools. Reads only; :meth:`check` locks."""
 
-    def __init__(
-        self,
-        stores: Stores,
-        drivers: Mapping[str, Driver],
-        policy: Callable[[], PolicyBundle],
-        clock: Clock,
-        zone: ZoneInfo,
-    ) -> None:
+    def __init__(self, plane: ControlPlane, zone: ZoneInfo) -> None:
+        stores = plane.stores
+        self.leads = Leads(plane)
+        self._starts = stores.scaling.starts
         self._pools = stores.pools
         self._environments = stores.environments
         self._systems = stores.systems
         self._windows = stores.scaling.windows
-        self._drivers = drivers
-        self._policy = policy
-        self._clock = clock
+        self._drivers = plane.drivers
+        self._policies = plane.policies
+        self._clock = plane.clock
         self._zone = zone
         self._known_risks: dict[str, _Known] = {}
 
@@ -89,7 +83,7 @@ class Promises:
             return ()
         pool = self._pools.get(tx, environment.pool_id)
         capacity = self._known(pool)
-        lead = self._class_of(environment.scaling_class).lead_time
+        lead = self.leads.class_of(tx, environment).lead_time
         start = min(ask.starts_at for ask in ahead) - lead
         around = Interval(
             max(now, start - FURTHEST_SHIFT), max(ask.ends_at for ask in ahead) + FURTHEST_SHIFT
@@ -114,7 +108,7 @@ class Promises:
         capacity = self._capacity(pool)
         if capacity is None:
             return ()
-        found = self._policy().scaling_classes[prospect.scaling_class]
+        found = self._policies.current.scaling_classes[prospect.scaling_class]
         before = self._ledger(tx, pool, capacity, Interval(now, now + _AHEAD))
         key = prospect.environment_id or _NEW
         holder = _holder(key, prospect.system, prospect.components, found, capacity.sizes)
@@ -122,7 +116,8 @@ class Promises:
         short = after.outgrown(before, now)
         if short is not None:
             return (outgrown(short, pool.name, self._zone),)
-        told = self._asked(after, pool, key, prospect.windows, found.lead_time)
+        lead = self.leads.time_of(tx, prospect.environment_id, found)
+        told = self._asked(after, pool, key, prospect.windows, lead)
         return tuple(one.reason for one in told if not one.fits)
 
     def at_risk(self, tx: Connection, pool: Pool) -> PoolRisk:
@@ -148,16 +143,18 @@ class Promises:
         return (
             pool,
             capacity,
-            self._policy(),
+            self._policies.current,
             self._systems.revision(tx),
             self._environments.revision_on(tx, pool.id),
             self._windows.revision_on(tx, pool.id),
+            self._starts.revision_on(tx, pool.id),
         )
 
     def _at_risk(self, tx: Connection, pool: Pool, capacity: Capacity, now: datetime) -> PoolRisk:
         there = self._there(tx, pool)
         ledger = self._ledger(tx, pool, capacity, Interval(now, now + _AHEAD), there)
-        leads = {e.id: self._class_of(e.scaling_class).lead_time for e in there}
+        classes = self.leads.classes(tx, pool.id, there)
+        leads = {key: found.lead_time for key, found in classes.items()}
         return PoolRisk(pool, ledger.risk(now), leads, self._zone)
 
     def all_at_risk(self, tx: Connection) -> list[PoolRisk]:
@@ -186,13 +183,14 @@ class Promises:
             else self._like(tx, more.like, hosts.capacity, scenario.span)
             for more in added.more
         ]
-        leads = {e.id: self._class_of(e.scaling_class).lead_time for e in there}
+        classes = self.leads.classes(tx, pool.id, there)
+        leads = {key: found.lead_time for key, found in classes.items()}
         filled = with_additions(ledger, added, leads, models)
         return foresee(filled, hosts, scenario)
 
     def _like(self, tx: Connection, like: str, capacity: Capacity, during: Interval) -> Model:
         environment = self._environments.get(tx, like)
-        found = self._class_of(environment.scaling_class)
+        found = self.leads.class_of(tx, environment)
         windows = self._windows.list(
             tx,
             environment_ids=[like],
@@ -250,7 +248,7 @@ class Promises:
     ) -> Ledger:
         there = self._there(tx, pool) if there is None else there
         systems = self._systems.by_ids(tx, [e.system_id for e in there])
-        classes = {e.id: self._class_of(e.scaling_class) for e in there}
+        classes = self.leads.classes(tx, pool.id, there)
         longest = max((found.lead_time for found in classes.values()), default=timedelta())
         windows = self._windows.list(
             tx,
@@ -298,7 +296,7 @@ class Promises:
         return capacity if capacity and capacity.hosts else None
 
     def _class_of(self, name: str) -> ScalingClass:
-        policy = self._policy()
+        policy = self._policies.current
         found = policy.scaling_classes.get(name)
         return found or policy.scaling_classes[policy.scaling_default]
 

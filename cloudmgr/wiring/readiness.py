@@ -19,7 +19,7 @@ from cloudmgr.scaling.readiness_verdicts import verdicts
 from cloudmgr.wiring.duties import Duty
 
 if TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
@@ -47,7 +47,6 @@ class Checks:
         self._database = plane.database
         self._stores = plane.stores
         self._promises = plane.promises
-        self._policies = plane.policies
         self._clock = plane.clock
         self._zone = plane.settings.zone
         self.duties = (Duty("readiness", _OFTEN, self.follow),)
@@ -99,7 +98,7 @@ class Checks:
             environment,
             self._promised(tx, window, environment, now),
             wakes,
-            pace(self._lead(environment), wakes),
+            pace(self._promises.leads.class_of(tx, environment).lead_time, wakes),
             self._zone,
         )
         return Readiness(window.id, moment, now, verdicts(facts, now), actor)
@@ -115,8 +114,3 @@ class Checks:
             return Promised(kept=True)
         reason = found.told(lost, now).reason
         return Promised(kept=False, zh=reason.zh, en=reason.en)
-
-    def _lead(self, environment: Environment) -> timedelta:
-        policy = self._policies.current
-        usual = policy.scaling_classes[policy.scaling_default]
-        return policy.scaling_classes.get(environment.scaling_class, usual).lead_time

@@ -52,6 +52,7 @@ class Waking:
             scale=scale,
         )
         self.duties = (
+            *plane.promises.leads.duties,
             Duty("wake-tests", _OFTEN, self.trials.go_on),
             Duty("wakes-ahead", _OFTEN, self.early.plan),
         )

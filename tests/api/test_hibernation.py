@@ -51,6 +51,7 @@ def test_the_hours_of_its_class_are_told_with_what_they_mean_now(city: City) -> 
     assert told.pop("woken")["status"] == "True"
     assert told.pop("asleep_costs") is not None
     assert (told.pop("waits"), told.pop("pool")) == (None, "unreachable")
+    assert told.pop("lead")["minutes"] == 10
     assert told == {
         "scaling_class": "office",
         "idle_after_minutes": 30,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from cloudmgr.hosting.store import EnvironmentStore, SystemStore
 from cloudmgr.policy.holidays import Holidays
+from cloudmgr.policy.lead_times import LeadTimes
 from cloudmgr.policy.statutory import Country
 from cloudmgr.policy.waking import Waking
 from cloudmgr.pools.capacity import Resources, Room
@@ -53,6 +54,7 @@ class Classes:
         }
     )
     scaling_default: str = "standard"
+    lead: LeadTimes = field(default_factory=LeadTimes)
     waking: Waking = field(default_factory=Waking)
     holidays: Holidays = field(default_factory=lambda: Holidays(frozenset(), (), Country("CN")))
 

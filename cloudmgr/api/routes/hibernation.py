@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from cloudmgr.api.gate import Access, Caller
+from cloudmgr.api.leads import LEAD, LeadView
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.routes.environments import ConditionView
 from cloudmgr.api.values import View, example
@@ -156,6 +157,7 @@ class HibernationView(View):
         scaling_class="office",
         idle_after_minutes=30,
         wake_within_minutes=3,
+        lead=LEAD,
         time_zone="Asia/Shanghai",
         workdays={"latest_wake": "08:00", "earliest_sleep": "20:00"},
         other_days=None,
@@ -185,6 +187,7 @@ class HibernationView(View):
     scaling_class: str
     idle_after_minutes: float | None = Field(description="Null: it never hibernates.")
     wake_within_minutes: float = Field(description="The promise: Ready so long after the call.")
+    lead: LeadView
     time_zone: str
     workdays: HoursView | None = Field(description="Null: it may sleep at any hour.")
     other_days: HoursView | None
@@ -223,6 +226,7 @@ class HibernationView(View):
             scaling_class=kind.name,
             idle_after_minutes=None if idle_after is None else idle_after.total_seconds() / 60,
             wake_within_minutes=kind.wake_within.total_seconds() / 60,
+            lead=LeadView.of(contract.lead),
             time_zone=time_zone,
             workdays=HoursView.of(kind.workdays),
             other_days=HoursView.of(kind.other_days),

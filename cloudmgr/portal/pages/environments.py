@@ -224,7 +224,7 @@ def environment_page(
             "state": word(environment),
             "ready": readiness(environment),
             "conditions": [words.condition(view, c) for c in conditions],
-            "peaks": [outlook(w, environment, policy, view.formats.now) for w in ahead],
+            "peaks": [outlook(w, environment, sleep.lead.time, view.formats.now) for w in ahead],
             "orders": services.scaling_store.orders(tx, environment.id),
             "scaling_class": policy.scaling_classes.get(environment.scaling_class),
             "sleep": sleep,

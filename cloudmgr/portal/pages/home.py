@@ -81,7 +81,6 @@ def show_home(request: Request, caller: Annotated[Caller, Access(Action.SELF_REA
 def _own(view: View, tx: Connection, names: Names, department_id: str) -> list[Row]:
     services = view.services
     found = services.environments.list(tx, department_id=department_id, limit=_ROWS)
-    policy = services.policies.current
     rows = []
     for environment in found:
         ahead = services.windows.ahead(tx, environment.id, view.formats.now)
@@ -93,7 +92,14 @@ def _own(view: View, tx: Connection, names: Names, department_id: str) -> list[R
                 readiness(environment).since,
                 sum(environment.status.ready.values()),
                 sum(environment.target.values()),
-                outlook(ahead[0], environment, policy, view.formats.now) if ahead else None,
+                outlook(
+                    ahead[0],
+                    environment,
+                    services.leads.class_of(tx, environment).lead_time,
+                    view.formats.now,
+                )
+                if ahead
+                else None,
             )
         )
     return sorted(rows, key=lambda row: (row.state not in _TROUBLE, row.system))

@@ -47,7 +47,8 @@ def _page(
         component = _component(environment, form)
         names = Names(view, tx)
         ahead = services.windows.ahead(tx, environment.id, view.formats.now)
-        peaks = [outlook(w, environment, policy, view.formats.now) for w in ahead]
+        lead = services.leads.class_of(tx, environment).lead_time
+        peaks = [outlook(w, environment, lead, view.formats.now) for w in ahead]
         context: dict[str, Any] = {
             "environment": environment,
             "name": names.environment(environment.id),

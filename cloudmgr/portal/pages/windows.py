@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Request
@@ -50,15 +51,19 @@ def _listing(
 ) -> Listing[_Row]:
     services = caller.services
     names = Names(view, tx)
-    now, policy = view.formats.now, services.policies.current
+    now = view.formats.now
     own = {
         e.id: e
         for e in services.environments.list(tx, department_id=caller.confine(department or None))
     }
     found = services.windows.list(tx, environment_ids=list(own), limit=MOST)
     kept = _kept(tx, caller, {e.pool_id for e in own.values()})
+    leads = {
+        key: services.leads.class_of(tx, own[key]).lead_time
+        for key in {w.environment_id for w in found}
+    }
     rows = [
-        _Row(outlook(w, e, policy, now), e, kept(w, e))
+        _Row(outlook(w, e, leads[e.id], now), e, kept(w, e))
         for w, e in ((w, own[w.environment_id]) for w in found)
     ]
     # What is over is history: shown when it is asked for.
@@ -249,7 +254,12 @@ def _cancel_page(
             status,
             form=form,
             environment=environment,
-            peak=outlook(window, environment, services.policies.current, view.formats.now),
+            peak=outlook(
+                window,
+                environment,
+                services.leads.class_of(tx, environment).lead_time if environment else timedelta(),
+                view.formats.now,
+            ),
             name=Names(view, tx).environment(window.environment_id),
         )
 

@@ -15,6 +15,7 @@ from cloudmgr.scaling.store.needs import NeedStore
 from cloudmgr.scaling.store.readiness import ReadinessStore
 from cloudmgr.scaling.store.scaling import ScalingStore
 from cloudmgr.scaling.store.series import SeriesStore
+from cloudmgr.scaling.store.starts import StartStore
 from cloudmgr.scaling.store.wakes import WakeStore
 from cloudmgr.scaling.store.windows import WindowStore
 
@@ -33,6 +34,7 @@ __all__ = [
     "ScalingStore",
     "ScalingStores",
     "SeriesStore",
+    "StartStore",
     "WakeStore",
     "WindowStore",
 ]
@@ -50,6 +52,7 @@ class ScalingStores:
     forecasts: ForecastStore = field(default_factory=ForecastStore)
     wakes: WakeStore = field(default_factory=WakeStore)
     needs: NeedStore = field(default_factory=NeedStore)
+    starts: StartStore = field(default_factory=StartStore)
     line: LineStore = field(default_factory=LineStore)
     ahead: AheadStore = field(default_factory=AheadStore)
     freezes: FreezeStore = field(default_factory=FreezeStore)

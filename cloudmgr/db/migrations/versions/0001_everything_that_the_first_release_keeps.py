@@ -478,6 +478,24 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_scaling_state_starts_at"), ["starts_at"], unique=False)
 
     op.create_table(
+        "scaling_start",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("raised_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("ready_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("seconds", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scaling_start")),
+    )
+    with op.batch_alter_table("scaling_start", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_scaling_start_environment_id_raised_at",
+            ["environment_id", "raised_at"],
+            unique=False,
+        )
+        batch_op.create_index("ix_scaling_start_ready_at", ["ready_at"], unique=False)
+        batch_op.create_index("ix_scaling_start_seconds", ["seconds"], unique=False)
+
+    op.create_table(
         "scaling_wake",
         sa.Column("id", sa.String(length=40), nullable=False),
         sa.Column("environment_id", sa.String(length=40), nullable=False),
@@ -871,6 +889,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_system_department_id"))
 
     op.drop_table("system")
+    with op.batch_alter_table("scaling_start", schema=None) as batch_op:
+        batch_op.drop_index("ix_scaling_start_seconds")
+        batch_op.drop_index("ix_scaling_start_ready_at")
+        batch_op.drop_index("ix_scaling_start_environment_id_raised_at")
+
+    op.drop_table("scaling_start")
     with op.batch_alter_table("scaling_wake", schema=None) as batch_op:
         batch_op.drop_index("ix_scaling_wake_ready_at_ended_at")
         batch_op.drop_index("ix_scaling_wake_promised_by")
