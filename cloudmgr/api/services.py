@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.dependence import Dependence
     from cloudmgr.scaling.freezing import Freezing
     from cloudmgr.scaling.readiness import Readiness
+    from cloudmgr.scaling.rehearsing import Rehearsals
     from cloudmgr.scaling.series_changes import SeriesChanges
     from cloudmgr.scaling.series_control import SeriesControl
     from cloudmgr.scaling.store import (
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
         DemandStore,
         ForecastStore,
         ReadinessStore,
+        RehearsalStore,
         ScalingStore,
         SeriesStore,
         WakeStore,
@@ -184,6 +186,8 @@ class Services:
     scaling_store: ScalingStore
     dependence: Dependence
     trials: Trials
+    rehearsing: Rehearsals
+    rehearsals: RehearsalStore
     wakes: WakeStore
     demand: DemandStore
     forecasts: ForecastStore

@@ -11,6 +11,7 @@ import typer
 from cloudmgr.cli.announcing import drafted, read_calendar, told
 from cloudmgr.cli.expected import PerUser, Replicas, Rps, Seconds, Times, Users, demand, worked_out
 from cloudmgr.cli.options import Machine, Reason, connect
+from cloudmgr.cli.rehearsals import rehearsals, rehearse, stop_rehearsal
 from cloudmgr.cli.rules import (
     After,
     Before,
@@ -30,6 +31,9 @@ from cloudmgr.cli.show import Column, Json, as_json, err, facts, rows, written
 from cloudmgr.clock import SystemClock
 
 app = typer.Typer(help="Announced peaks.", no_args_is_help=True)
+app.command("rehearse")(rehearse)
+app.command("rehearsals")(rehearsals)
+app.command("stop-rehearsal")(stop_rehearsal)
 
 _AHEAD = timedelta(days=366)
 

@@ -14,10 +14,11 @@ from cloudmgr.policy.bundle import (
     ScalingRule,
     Signatures,
 )
-from cloudmgr.policy.classes import lead_times, scaling_classes, waking
+from cloudmgr.policy.classes import lead_times, rehearsing, scaling_classes, waking
 from cloudmgr.policy.lead_times import LeadTimes
 from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import template_problem
+from cloudmgr.policy.rehearsing import USER_AGENT, Rehearsing
 from cloudmgr.policy.rules import Expression, Rule, Scope
 from cloudmgr.policy.schema import (
     AdmissionFile,
@@ -93,6 +94,7 @@ class _Parts:
     holidays: Holidays | None = None
     not_counted: NotCounted = field(default_factory=NotCounted)
     waking: Waking = field(default_factory=Waking)
+    rehearsing: Rehearsing = field(default_factory=Rehearsing)
     book_ahead: timedelta = timedelta(days=396)
     lead: LeadTimes = field(default_factory=LeadTimes)
     services: Mapping[str, CityService] | None = None
@@ -153,6 +155,7 @@ class Assembly:
             scaling_classes=parts.scaling_classes,
             waking=parts.waking,
             lead=parts.lead,
+            rehearsing=parts.rehearsing,
             price_list=parts.price_list,
             holidays=parts.holidays,
             services=parts.services,
@@ -250,7 +253,9 @@ class Assembly:
         self._parts.scaling_classes, problems = scaling_classes(document, file)
         self.problems += problems
         told = file.not_counted
-        self._parts.not_counted = NotCounted(tuple(told.user_agents), tuple(told.paths))
+        agents = dict.fromkeys((*told.user_agents, USER_AGENT))
+        self._parts.not_counted = NotCounted(tuple(agents), tuple(told.paths))
+        self._parts.rehearsing = rehearsing(file.rehearsals)
         self._parts.waking, problems = waking(document, file.waking)
         self.problems += problems
         self._parts.book_ahead = timedelta(days=file.book_ahead_days)

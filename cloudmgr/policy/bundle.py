@@ -12,6 +12,7 @@ from cloudmgr.policy.facts import flatten
 from cloudmgr.policy.lead_times import LeadTimes
 from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import render
+from cloudmgr.policy.rehearsing import Rehearsing
 from cloudmgr.policy.rules import Bound, Scope
 from cloudmgr.policy.waking import Waking
 
@@ -83,6 +84,7 @@ class PolicyBundle:
     services: Mapping[str, CityService]
     not_counted: NotCounted = field(default_factory=NotCounted)
     waking: Waking = field(default_factory=Waking)
+    rehearsing: Rehearsing = field(default_factory=Rehearsing)
     book_ahead: timedelta = timedelta(days=396)
     lead: LeadTimes = field(default_factory=LeadTimes)
 

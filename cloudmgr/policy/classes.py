@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cloudmgr.policy.lead_times import LeadTimes
+from cloudmgr.policy.rehearsing import Rehearsing
 from cloudmgr.policy.scaling_class import Hours, ScalingClass
 from cloudmgr.policy.waking import Waking
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from cloudmgr.policy.schema import (
         HoursText,
         LeadText,
+        RehearsalsText,
         ScalingClassText,
         ScalingFile,
         WakingText,
@@ -54,6 +56,14 @@ def _made(name: str, text: ScalingClassText) -> ScalingClass:
         other_days=_kept(text.other_days),
         zh=text.zh,
         en=text.en,
+    )
+
+
+def rehearsing(text: RehearsalsText) -> Rehearsing:
+    return Rehearsing(
+        longest=timedelta(minutes=text.most_minutes),
+        most_per_second=text.most_per_second,
+        most_failures=text.most_failures_percent / 100,
     )
 
 

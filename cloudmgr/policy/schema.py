@@ -202,11 +202,20 @@ class LeadText(_Strict):
     at_most_minutes: Annotated[int, Field(ge=1, le=1440)] = 240
 
 
+class RehearsalsText(_Strict):
+    """How far a rehearsal may go, whoever orders it."""
+
+    most_minutes: Annotated[int, Field(ge=1, le=240)] = 30
+    most_per_second: Annotated[int, Field(ge=1, le=1000)] = 50
+    most_failures_percent: Annotated[int, Field(ge=0, le=50)] = 5
+
+
 class ScalingFile(_Strict):
     """``scaling.yaml``: the classes, and the first rule that fires chooses one."""
 
     not_counted: NotCountedText = Field(default_factory=NotCountedText)
     waking: WakingText = Field(default_factory=WakingText)
+    rehearsals: RehearsalsText = Field(default_factory=RehearsalsText)
     book_ahead_days: Annotated[int, Field(ge=1, le=1100)] = 396
     lead: LeadText = Field(default_factory=LeadText)
 

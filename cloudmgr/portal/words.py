@@ -215,6 +215,8 @@ AUDIT_ACTIONS: Mapping[str, str] = {
     "environment.set-secret": N_("set a secret"),
     "environment.drop-secret": N_("dropped a secret"),
     "window.cancel": N_("cancelled a peak"),
+    "window.rehearse": N_("rehearsed a peak"),
+    "window.stop-rehearsal": N_("stopped a rehearsal"),
     "series.book": N_("booked a date of a series"),
     "series.withdraw": N_("took back a date of a series"),
     "series.unmet": N_("found no room for a date of a series"),

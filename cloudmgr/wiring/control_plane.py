@@ -49,6 +49,7 @@ from cloudmgr.wiring.metrics import Metrics
 from cloudmgr.wiring.notices import noticing
 from cloudmgr.wiring.promises import Promises
 from cloudmgr.wiring.readiness import Checks
+from cloudmgr.wiring.rehearsals import Rehearsing
 from cloudmgr.wiring.rounds import BINDINGS, COLLECTOR, Rounds, gateway_lease
 from cloudmgr.wiring.series import Series
 from cloudmgr.wiring.sleepers import StoredSleepers
@@ -112,6 +113,7 @@ class ControlPlane:
         self._desk_part()
         self._billing_part()
         self.notices = noticing(self)
+        self.rehearsing = Rehearsing(self)
         self.forecasts = Forecasts(
             self.database,
             self.stores.environments,
@@ -121,13 +123,8 @@ class ControlPlane:
             zone=settings.zone,
             scale=self.scaling_loop.wake,
         )
-        self.duties = (
-            *self.forecasts.duties,
-            *self.waking.duties,
-            *self.series.duties,
-            *self.checks.duties,
-            *self.notices.duties,
-        )
+        parts = self.forecasts, self.waking, self.series, self.checks, self.notices
+        self.duties = tuple(d for part in (*parts, self.rehearsing) for d in part.duties)
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(
             database=self.database,

@@ -38,6 +38,8 @@ def services(plane: ControlPlane) -> Services:
         scaling_store=stores.scaling.scaling,
         dependence=plane.waking.dependence,
         trials=plane.waking.trials,
+        rehearsing=plane.rehearsing.control,
+        rehearsals=stores.scaling.rehearsals,
         wakes=stores.scaling.wakes,
         demand=stores.scaling.demand,
         forecasts=stores.scaling.forecasts,

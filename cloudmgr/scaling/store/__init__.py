@@ -13,6 +13,7 @@ from cloudmgr.scaling.store.freezes import FreezeStore
 from cloudmgr.scaling.store.line import LineStore
 from cloudmgr.scaling.store.needs import NeedStore
 from cloudmgr.scaling.store.readiness import ReadinessStore
+from cloudmgr.scaling.store.rehearsals import RehearsalStore
 from cloudmgr.scaling.store.scaling import ScalingStore
 from cloudmgr.scaling.store.series import SeriesStore
 from cloudmgr.scaling.store.starts import StartStore
@@ -31,6 +32,7 @@ __all__ = [
     "LineStore",
     "NeedStore",
     "ReadinessStore",
+    "RehearsalStore",
     "ScalingStore",
     "ScalingStores",
     "SeriesStore",
@@ -54,6 +56,7 @@ class ScalingStores:
     needs: NeedStore = field(default_factory=NeedStore)
     starts: StartStore = field(default_factory=StartStore)
     line: LineStore = field(default_factory=LineStore)
+    rehearsals: RehearsalStore = field(default_factory=RehearsalStore)
     ahead: AheadStore = field(default_factory=AheadStore)
     freezes: FreezeStore = field(default_factory=FreezeStore)
     readiness: ReadinessStore = field(default_factory=ReadinessStore)

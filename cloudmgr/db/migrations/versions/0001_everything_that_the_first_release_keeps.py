@@ -434,6 +434,31 @@ def upgrade() -> None:
         sa.Column("at", cloudmgr.db.types.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_freeze_lift")),
     )
+
+    op.create_table(
+        "rehearsal",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("window_id", sa.String(length=40), nullable=False),
+        sa.Column("environment_id", sa.String(length=40), nullable=False),
+        sa.Column("component", sa.String(length=40), nullable=False),
+        sa.Column("replicas", sa.Integer(), nullable=False),
+        sa.Column("load", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("ordered_by", sa.String(length=40), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("ordered_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("until", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("ready_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("load_from", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("stopped_by", sa.String(length=40), nullable=True),
+        sa.Column("ended_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.Column("ending", sa.String(length=20), nullable=True),
+        sa.Column("result", sa.JSON(none_as_null=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rehearsal")),
+    )
+    with op.batch_alter_table("rehearsal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_rehearsal_ended_at"), ["ended_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_rehearsal_window_id"), ["window_id"], unique=False)
+
     op.create_table(
         "scaling_need",
         sa.Column("environment_id", sa.String(length=40), nullable=False),
@@ -915,6 +940,11 @@ def downgrade() -> None:
 
     op.drop_table("scaling_need")
     op.drop_table("freeze_lift")
+    with op.batch_alter_table("rehearsal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_rehearsal_window_id"))
+        batch_op.drop_index(batch_op.f("ix_rehearsal_ended_at"))
+
+    op.drop_table("rehearsal")
     with op.batch_alter_table("scaling_decision", schema=None) as batch_op:
         batch_op.drop_index("ix_scaling_decision_environment_id_at")
         batch_op.drop_index("ix_scaling_decision_at")
