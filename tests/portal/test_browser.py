@@ -38,6 +38,10 @@ OFFICERS = [
     "/requests/{request_id}",
     "/windows",
     "/windows/at-risk",
+    "/windows/calendar",
+    "/series",
+    "/series/ask",
+    "/series/{series_id}",
     "/usage",
     "/me",
 ]

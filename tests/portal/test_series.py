@@ -62,6 +62,8 @@ def test_a_date_is_left_out_and_put_back_and_the_series_ends_and_goes_on(city: C
     officer = browser(city, "officer")
     page = officer.get(at)
     assert "Booked" in page.text
+    for shown in (page, officer.get("/series")):
+        assert "replicas are announced at once in the next twelve months" in shown.text
     (form, _) = [f for f in forms(page) if "idempotency_key" in f.values][:2]
     skip = {**form.values, "day": "2026-06-24", "reason": "停电检修"}
     done = officer.post(at, data={**skip, "step": "skip"})

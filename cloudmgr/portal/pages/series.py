@@ -21,6 +21,7 @@ from cloudmgr.portal.listing import MOST, Choice, Column, Empty, Listing, choice
 from cloudmgr.portal.names import Names
 from cloudmgr.portal.pages.systems import Text, department_filter
 from cloudmgr.portal.view import View
+from cloudmgr.portal.year import year_chart
 from cloudmgr.scaling.recurrence_words import described
 from cloudmgr.scaling.series_dates import read
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.api.series import TriedView
     from cloudmgr.hosting.environments import Environment
+    from cloudmgr.portal.charts import Chart
     from cloudmgr.scaling.series import PeakSeries
 
 router = APIRouter(include_in_schema=False, prefix="/series")
@@ -91,6 +93,19 @@ def _listing(view: View, tx: Connection, caller: Caller, department: str) -> Lis
     )
 
 
+def _year(view: View, tx: Connection, listing: Listing[PeakSeries]) -> Chart | None:
+    """The windows that came of what the list shows."""
+    names, shown = Names(view, tx), {series.id: series for series in listing.rows}
+    windows = view.services.windows.list(
+        tx,
+        environment_ids=sorted({series.environment_id for series in shown.values()}),
+        cancelled=False,
+        limit=MOST,
+    )
+    peaks = [(names.environment(w.environment_id), w) for w in windows if w.series_id in shown]
+    return year_chart(view, peaks)
+
+
 def _when(view: View, series: PeakSeries) -> str:
     recurrence = read(series.rule)
     return view.pick(described(recurrence, "zh"), described(recurrence, "en"))
@@ -110,10 +125,12 @@ def show_series_list(request: Request, caller: Reader, department: Text = "") ->
         verbs = [("/windows", view._("Announced peaks"))]
         if view.can("request.submit"):
             verbs.insert(0, ("/series/ask", view._("Announce a peak that comes round")))
+        listing = _listing(view, tx, caller, department)
         return view.page(
             "list.html",
             title=view._("Peaks that come round"),
-            listing=_listing(view, tx, caller, department),
+            listing=listing,
+            chart=_year(view, tx, listing),
             verbs=verbs,
             lead=view._("Approved once; each of their dates is booked as it comes into reach."),
         )
@@ -289,6 +306,9 @@ def _page(
             state=_state(series),
             may_change=may(caller.principal, Action.WINDOW_WRITE, department_id),
             may_resume=may(caller.principal, Action.WINDOW_BOOK, department_id),
+            chart=year_chart(
+                view, [(names.environment(w.environment_id), w) for w in looked.windows]
+            ),
             days=[Choice(d.day.isoformat(), d.day.isoformat()) for d in whole.dates],
         )
 
