@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cloudmgr.identity.authentication import Authenticator
     from cloudmgr.identity.store import TokenStore, UserStore
     from cloudmgr.metering.store import MeteringStores
+    from cloudmgr.notices.sender import Target
     from cloudmgr.notices.store import DeliveryStore, NoticeStore
     from cloudmgr.planning.additions import Additions
     from cloudmgr.planning.placement import PoolView
@@ -146,6 +147,24 @@ class ChecksAhead(Protocol):
         ...
 
 
+class Noticing(Protocol):
+    """Sends notices to those who do not look at the pages."""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Where operators are told."""
+        ...
+
+    @property
+    def mails(self) -> bool:
+        """Whether officers can be mailed."""
+        ...
+
+    def test(self) -> list[tuple[Target, str | None]]:
+        """Send a test to every target now: why each failed, or None."""
+        ...
+
+
 class Bindings(Protocol):
     """Where shared services are."""
 
@@ -209,6 +228,7 @@ class Services:
     policies: PolicyHolder
     notices: NoticeStore
     deliveries: DeliveryStore
+    noticing: Noticing
     metering: MeteringStores
     books: Books
     closing: Closing

@@ -11,6 +11,7 @@ from cloudmgr import __version__
 from cloudmgr.cli import (
     billing,
     environments,
+    notices,
     people,
     policy,
     pools,
@@ -110,6 +111,7 @@ app.add_typer(environments.app, name="env")
 windows.app.command("readiness")(readiness.readiness)
 windows.app.command("check-readiness")(readiness.check_readiness)
 app.add_typer(windows.app, name="window")
+app.add_typer(notices.app, name="notice")
 app.add_typer(series.app, name="series")
 scaling.app.command("simulate")(simulation.simulate)
 app.add_typer(scaling.app, name="scaling")

@@ -30,7 +30,13 @@ class Section:
 
 
 _MENU: tuple[tuple[str, tuple[tuple[str, str, Action], ...]], ...] = (
-    (N_("Overview"), (("/", N_("Home"), Action.SELF_READ),)),
+    (
+        N_("Overview"),
+        (
+            ("/", N_("Home"), Action.SELF_READ),
+            ("/notices", N_("Notices"), Action.NOTICE_READ),
+        ),
+    ),
     (
         N_("Hosting"),
         (

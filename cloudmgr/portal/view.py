@@ -17,6 +17,7 @@ from cloudmgr.portal import words
 from cloudmgr.portal.formats import Formats
 from cloudmgr.portal.language import BABEL_NAME, chosen, translations
 from cloudmgr.portal.navigation import sections
+from cloudmgr.portal.notices import MOST, unread
 from cloudmgr.portal.sentences import translated
 from cloudmgr.scaling.expected_words import explained
 
@@ -160,6 +161,8 @@ class View:
                 path=self.request.url.path,
                 me=self.caller.principal if self.caller else None,
                 sections=sections(self),
+                unread=unread(self),
+                most_unread=MOST,
                 said=self._gettext(words.SAID[said]) if said in words.SAID else "",
                 **context,
             )

@@ -193,6 +193,7 @@ CHECKS: Mapping[str, str] = {
     "priced": N_("Everything used has a price"),
 }
 AUDIT_ACTIONS: Mapping[str, str] = {
+    "notice.test": N_("sent a test notice"),
     "department.create": N_("created a department"),
     "department.revise": N_("changed a department"),
     "billing-account.create": N_("created a billing account"),
@@ -234,6 +235,8 @@ ACTORS: Mapping[str, str] = {"waker": N_("the first visitor")}
 
 # What was just done, shown once on the page that one is led to.
 SAID: Mapping[str, str] = {
+    "notices-read": N_("Everything is marked as read."),
+    "notices-mail": N_("What you are mailed is changed."),
     "signed-out": N_("You are signed out."),
     "system-registered": N_("The system is registered. You can now ask for an environment for it."),
     "request-submitted": N_("The request is submitted."),

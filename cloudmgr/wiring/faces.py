@@ -61,6 +61,7 @@ def services(plane: ControlPlane) -> Services:
         policies=plane.policies,
         notices=stores.notices,
         deliveries=stores.deliveries,
+        noticing=plane.notices,
         metering=stores.metering,
         books=plane.books,
         closing=plane.closing,

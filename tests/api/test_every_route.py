@@ -37,6 +37,8 @@ OF_NO_DEPARTMENT = {
     "list_my_tokens": "whoever asks",
     "get_metrics": "counts requests of all",
     "get_policy": "one for all",
+    "list_notice_deliveries": "only for whoever runs the city",
+    "get_notice_targets": "only for whoever runs the city",
     "count_unread_notices": "a number of one's own",
     "get_my_notice_wishes": "whoever asks",
     "list_periods": "months are the same for all",

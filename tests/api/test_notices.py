@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from prometheus_client import CollectorRegistry
+from starlette.testclient import TestClient
 
+from cloudmgr.api.app import create_app
+from cloudmgr.notices.delivery import Delivery, dropped
+from cloudmgr.notices.sender import Sender
+from cloudmgr.wiring.notices import Notices
+from cloudmgr.wiring.stores import Stores
+from tests.notices.servers import hook
 from tests.notices.stories import EXAM, TAX, a_refusal
 
 if TYPE_CHECKING:
@@ -106,3 +115,56 @@ def test_what_is_no_address_is_refused_at_its_field(city: City, email: str) -> N
     )
     assert answer.status_code == 422
     assert "email" in answer.text
+
+
+# --------------------------------------------------------------------------------- deliveries
+
+DELIVERIES = "/api/v1/notice-deliveries"
+
+
+def test_operators_see_what_was_sent_where_and_officers_do_not(city: City) -> None:
+    with city.database.write() as tx:
+        made = [Delivery(f"ntc_{n}", "tgt-1", next_try_at=city.clock.now()) for n in range(3)]
+        city.services.deliveries.add(tx, made)
+        first = city.services.deliveries.list(tx)[-1]
+        gone = dropped(first, "no answer", city.clock.now())
+        city.services.deliveries.change(tx, gone)
+    operator = city.client("operator")
+    found = operator.get(f"{DELIVERIES}?state=given-up").json()["items"]
+    assert [(one["notice_id"], one["reason"]) for one in found] == [("ntc_0", "no answer")]
+    assert len(operator.get(f"{DELIVERIES}?notice_id=ntc_1").json()["items"]) == 1
+    page = operator.get(f"{DELIVERIES}?limit=2").json()
+    rest = operator.get(f"{DELIVERIES}?limit=2&cursor={page['next_cursor']}").json()
+    told = [one["notice_id"] for one in [*page["items"], *rest["items"]]]
+    assert told == ["ntc_2", "ntc_1", "ntc_0"]
+    for login in ("officer", "approver", "finance"):
+        assert city.client(login).get(DELIVERIES).status_code == 403
+        assert city.client(login).post(f"{DELIVERIES}/test").status_code == 403
+
+
+def test_a_test_tells_of_each_target_and_is_on_record(city: City) -> None:
+    with hook() as there, hook(status=503) as closed:
+        noticing = Notices(
+            city.database,
+            Stores(),
+            Sender([there.url("S3CRET"), closed.url("S3CRET")]),
+            city.clock,
+            city.services.time_zone,
+        )
+        app = create_app(replace(city.services, noticing=noticing, registry=CollectorRegistry()))
+        token = city.secrets["operator"]
+        client = TestClient(app, headers={"Authorization": f"Bearer {token}"})
+        targets = client.get(f"{DELIVERIES}/targets").json()
+        answer = client.post(f"{DELIVERIES}/test")
+    assert [one["shown"] for one in targets["targets"]] == [
+        f"JSON 127.0.0.1:{there.port}",
+        f"JSON 127.0.0.1:{closed.port}",
+    ]
+    assert targets["mail"] is False
+    good, bad = answer.json()["tried"]
+    assert good["failure"] is None
+    assert "503" in bad["failure"]
+    assert "S3CRET" not in answer.text
+    assert len(there.came) == 1
+    events = city.client("auditor").get("/api/v1/audit-events?action=notice.test").json()
+    assert events["items"][0]["detail"] == {"failed": [bad["id"]]}

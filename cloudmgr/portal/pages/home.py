@@ -16,6 +16,7 @@ from cloudmgr.identity.access import Action, Reach, confine, reach
 from cloudmgr.identity.user import Role
 from cloudmgr.portal.costs import costs_so_far
 from cloudmgr.portal.names import Names
+from cloudmgr.portal.notices import about, newest, state
 from cloudmgr.portal.peaks import outlook
 from cloudmgr.portal.view import View
 from cloudmgr.portal.words import condition
@@ -57,6 +58,8 @@ def show_home(request: Request, caller: Annotated[Caller, Access(Action.SELF_REA
         names = Names(view, tx)
         if caller.principal.department_id and view.can("environment.read"):
             context["own"] = _own(view, tx, names, caller.principal.department_id)
+        if view.can("notice.read"):
+            context["told"] = [(n, state(view, n), about(n)) for n in newest(view, tx)]
         if view.can("request.approve"):
             context["to_sign"] = [
                 (r, names.department(r.department_id)) for r in _to_sign(caller, tx)

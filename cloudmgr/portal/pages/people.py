@@ -136,6 +136,7 @@ def create_user_from_page(request: Request, caller: Writing, form: Posted) -> Re
     services = caller.services
     try:
         data = form.nested(services.time_zone, "login", "name", "department_id", "locale")
+        data["email"] = form.get("email").strip()
         data["roles"] = form.all("roles")
         data["password"] = form.values.get("password", [""])[0] or None
         body = entry(NewUser, data)
@@ -150,6 +151,7 @@ def create_user_from_page(request: Request, caller: Writing, form: Posted) -> Re
                 roles=body.roles,
                 department_id=body.department_id,
                 locale=body.locale,
+                email=body.email,
                 created_at=services.clock.now(),
             )
             services.users.create(tx, user, kept)
@@ -187,6 +189,7 @@ def _form_of(user: User) -> Form:
         roles=sorted(user.roles),
         department_id=user.department_id or "",
         locale=user.locale.value,
+        email=user.email,
         active="yes" if user.active else None,
     )
 
@@ -211,6 +214,7 @@ def change_user_from_page(
         caller.require(user.department_id)
     try:
         data = form.nested(services.time_zone, "name", "locale")
+        data["email"] = form.get("email").strip()
         data["roles"] = form.all("roles")
         data["department_id"] = form.get("department_id") or None
         data["active"] = form.get("active") == "yes"
@@ -236,6 +240,7 @@ def _change(
         roles=body.roles or before.roles,
         department_id=body.department_id,
         locale=body.locale or before.locale,
+        email=body.email or "",
         active=bool(body.active),
     )
     if before.id == caller.principal.user_id and _rights(wanted) != _rights(before):
@@ -271,7 +276,7 @@ def _rights(user: User) -> tuple[object, ...]:
 
 def _difference(before: User, after: User, kept: str | None) -> dict[str, object]:
     changed: dict[str, object] = {}
-    for name in ("name", "roles", "department_id", "locale", "active"):
+    for name in ("name", "roles", "department_id", "locale", "email", "active"):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
             changed[name] = {"from": _plain(old), "to": _plain(new)}
