@@ -116,6 +116,22 @@ KEPT: Mapping[str, tuple[str, str]] = {
     "at-risk": (N_("At risk"), "bad"),
     "unknown": (N_("Not known"), "quiet"),
 }
+READINESS: Mapping[str, tuple[str, str]] = {
+    "ready": (N_("Ready"), "good"),
+    "not-known": (N_("Not known"), "quiet"),
+    "at-risk": (N_("At risk"), "bad"),
+}
+READINESS_KINDS: Mapping[str, str] = {
+    "capacity": N_("Room in its pool"),
+    "health": N_("Health"),
+    "images": N_("Images"),
+    "lead": N_("Time to start"),
+}
+READINESS_MOMENTS: Mapping[str, str] = {
+    "week": N_("A week ahead"),
+    "day": N_("A day ahead"),
+    "asked": N_("On demand"),
+}
 TOKEN_STATES: Mapping[str, tuple[str, str]] = {
     "alive": (N_("In use"), "good"),
     "expired": (N_("Expired"), "quiet"),
@@ -218,6 +234,7 @@ AUDIT_ACTIONS: Mapping[str, str] = {
     "window.cancel": N_("cancelled a peak"),
     "window.rehearse": N_("rehearsed a peak"),
     "window.stop-rehearsal": N_("stopped a rehearsal"),
+    "window.check-readiness": N_("looked whether a peak is ready"),
     "series.book": N_("booked a date of a series"),
     "series.withdraw": N_("took back a date of a series"),
     "series.unmet": N_("found no room for a date of a series"),
@@ -255,6 +272,7 @@ SAID: Mapping[str, str] = {
     "corrected": N_("What others changed was put right."),
     "series-changed": N_("The series is changed."),
     "window-booked": N_("The peak is booked."),
+    "readiness-checked": N_("It was looked at. What was seen stands below."),
     "window-cancelled": N_("The peak is cancelled and its capacity given back."),
     "period-closed": N_("The month is closed. Its invoices are final."),
     "policy-reloaded": N_("The policy was read anew."),

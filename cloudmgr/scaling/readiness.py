@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING
 from cloudmgr.errors import Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
     from datetime import tzinfo
 
     from cloudmgr.hosting.environments import Environment
+    from cloudmgr.scaling.lead import Lead
     from cloudmgr.scaling.wakes import Wake
     from cloudmgr.scaling.windows import PeakWindow
-
-# Of a hundred starts, how many are to be no slower; and how few tell nothing.
-_NEARLY_ALL, _ENOUGH = 90, 3
 
 
 class Moment(StrEnum):
@@ -95,18 +93,6 @@ class Promised:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How long before a peak it starts, and what nearly all of its starts did not take longer than.
-
-    :param measured: None if too few of its ``starts`` were measured.
-    """
-
-    lead: timedelta
-    measured: timedelta | None
-    starts: int
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a check takes in.
 
@@ -118,18 +104,8 @@ class Facts:
     environment: Environment
     promised: Promised
     wakes: Sequence[Wake]
-    pace: Pace
+    lead: Lead
     zone: tzinfo
-
-
-def pace(lead: timedelta, wakes: Iterable[Wake]) -> Pace:
-    """How fast it starts, by its newest wakes that became Ready: of few, the slowest."""
-    took = sorted(
-        [one.ready_at - (one.begun_at or one.asked_at) for one in wakes if one.ready_at is not None]
-    )
-    # The nearest rank, upwards.
-    rank = -(-len(took) * _NEARLY_ALL // 100)
-    return Pace(lead, took[rank - 1] if len(took) >= _ENOUGH else None, len(took))
 
 
 def due(window: PeakWindow, done: Collection[Moment], now: datetime) -> Moment | None:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 FRESH = timedelta(days=45)
 # How drivers say that an image cannot be had.
 _NO_IMAGE = ("cannot be pulled", "there is no image")
-_MINUTE = timedelta(minutes=1)
 
 
 def verdicts(facts: Facts, now: datetime) -> tuple[Check, ...]:
@@ -223,36 +222,28 @@ def _images(facts: Facts, now: datetime) -> Check:
 
 
 def _lead(facts: Facts) -> Check:
-    pace = facts.pace
-    ahead = _minutes(pace.lead)
-    if pace.measured is None:
+    found = facts.lead
+    zh, en = found.words
+    if found.measured is None:
         return Check(
             Kind.LEAD,
             Word.NOT_KNOWN,
-            f"提前 {ahead} 分钟准备；实测启动仅 {pace.starts} 次，尚不足以判断",
-            f"it is prepared {ahead} min before; its starts were measured {pace.starts} times, too "
-            "few to tell",
+            zh,
+            en,
             "试唤醒几次即可测得",
             "trying whether it wakes, a few times, measures it",
         )
-    took = _minutes(pace.measured)
-    zh = f"提前 {ahead} 分钟准备，{pace.starts} 次启动实测 {took} 分钟"
-    en = f"it is prepared {ahead} min before, and took {took} min over {pace.starts} starts"
-    if pace.measured > pace.lead:
+    if found.capped or found.measured > found.time:
         return Check(
             Kind.LEAD,
             Word.AT_RISK,
             zh,
             en,
-            "请运维人员延长准备时间，或将高峰期提前预约",
-            "have operators lengthen its lead time, or announce the peak from earlier on",
+            "请运维人员放宽策略上限，或将高峰期提前预约",
+            "have operators let policy allow more, or announce the peak from earlier on",
         )
     return Check(Kind.LEAD, Word.READY, zh, en)
 
 
 def _component(facts: Facts) -> Component | None:
     return next((c for c in facts.environment.components if c.name == facts.window.component), None)
-
-
-def _minutes(span: timedelta) -> str:
-    return f"{span / _MINUTE:.1f}".removesuffix(".0")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.policy.lead_times import LeadTimes
     from cloudmgr.policy.scaling_class import ScalingClass
-    from cloudmgr.scaling.lead import Start
+    from cloudmgr.scaling.lead import Lead, Start
     from cloudmgr.wiring.stores import Stores
 
 # Elapsed seconds between two looks at what starts: a start is measured to within so much.
@@ -77,10 +77,13 @@ class Leads:
 
     def class_of(self, tx: Connection, environment: Environment) -> ScalingClass:
         """The class of ``environment``, with the lead time that was measured for it."""
+        return with_lead(self._named(environment.scaling_class), self.of(tx, environment))
+
+    def of(self, tx: Connection, environment: Environment) -> Lead:
+        """The lead time of ``environment``, and what it comes of."""
         terms = self._policies.current.lead
-        named = self._named(environment.scaling_class)
         took = self._starts.took(tx, environment.id, terms.newest)
-        return with_lead(named, lead(took, named.lead_time, terms))
+        return lead(took, self._named(environment.scaling_class).lead_time, terms)
 
     def time_of(
         self, tx: Connection, environment_id: str | None, scaling_class: ScalingClass

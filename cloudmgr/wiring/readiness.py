@@ -13,7 +13,6 @@ from cloudmgr.scaling.readiness import (
     Readiness,
     check_ahead,
     due,
-    pace,
 )
 from cloudmgr.scaling.readiness_verdicts import verdicts
 from cloudmgr.wiring.duties import Duty
@@ -43,7 +42,7 @@ class Checks:
     """
 
     def __init__(self, plane: ControlPlane) -> None:
-        """:param plane: with its stores, policies and promises."""
+        """:param plane: with its stores and promises."""
         self._database = plane.database
         self._stores = plane.stores
         self._promises = plane.promises
@@ -98,7 +97,7 @@ class Checks:
             environment,
             self._promised(tx, window, environment, now),
             wakes,
-            pace(self._promises.leads.class_of(tx, environment).lead_time, wakes),
+            self._promises.leads.of(tx, environment),
             self._zone,
         )
         return Readiness(window.id, moment, now, verdicts(facts, now), actor)

@@ -28,6 +28,7 @@ from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.control_plane import ControlPlane
 from cloudmgr.wiring.settings import Settings
 from tests.api.asked import asked
+from tests.api.looked import looked
 from tests.api.rounds import rounds
 from tests.api.told import told
 from tests.builders import (
@@ -321,6 +322,7 @@ def _hosted(
             request_id=ids["request_id"],
         ),
     )
+    looked(services, tx, ids["window_id"], name, now)
     rounds(services, tx, ids)
     services.scaling_store.record(
         tx, [ScalingDecision(f"sdn_{code}", environment.id, "web", now, 0, 1, name, name)]

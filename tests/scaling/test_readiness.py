@@ -12,18 +12,17 @@ import pytest
 from cloudmgr.conditions import Condition, Status
 from cloudmgr.errors import Conflict
 from cloudmgr.hosting.environments import EnvironmentStatus
+from cloudmgr.scaling.lead import Lead
 from cloudmgr.scaling.readiness import (
     Facts,
     Kind,
     Moment,
-    Pace,
     Promised,
     Readiness,
     Word,
     check_ahead,
     due,
     next_at,
-    pace,
 )
 from cloudmgr.scaling.readiness_verdicts import FRESH, verdicts
 from cloudmgr.scaling.store import ScalingStores
@@ -72,7 +71,7 @@ def seen(environment: Environment, **changes: Any) -> dict[Kind, Check]:
         environment,
         Promised(kept=True),
         (),
-        Pace(10 * MINUTE, 4 * MINUTE, 5),
+        Lead(10 * MINUTE, 10 * MINUTE, 4 * MINUTE, 5),
         ZONE,
     )
     return {one.kind: one for one in verdicts(replace(facts, **changes), NOW)}
@@ -87,8 +86,8 @@ def test_what_serves_on_a_pool_with_room_is_ready_in_everything() -> None:
 
 def test_whatever_is_not_ready_says_why_and_what_to_do_in_both_languages() -> None:
     found = [
-        *seen(asleep(), promised=Promised(None), pace=Pace(MINUTE, None, 1)).values(),
-        *seen(serving(retiring=True), pace=Pace(MINUTE, 4 * MINUTE, 9)).values(),
+        *seen(asleep(), promised=Promised(None), lead=Lead(MINUTE, MINUTE, None, 1)).values(),
+        *seen(serving(retiring=True), lead=Lead(MINUTE, MINUTE, 4 * MINUTE, 9)).values(),
     ]
     for one in found:
         assert one.zh and one.en  # noqa: PT018 - one thing
@@ -161,22 +160,16 @@ def test_images_of_a_sleeper_are_known_by_its_last_wake_alone() -> None:
 
 
 def test_one_that_starts_more_slowly_than_it_is_prepared_is_at_risk() -> None:
-    slow = seen(serving(), pace=Pace(10 * MINUTE, 12 * MINUTE, 9))[Kind.LEAD]
+    slow = seen(serving(), lead=Lead(10 * MINUTE, 10 * MINUTE, 12 * MINUTE, 9))[Kind.LEAD]
     assert slow.word is Word.AT_RISK
     assert "12 min over 9 starts" in slow.en
-    assert seen(serving(), pace=Pace(MINUTE, None, 2))[Kind.LEAD].word is Word.NOT_KNOWN
-
-
-def test_the_pace_is_what_nearly_all_starts_keep_and_of_few_the_slowest() -> None:
-    wakes = [a_wake(number * DAY, number * MINUTE) for number in range(1, 21)]
-    assert pace(HOUR, wakes).measured == 18 * MINUTE
-    assert pace(HOUR, wakes[:3]).measured == 3 * MINUTE
-    assert pace(HOUR, wakes[:2]) == Pace(HOUR, None, 2)
-    never = [replace(one, ready_at=None) for one in wakes]
-    assert pace(HOUR, never) == Pace(HOUR, None, 0)
-    # One that waited for its turn is measured from when it began.
-    late = replace(wakes[0], begun_at=wakes[0].asked_at + 30 * timedelta(seconds=1))
-    assert pace(HOUR, [late] * 3).measured == timedelta(seconds=30)
+    # Or hardly earlier than it takes, since policy allows no more.
+    capped = Lead(240 * MINUTE, 10 * MINUTE, 230 * MINUTE, 9, capped=True)
+    assert seen(serving(), lead=capped)[Kind.LEAD].word is Word.AT_RISK
+    # Slower than its class says is no risk: it is prepared earlier.
+    longer = Lead(15 * MINUTE, 10 * MINUTE, 12 * MINUTE, 9)
+    assert seen(serving(), lead=longer)[Kind.LEAD].word is Word.READY
+    assert seen(serving(), lead=Lead(MINUTE, MINUTE, None, 2))[Kind.LEAD].word is Word.NOT_KNOWN
 
 
 @pytest.mark.parametrize(
@@ -221,7 +214,7 @@ def test_nobody_looks_ahead_to_what_has_begun_or_is_cancelled() -> None:
 
 
 def test_the_whole_is_as_bad_as_its_worst() -> None:
-    checks = tuple(seen(serving(), pace=Pace(MINUTE, None, 0)).values())
+    checks = tuple(seen(serving(), lead=Lead(MINUTE, MINUTE)).values())
     found = Readiness("win_1", Moment.DAY, NOW, checks)
     assert found.word is Word.NOT_KNOWN
     worse = replace(found, checks=(*checks, replace(checks[0], word=Word.AT_RISK)))

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.hosting.requests import HostingRequest
     from cloudmgr.portal.peaks import Outlook
+    from cloudmgr.scaling.readiness import Readiness
 
 router = APIRouter(include_in_schema=False)
 
@@ -47,6 +48,7 @@ class Row:
     ready: int
     wanted: int
     peak: Outlook | None
+    seen: Readiness | None
 
 
 @router.get("/")
@@ -85,8 +87,10 @@ def _own(view: View, tx: Connection, names: Names, department_id: str) -> list[R
     services = view.services
     found = services.environments.list(tx, department_id=department_id, limit=_ROWS)
     rows = []
+    next_ones = {e.id: services.windows.ahead(tx, e.id, view.formats.now)[:1] for e in found}
+    seen = services.readiness.latest(tx, [w.id for ahead in next_ones.values() for w in ahead])
     for environment in found:
-        ahead = services.windows.ahead(tx, environment.id, view.formats.now)
+        ahead = next_ones[environment.id]
         rows.append(
             Row(
                 environment,
@@ -103,6 +107,7 @@ def _own(view: View, tx: Connection, names: Names, department_id: str) -> list[R
                 )
                 if ahead
                 else None,
+                seen.get(ahead[0].id) if ahead else None,
             )
         )
     return sorted(rows, key=lambda row: (row.state not in _TROUBLE, row.system))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.hosting.environments import Environment
     from cloudmgr.portal.charts import Chart
+    from cloudmgr.scaling.readiness import Readiness
     from cloudmgr.scaling.windows import PeakWindow
 
 router = APIRouter(include_in_schema=False)
@@ -39,11 +40,14 @@ _COMING = frozenset({"ahead", "preparing", "now"})
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """``kept`` tells of one ahead whether its pool has enough for it."""
+    """``kept`` tells of one ahead whether its pool has enough for it, ``seen`` how it stood when it
+    was looked at last.
+    """
 
     peak: Outlook
     environment: Environment
     kept: str
+    seen: Readiness | None
 
 
 def _listing(
@@ -62,8 +66,9 @@ def _listing(
         key: services.leads.class_of(tx, own[key]).lead_time
         for key in {w.environment_id for w in found}
     }
+    seen = services.readiness.latest(tx, [w.id for w in found if w.interval.end > now])
     rows = [
-        _Row(outlook(w, e, leads[e.id], now), e, kept(w, e))
+        _Row(outlook(w, e, leads[e.id], now), e, kept(w, e), seen.get(w.id))
         for w, e in ((w, own[w.environment_id]) for w in found)
     ]
     # What is over is history: shown when it is asked for.
@@ -113,6 +118,21 @@ def _listing(
             view._("Until"),
             lambda r: view.formats.at(r.peak.window.interval.end),
             lambda r: r.peak.window.interval.end,
+        ),
+        Column(
+            "readiness",
+            view._("Readiness"),
+            lambda r: (
+                view.link(
+                    f"/windows/{r.peak.window.id}/readiness",
+                    view.state(words.READINESS, r.seen.word.value)
+                    if r.seen
+                    else view._("not looked at yet"),
+                )
+                if r.peak.state in _COMING
+                else ""
+            ),
+            lambda r: view._(words.READINESS[r.seen.word.value][0]) if r.seen else "",
         ),
         Column("component", view._("Component"), lambda r: r.peak.window.component),
         Column("replicas", view._("Replicas"), lambda r: r.peak.window.replicas, numeric=True),
