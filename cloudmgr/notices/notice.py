@@ -25,6 +25,8 @@ class Kind(StrEnum):
     BOOKED = "booked"
     AT_RISK = "at-risk"
     SAFE = "safe"
+    PREPARED = "prepared"
+    UNPREPARED = "unprepared"
     LATE = "late"
     MISSED = "missed"
     NOT_READY = "not-ready"
@@ -56,6 +58,8 @@ MEANINGS: Mapping[Kind, Meaning] = MappingProxyType(
         Kind.BOOKED: Meaning("高峰期已预留", "Peak booked", Tone.PLAIN),
         Kind.AT_RISK: Meaning("高峰期有风险", "Peak at risk", Tone.BAD),
         Kind.SAFE: Meaning("高峰期风险解除", "Peak no longer at risk", Tone.GOOD),
+        Kind.PREPARED: Meaning("高峰期准备就绪", "Ready for its peak", Tone.GOOD),
+        Kind.UNPREPARED: Meaning("高峰期准备不足", "Not ready for its peak", Tone.BAD),
         Kind.LATE: Meaning("唤醒已晚", "Wake late", Tone.BAD),
         Kind.MISSED: Meaning("未按时唤醒", "Wake missed", Tone.BAD),
         Kind.NOT_READY: Meaning("长时间未就绪", "Not ready for long", Tone.WARNING),

@@ -132,6 +132,34 @@ def safe(
     )
 
 
+def prepared(
+    subject: Subject, window_id: str, interval: Interval, at: datetime, zone: ZoneInfo
+) -> Notice:
+    """What was looked at ahead of a peak is as it should be."""
+    said = (
+        f"{subject.zh}：{_span_zh(interval, zone)} 的高峰期，事前检查全部就绪。",
+        f"{subject.en}: all is ready for the peak from {_span_en(interval, zone)}.",
+    )
+    return _of_checks(Kind.PREPARED, subject, window_id, interval, at, said)
+
+
+def unprepared(
+    subject: Subject,
+    window_id: str,
+    interval: Interval,
+    at: datetime,
+    zone: ZoneInfo,
+    *,
+    why: tuple[str, str],
+) -> Notice:
+    """Something that was looked at ahead of a peak is not: ``why``, in Chinese and English."""
+    said = (
+        f"{subject.zh}：{_span_zh(interval, zone)} 的高峰期，事前检查发现问题。{why[0]}",
+        f"{subject.en}: not all is ready for the peak from {_span_en(interval, zone)}. {why[1]}",
+    )
+    return _of_checks(Kind.UNPREPARED, subject, window_id, interval, at, said)
+
+
 def late(subject: Subject, wake_id: str, by: datetime, at: datetime, zone: ZoneInfo) -> Notice:
     """It ought to be Ready, and is not yet."""
     return _of_environment(
@@ -235,6 +263,28 @@ def _of_environment(
         en=said[1],
         key=key,
         fact=kind.value,
+    )
+
+
+def _of_checks(  # noqa: PLR0917 - one fact with its words
+    kind: Kind,
+    subject: Subject,
+    window_id: str,
+    interval: Interval,
+    at: datetime,
+    said: tuple[str, str],
+) -> Notice:
+    return Notice(
+        kind=kind,
+        about_kind="window",
+        about_id=window_id,
+        department_id=subject.department_id,
+        at=at,
+        zh=_short(said[0]),
+        en=_short(said[1]),
+        key=f"checks:{window_id}",
+        fact=kind.value,
+        lapses_at=interval.end,
     )
 
 

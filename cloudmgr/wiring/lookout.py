@@ -14,8 +14,10 @@ from cloudmgr.conditions import Status
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.requests import RequestState
 from cloudmgr.hosting.workload import readiness
+from cloudmgr.interval import Interval
 from cloudmgr.notices import words
 from cloudmgr.notices.notice import Kind, Subject
+from cloudmgr.scaling.readiness import Word
 from cloudmgr.scaling.wakes import Fate
 from cloudmgr.wiring.duties import Duty
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from cloudmgr.notices.notice import Notice
     from cloudmgr.planning.holders import Promise
     from cloudmgr.planning.promise_words import PoolRisk
+    from cloudmgr.scaling.readiness import Readiness
     from cloudmgr.scaling.wakes import Wake
     from cloudmgr.scaling.windows import PeakWindow
     from cloudmgr.wiring.control_plane import ControlPlane
@@ -56,6 +59,7 @@ class Lookout:
         self.duties = (
             Duty("lookout-promises", _OFTEN, self.promises),
             Duty("lookout-windows", _OFTEN, self.windows),
+            Duty("lookout-checks", _OFTEN, self.checks),
             Duty("lookout-wakes", _OFTEN, self.wakes),
             Duty("lookout-readiness", _SELDOM, self.environments),
         )
@@ -163,6 +167,36 @@ class Lookout:
             for first, *rest in groups.values()
             if first.environment_id in subjects
         )
+
+    def checks(self) -> None:
+        """Tell what was seen of the peaks of the next week: that all is ready, or what is not."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            ahead = self._stores.scaling.windows.list(
+                tx, hosted=True, during=Interval(now, now + _NEWS), cancelled=False
+            )
+            windows = {window.id: window for window in ahead if window.interval.start > now}
+            seen = self._stores.scaling.readiness.latest(tx, windows)
+            subjects = self._subjects(tx, (windows[key].environment_id for key in seen))
+        told = (
+            self._of_check(subjects[windows[key].environment_id], windows[key], one)
+            for key, one in seen.items()
+            if windows[key].environment_id in subjects
+        )
+        self._tell(notice for notice in told if notice is not None)
+
+    def _of_check(self, subject: Subject, window: PeakWindow, seen: Readiness) -> Notice | None:
+        """None for what is not known: of that nobody is to be woken."""
+        if seen.word is Word.READY:
+            return words.prepared(subject, window.id, window.interval, seen.at, self._zone)
+        bad = [check for check in seen.checks if check.word is Word.AT_RISK]
+        if not bad:
+            return None
+        why = (
+            "".join(check.zh + check.do_zh for check in bad),
+            " ".join(f"{check.en} {check.do_en}".strip() for check in bad),
+        )
+        return words.unprepared(subject, window.id, window.interval, seen.at, self._zone, why=why)
 
     # ---------------------------------------------------------------------------------- wakes
 

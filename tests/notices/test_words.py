@@ -25,6 +25,8 @@ def every() -> list[Notice]:
         words.booked(EXAM, "win_1", TWO, CREATED, SHANGHAI),
         words.at_risk(EXAM, "win_1", TWO, WHY, CREATED),
         words.safe(EXAM, "win_1", DAY, CREATED, SHANGHAI),
+        words.prepared(EXAM, "win_1", DAY, CREATED, SHANGHAI),
+        words.unprepared(EXAM, "win_1", DAY, CREATED, SHANGHAI, why=WHY),
         words.late(EXAM, "wak_1", CREATED, later, SHANGHAI),
         words.missed(EXAM, "wak_1", CREATED, later, SHANGHAI, ready_at=later),
         words.missed(EXAM, "wak_2", CREATED, later, SHANGHAI, ready_at=None),

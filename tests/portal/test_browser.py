@@ -44,6 +44,7 @@ OFFICERS = [
     "/series/ask",
     "/series/{series_id}",
     "/usage",
+    "/notices",
     "/me",
 ]
 EVERYBODYS = [

@@ -14,6 +14,8 @@ from cloudmgr.hosting.environments import EnvironmentStatus
 from cloudmgr.hosting.requests import RequestKind, RequestState, Verdict
 from cloudmgr.notices.notice import Kind, Notice
 from cloudmgr.pools.capacity import Resources
+from cloudmgr.scaling.readiness import Check, Moment, Readiness, Word
+from cloudmgr.scaling.readiness import Kind as CheckKind
 from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.lookout import LONG, Lookout
 from tests.builders import a_component, a_window, an_environment
@@ -219,6 +221,36 @@ def test_a_peak_that_operators_book_is_told_and_of_a_series_its_first(office: Wa
     told = office.told()[-1]
     assert (len(office.told()), told.about_id) == (2, "win_s0")
     assert "So are 2 more of its series" in told.en
+
+
+# ------------------------------------------------------------------------------------- checks
+
+
+def test_what_is_seen_ahead_of_a_peak_is_told_once_and_again_when_it_turns(
+    office: Watched,
+) -> None:
+    office.host()
+    window = office.book()
+
+    def see(word: Word, later: timedelta) -> None:
+        check = Check(
+            CheckKind.IMAGES, word, "镜像缺失。", "An image is missing.", "推送。", "Push it."
+        )
+        seen = Readiness(window.id, Moment.ASKED, office.now + later, (check,), "usr_bob")
+        with office.plane.database.write() as tx:
+            office.plane.stores.scaling.readiness.add(tx, seen)
+        office.lookout.checks()
+        office.lookout.checks()
+
+    see(Word.NOT_KNOWN, timedelta())
+    assert office.told() == []
+    see(Word.AT_RISK, MINUTE)
+    (told,) = office.told()
+    assert told.kind is Kind.UNPREPARED
+    assert "An image is missing. Push it." in told.en
+    see(Word.READY, 2 * MINUTE)
+    see(Word.READY, 3 * MINUTE)
+    assert office.kinds() == [Kind.UNPREPARED, Kind.PREPARED]
 
 
 # -------------------------------------------------------------------------------------- wakes
