@@ -24,7 +24,7 @@ from cloudmgr.scaling.rehearsals import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from sqlalchemy import Connection
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.windows import PeakWindow
 
 log = logging.getLogger(__name__)
+
+# No environment is prepared earlier than that, whatever was measured.
+_LONGEST_LEAD = timedelta(days=1)
 
 
 class Sender(Protocol):
@@ -64,6 +67,7 @@ class Rehearsals:
 
     :param room: what the pool of an environment could give beyond all targets; reads only.
     :param lock: until the transaction ends nobody else gives room of its pool away.
+    :param leads: how long before a peak each of these environments of a pool is prepared, by id.
     :param send: makes what sends a load to an environment.
     """
 
@@ -78,6 +82,7 @@ class Rehearsals:
         policy: Callable[[], PolicyBundle],
         room: Callable[[Connection, Environment], Room],
         lock: Callable[[Connection, Environment], object],
+        leads: Callable[[Connection, str, Iterable[Environment]], Mapping[str, timedelta]],
         send: Callable[[Environment, Load], Sender],
     ) -> None:
         self._database = database
@@ -88,6 +93,7 @@ class Rehearsals:
         self._clock = clock
         self._room = room
         self._lock = lock
+        self._leads = leads
         self._send = send
         self._senders: dict[str, Sender] = {}
 
@@ -245,7 +251,7 @@ class Rehearsals:
         return Around(
             environment=environment,
             window=window,
-            lead=self._lead(environment.scaling_class),
+            lead=self._leads(tx, environment.pool_id, [environment])[environment.id],
             orders=tuple(
                 o for o in self._stores.scaling.orders(tx, environment.id) if o.in_force(now)
             ),
@@ -258,21 +264,15 @@ class Rehearsals:
         self, tx: Connection, environment: Environment, during: Interval
     ) -> list[PeakWindow]:
         """Windows on its pool that are prepared or last meanwhile."""
-        leads = [kind.lead_time for kind in self._policy().scaling_classes.values()]
         found = self._stores.windows.list(
             tx,
             pool_id=environment.pool_id,
-            during=Interval(during.start, during.end + max(leads)),
+            during=Interval(during.start, during.end + _LONGEST_LEAD),
             cancelled=False,
         )
-        there = self._environments.by_ids(tx, {window.environment_id for window in found})
-        kinds = {e.id: e.scaling_class for e in there}
-        return [w for w in found if meets(w, during, self._lead(kinds.get(w.environment_id, "")))]
-
-    def _lead(self, scaling_class: str) -> timedelta:
-        policy = self._policy()
-        usual = policy.scaling_classes[policy.scaling_default]
-        return policy.scaling_classes.get(scaling_class, usual).lead_time
+        keys = {window.environment_id for window in found}
+        leads = self._leads(tx, environment.pool_id, self._environments.by_ids(tx, keys))
+        return [w for w in found if meets(w, during, leads[w.environment_id])]
 
 
 def _ours(rehearsal: Rehearsal, orders: Iterable[Order]) -> bool:

@@ -11,6 +11,9 @@ from cloudmgr.wiring.duties import Duty
 from cloudmgr.wiring.load import Sending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import timedelta
+
     from sqlalchemy import Connection
 
     from cloudmgr.hosting.environments import Environment
@@ -36,6 +39,7 @@ class Rehearsing:
             policy=lambda: plane.policies.current,
             room=self._room,
             lock=plane.city.free,
+            leads=self._leads,
             send=self._send,
         )
         self.duties = (Duty("rehearsals", _OFTEN, self.control.go_on),)
@@ -43,6 +47,12 @@ class Rehearsing:
     def _room(self, tx: Connection, environment: Environment) -> Room:
         pool = self._plane.stores.pools.get(tx, environment.pool_id)
         return self._plane.city.view(tx, pool).room
+
+    def _leads(
+        self, tx: Connection, pool_id: str, there: Iterable[Environment]
+    ) -> dict[str, timedelta]:
+        found = self._plane.promises.leads.classes(tx, pool_id, there)
+        return {key: kind.lead_time for key, kind in found.items()}
 
     def _send(self, environment: Environment, load: Load) -> Sending:
         gateway = self._plane.gateways.get(environment.zone)

@@ -40,6 +40,7 @@ def test_far_from_a_peak_nothing_is_frozen(city: City) -> None:
         "until": None,
         "window_id": None,
         "lift": None,
+        "bindings_wait": False,
     }
     answer = city.client("operator").post(f"{path}/lift", json={"reason": "x"})
     assert (answer.status_code, answer.json()["code"]) == (409, "not-frozen")
@@ -51,6 +52,8 @@ def test_secrets_wait_until_an_operator_lets_them_through(city: City) -> None:
     path = f"/api/v1/environments/{key}"
     assert officer.get(f"{path}/freeze").json()["frozen"] is True
     secret = f"{path}/secrets/{city.ours['secret']}"
+    # The first value is let through: without it nothing runs when the peak comes.
+    assert officer.put(secret, json={"value": "first"}).status_code == 200
     answer = officer.put(secret, json={"value": "new"})
     assert (answer.status_code, answer.json()["code"]) == (409, "change-frozen")
     assert "operator" in answer.json()["hint"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cloudmgr.scaling.windows import PeakWindow
 
 HOUR = timedelta(hours=1)
+LEAD = timedelta(minutes=10)
 LOAD = Load(10, 30, "/", 0.05)
 RESULT = Result(300, 300, 0, {}, {"p50": 0.01, "max": 0.2}, 4)
 
@@ -92,6 +93,7 @@ class Stage:
             policy=lambda: plane.policies.current,
             room=lambda tx, e: plane.city.view(tx, plane.stores.pools.get(tx, e.pool_id)).room,
             lock=plane.city.free,
+            leads=lambda _tx, _pool, there: dict.fromkeys((e.id for e in there), LEAD),
             send=send,
         )
 
