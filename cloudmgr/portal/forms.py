@@ -47,6 +47,9 @@ _WHOLE = {
     "protection_level",
     "criticality",
     "days",
+    "minutes",
+    "per_second",
+    "seconds",
 }
 # What is expected of a peak, as the API names it.
 EXPECTED = ("unit", "low", "likely", "high", "seconds_per_request", "requests_per_user_minute")

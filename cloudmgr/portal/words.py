@@ -250,6 +250,19 @@ AUDIT_ACTIONS: Mapping[str, str] = {
 }
 ACTORS: Mapping[str, str] = {"waker": N_("the first visitor")}
 
+# What came of a rehearsal.
+REHEARSALS: Mapping[str, str] = {
+    "under-way": N_("under way"),
+    "done": N_("done"),
+    "stopped": N_("stopped by a person"),
+    "failures": N_("stopped: too many answers failed"),
+    "not-ready": N_("not all were ready in its time"),
+    "peak": N_("ended: a peak on its pool began"),
+    "overruled": N_("ended: something else was ordered"),
+    "interrupted": N_("interrupted: the control plane restarted"),
+    "gone": N_("ended: the environment is gone"),
+}
+
 # What was just done, shown once on the page that one is led to.
 SAID: Mapping[str, str] = {
     "notices-read": N_("Everything is marked as read."),

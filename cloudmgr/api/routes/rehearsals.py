@@ -321,10 +321,12 @@ def stop(caller: Caller, tx: Connection, window_id: str, body: StopEntry) -> Reh
     return found
 
 
-def owned(caller: Caller, tx: Connection, window_id: str) -> PeakWindow:
+def owned(
+    caller: Caller, tx: Connection, window_id: str, action: Action | None = None
+) -> PeakWindow:
     """A window that the caller may do this to."""
     window = caller.services.windows.get(tx, window_id)
-    caller.require(_department(caller, tx, window))
+    caller.require(_department(caller, tx, window), action)
     return window
 
 
