@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.scaling.ahead import Dated, Sleeper, spread
-from cloudmgr.scaling.starting import lead_of
+from cloudmgr.scaling.lead import lead, longest
 from cloudmgr.scaling.wakes import WakeCause
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from sqlalchemy import Connection
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cloudmgr.policy.scaling_class import ScalingClass
     from cloudmgr.scaling.ahead import Start
     from cloudmgr.scaling.scaler import Classes
-    from cloudmgr.scaling.store import AheadStore, NeedStore
+    from cloudmgr.scaling.store import ScalingStores
     from cloudmgr.scaling.store.ahead import Sleeping
 
 # Elapsed seconds that a plan has to reach at least, beyond what may begin early: it is made anew
@@ -37,16 +37,16 @@ class Early:
     def __init__(
         self,
         database: Database,
-        ahead: AheadStore,
-        needs: NeedStore,
+        stores: ScalingStores,
         policy: Callable[[], Classes],
         clock: Clock,
         *,
         scale: Callable[[str], None],
     ) -> None:
         self._database = database
-        self._ahead = ahead
-        self._needs = needs
+        self._ahead = stores.ahead
+        self._needs = stores.needs
+        self._measured = stores.starts
         self._policy = policy
         self._clock = clock
         self._scale = scale
@@ -71,14 +71,17 @@ class Early:
         waking, classes = policy.waking, policy.scaling_classes
         # As much business time as goes by, whatever the speed of the clock.
         pace = self._clock.elapsed(timedelta(seconds=1))
-        leads = [lead_of(kind) + kind.wake_within for kind in classes.values()]
-        reach = timedelta(seconds=_REACH / pace) + waking.ahead + max(leads, default=timedelta())
+        leads = [kind.lead_time for kind in classes.values()]
+        within = max((kind.wake_within for kind in classes.values()), default=timedelta())
+        furthest = longest(self._measured.longest(tx), leads, policy.lead) + within
+        until = now + timedelta(seconds=_REACH / pace) + waking.ahead + furthest
         needs: dict[str, list[str]] = {}
         for one, two in self._needs.edges(tx):
             needs.setdefault(one, []).append(two)
-        found = self._ahead.sleeping(tx, now, now + reach)
+        found = self._ahead.sleeping(tx, now, until)
+        took = self._measured.took_before_peaks(tx, now, until, policy.lead.newest)
         sleepers = {one.environment_id: self._sleeper(one) for one in found}
-        dated = [d for one in found if (d := self._dated(one, sleepers)) is not None]
+        dated = [d for one in found if (d := self._dated(one, sleepers, took)) is not None]
         return [
             start
             for start in spread(dated, needs, sleepers.get, waking.at_once, waking.ahead)
@@ -90,11 +93,17 @@ class Early:
         takes = self._kind(one).wake_within
         return Sleeper(one.environment_id, one.pool_id, one.criticality, takes)
 
-    def _dated(self, one: Sleeping, sleepers: dict[str, Sleeper]) -> Dated | None:
+    def _dated(
+        self,
+        one: Sleeping,
+        sleepers: Mapping[str, Sleeper],
+        took: Mapping[str, Sequence[timedelta]],
+    ) -> Dated | None:
         kind, sleeper = self._kind(one), sleepers[one.environment_id]
         found = []
         if one.peak_at is not None:
-            begins = one.peak_at - lead_of(kind)
+            starts = took.get(one.environment_id, ())
+            begins = one.peak_at - lead(starts, kind.lead_time, self._policy().lead).time
             found.append(Dated(sleeper, begins, one.peak_at, WakeCause.WINDOW))
         if one.calls_at is not None:
             until = one.calls_at + kind.wake_within

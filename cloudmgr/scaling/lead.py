@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from cloudmgr.policy.lead_times import LeadTimes
@@ -88,6 +88,12 @@ def lead(took: Sequence[timedelta], of_class: timedelta, terms: LeadTimes) -> Le
     wanted = _with_margin(measured, terms)
     time = min(max(wanted, terms.at_least), terms.at_most)
     return Lead(time, of_class, measured, len(counting), capped=wanted > terms.at_most)
+
+
+def longest(slowest: timedelta, of_classes: Iterable[timedelta], terms: LeadTimes) -> timedelta:
+    """No environment has a longer lead time, if no start took longer than ``slowest``."""
+    measured = min(max(_with_margin(slowest, terms), terms.at_least), terms.at_most)
+    return max((measured, *of_classes))
 
 
 def by_class(scaling_class: ScalingClass) -> Lead:

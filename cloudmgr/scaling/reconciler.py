@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, or_, select
 from cloudmgr.errors import NotFound
 from cloudmgr.hosting.store.environments import environments
 from cloudmgr.reconcile.loop import Result
+from cloudmgr.scaling.lead import longest
 from cloudmgr.scaling.line import WaitsFor
 from cloudmgr.scaling.store.needs import needed_and_not_called
 from cloudmgr.scaling.store.scaling import scaling_orders, scaling_states
@@ -169,14 +170,12 @@ class ScalingReconciler:
     def _find(self, query: Select[str]) -> list[str]:
         now = self._clock.now()
         policy = self._policy()
-        lead = max((c.lead_time for c in policy.scaling_classes.values()), default=timedelta(0))
+        leads = [c.lead_time for c in policy.scaling_classes.values()]
         # As much business time as goes by in the horizon, whatever the speed of the clock.
         pace = self._clock.elapsed(timedelta(seconds=1))
-        near = now + lead + timedelta(seconds=self._horizon_seconds / pace)
-        known = {"now": now, "near": near, "digest": policy.digest}
+        horizon = timedelta(seconds=self._horizon_seconds / pace)
         with self._database.read() as tx:
             # What is measured to start slowly has its lead begin earlier than its class says.
-            slowest = self._stores.starts.longest(tx) * (100 + policy.lead.margin_percent) / 100
-            longer = min(slowest + timedelta(minutes=1), policy.lead.at_most)
-            known["near"] = near + max(longer - lead, timedelta(0))
+            lead = longest(self._stores.starts.longest(tx), leads, policy.lead)
+            known = {"now": now, "near": now + lead + horizon, "digest": policy.digest}
             return list(tx.execute(query, known).scalars())

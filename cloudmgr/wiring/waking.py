@@ -45,8 +45,7 @@ class Waking:
         )
         self.early = Early(
             plane.database,
-            stores.scaling.ahead,
-            stores.scaling.needs,
+            stores.scaling,
             lambda: plane.policies.current,
             clock,
             scale=scale,

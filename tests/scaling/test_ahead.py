@@ -127,8 +127,7 @@ def test_no_more_than_may_wake_at_once_all_make_it_and_needs_go_before(
 def early(rig: Rig) -> Early:
     return Early(
         rig.database,
-        rig.stores.ahead,
-        rig.stores.needs,
+        rig.stores,
         lambda: rig.classes,
         rig.clock,
         scale=rig.moved.append,
@@ -232,6 +231,34 @@ def test_a_plan_follows_the_calendar(sqlite: Database, *, cancelled: bool) -> No
         planner.plan()
         with rig.database.read() as tx:
             assert rig.stores.ahead.starts(tx, NOW) == {}
+
+
+@pytest.mark.parametrize("took", [20 * MINUTE, 2 * HOUR])
+def test_who_starts_slowly_has_its_turn_reckoned_from_what_was_measured_of_it(
+    database: Database, took: timedelta
+) -> None:
+    rig = Crowd(database, 2, 2, 2)
+    start = NOW + 3 * HOUR
+    begins = start - took * 5 / 4
+    with rig.database.write() as tx:
+        for key in rig.keys:
+            for number in range(3):
+                begun = rig.stores.starts.begin(tx, key, NOW - (number + 1) * 24 * HOUR)
+                rig.stores.starts.end(tx, begun, begun.raised_at + took)
+    announced(
+        rig,
+        *(a_window(start, start + HOUR, id=f"win_{key}", environment_id=key) for key in rig.keys),
+    )
+    rig.clock.set(begins - HOUR / 2)
+
+    assert early(rig).plan() == 1
+
+    with rig.database.read() as tx:
+        (found,) = rig.stores.ahead.starts(tx, NOW).values()
+        others = [key for key in rig.keys if key != found.environment_id]
+        contracts = [rig.control.contract(tx, key) for key in others]
+    assert found.at == begins - 3 * MINUTE
+    assert [one.wakes_at for one in contracts] == [begins, begins]
 
 
 def test_an_order_to_sleep_until_a_moment_outlasts_a_plan_for_hours(sqlite: Database) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudmgr.policy.lead_times import LeadTimes
-from cloudmgr.scaling.lead import lead, steadied, with_lead
+from cloudmgr.scaling.lead import lead, longest, steadied, with_lead
 from cloudmgr.scaling.store.starts import StartStore
 from tests.builders import a_scaling_class, a_window
 from tests.scaling.rig import HOUR, KEY, MINUTE, NOW, Rig, announced
@@ -106,6 +106,17 @@ def test_one_more_slow_start_never_makes_a_peak_let_go_that_is_prepared(
     after = steadied(lead(now, OF_CLASS, TERMS), now[: 2 * TERMS.newest], TERMS)
 
     assert after.time >= before.time
+
+
+@given(took=TOOK, of_class=SPANS)
+def test_nobody_is_looked_for_too_late(took: list[timedelta], of_class: timedelta) -> None:
+    slowest = max(took, default=timedelta())
+
+    furthest = longest(slowest, [of_class, OF_CLASS], TERMS)
+
+    found = lead(took, of_class, TERMS)
+    assert furthest >= found.time
+    assert furthest >= steadied(found, took, TERMS).time
 
 
 # --------------------------------------------------------------------------------- at rest

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from cloudmgr.db.types import UtcDateTime, metadata
 from cloudmgr.hosting.store.environments import environments
 from cloudmgr.scaling.lead import Start
+from cloudmgr.scaling.store.windows import peak_windows
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -97,6 +98,16 @@ class StartStore:
         """The same of all environments on one pool, by id."""
         there = select(environments.c.id).where(environments.c.pool_id == pool_id)
         return self._took(tx, newest, scaling_starts.c.environment_id.in_(there))
+
+    def took_before_peaks(
+        self, tx: Connection, now: datetime, until: datetime, newest: int
+    ) -> dict[str, tuple[timedelta, ...]]:
+        """The same of all with a peak that begins after ``now`` and by ``until``."""
+        w = peak_windows.c
+        begins = select(w.environment_id).where(
+            w.cancelled_at.is_(None), w.starts_at > now, w.starts_at <= until
+        )
+        return self._took(tx, newest, scaling_starts.c.environment_id.in_(begins))
 
     def longest(self, tx: Connection) -> timedelta:
         """Nothing took longer."""
