@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -377,39 +375,3 @@ def test_when_room_is_short_what_people_reach_goes_first(sqlite: Database) -> No
     assert [d.en for d in rig.decisions() if d.component == "batch"][-1] == (
         "2 = min(minimum 3, room 2), ceiling 3"
     )
-
-
-def test_a_hundred_first_requests_at_once_wake_it_once(database: Database) -> None:
-    rig = Rig(database).sleep()
-    before = len(rig.decisions())
-    start = threading.Barrier(100)
-
-    def first_request() -> bool:
-        start.wait()
-        return wake(rig, actor="waker", why="first request").changed
-
-    with ThreadPoolExecutor(100) as crowd:
-        woke = [future.result() for future in [crowd.submit(first_request) for _ in range(100)]]
-    assert sum(woke) == 1
-    assert rig.target() == 1
-    assert len(rig.decisions()) == before + 1
-
-
-def test_environments_that_grow_at_once_never_take_more_than_the_pool_has(
-    database: Database,
-) -> None:
-    keys = [f"env_{n}" for n in range(6)]
-    rig = Rig(database, capacity=Resources(250 * 15, 10**6, 10)).host(
-        *(an_environment(id=key, name=key, host=f"{key}.localhost") for key in keys)
-    )
-    start = threading.Barrier(len(keys))
-
-    def grow(key: str) -> None:
-        start.wait()
-        with rig.database.write() as tx:
-            rig.control.scale(tx, key, "web", 8, **WHO)
-
-    with ThreadPoolExecutor(len(keys)) as crowd:
-        for future in [crowd.submit(grow, key) for key in keys]:
-            future.result()
-    assert sum(rig.target(key) for key in keys) == 15

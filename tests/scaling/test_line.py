@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -397,13 +396,3 @@ def test_a_wake_that_somebody_else_has_begun_stands_in_no_line(sqlite: Database)
     assert rig.reconciler.due() == []
     with rig.database.read() as tx:
         assert [c.wake.begun_at for c in rig.scaler.calls(tx)] == [NOW]
-
-
-def test_of_many_that_are_called_at_the_same_instant_no_more_begin_than_may(
-    database: Database,
-) -> None:
-    rig = Crowd(database, *[2] * 8)
-    with ThreadPoolExecutor(8) as pool:
-        turns = list(pool.map(rig.call, rig.keys))
-    assert sum(t.waits is None for t in turns) == 2
-    assert len(rig.awake) == 2
