@@ -90,12 +90,6 @@ def waking(document: Document, text: WakingText) -> tuple[Waking, list[Problem]]
 def lead_times(document: Document, text: LeadText) -> tuple[LeadTimes, list[Problem]]:
     """What holds for all classes, and what contradicts itself."""
     problems = []
-    if text.at_least_minutes > text.at_most_minutes:
-        problems.append(
-            document.problem(
-                ("lead", "at_most_minutes"), "it must not be less than at_least_minutes"
-            )
-        )
     if text.measured_from > text.newest:
         problems.append(
             document.problem(("lead", "measured_from"), "it must not be more than newest")
@@ -105,7 +99,6 @@ def lead_times(document: Document, text: LeadText) -> tuple[LeadTimes, list[Prob
         newest=text.newest,
         percent=text.percent,
         margin_percent=text.margin_percent,
-        at_least=timedelta(minutes=text.at_least_minutes),
         at_most=timedelta(minutes=text.at_most_minutes),
     )
     return made, problems

@@ -15,13 +15,11 @@ class LeadTimes:
     :param newest: how many of the newest count.
     :param percent: of those, so many were not slower than what is gone by.
     :param margin_percent: that is added to it.
-    :param at_least: never less than this, however fast it starts.
-    :param at_most: never more than this, however slowly.
+    :param at_most: never more than this, however slowly it starts, unless its class says more.
     """
 
     measured_from: int = 3
     newest: int = 20
     percent: int = 95
     margin_percent: int = 25
-    at_least: timedelta = timedelta(minutes=5)
     at_most: timedelta = timedelta(hours=4)

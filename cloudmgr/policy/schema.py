@@ -198,7 +198,6 @@ class LeadText(_Strict):
     newest: Annotated[int, Field(ge=1, le=100)] = 20
     percent: Annotated[int, Field(ge=50, le=100)] = 95
     margin_percent: Annotated[int, Field(ge=0, le=300)] = 25
-    at_least_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
     at_most_minutes: Annotated[int, Field(ge=1, le=1440)] = 240
 
 

@@ -68,6 +68,9 @@ class Lead:
         en = (
             f"starts {minutes} minutes before a peak: measured {took} min over {self.starts} starts"
         )
+        if self.time == self.of_class:
+            zh += "；不少于其类别所定"
+            en += "; never less than its class says"
         if self.slower:
             zh += f"；比其类别的 {_minutes(self.of_class)} 分钟慢"
             en += f"; slower than the {_minutes(self.of_class)} min of its class"
@@ -78,7 +81,11 @@ class Lead:
 
 
 def lead(took: Sequence[timedelta], of_class: timedelta, terms: LeadTimes) -> Lead:
-    """The lead time that comes of ``took``, how long each measured start took, newest first."""
+    """The lead time that comes of ``took``, how long each measured start took, newest first.
+
+    Never less than its class's: the starts that were measured may have been of one replica, on a
+    host that had the image, and a peak's are not.
+    """
     counting = sorted(took[: terms.newest])
     if len(counting) < terms.measured_from or not counting:
         return Lead(of_class, of_class, starts=len(counting))
@@ -86,13 +93,13 @@ def lead(took: Sequence[timedelta], of_class: timedelta, terms: LeadTimes) -> Le
     rank = -(-len(counting) * terms.percent // 100)
     measured = counting[max(rank, 1) - 1]
     wanted = _with_margin(measured, terms)
-    time = min(max(wanted, terms.at_least), terms.at_most)
+    time = max(min(wanted, terms.at_most), of_class)
     return Lead(time, of_class, measured, len(counting), capped=wanted > terms.at_most)
 
 
 def longest(slowest: timedelta, of_classes: Iterable[timedelta], terms: LeadTimes) -> timedelta:
     """No environment has a longer lead time, if no start took longer than ``slowest``."""
-    measured = min(max(_with_margin(slowest, terms), terms.at_least), terms.at_most)
+    measured = min(_with_margin(slowest, terms), terms.at_most)
     return max((measured, *of_classes))
 
 

@@ -145,12 +145,6 @@ def test_the_packaged_policies_are_found_and_complete() -> None:
         ("scaling.yaml", "lead_time_minutes: 10", "lead_time_minutes: -1", "lead_time_minutes: "),
         (
             "scaling.yaml",
-            "at_most_minutes: 240",
-            "at_most_minutes: 4",
-            "less than at_least_minutes",
-        ),
-        (
-            "scaling.yaml",
             "measured_from: 3",
             "measured_from: 21",
             "lead.measured_from: it must not",
