@@ -110,7 +110,7 @@ def rehearsals(context: typer.Context, window: str, machine: Machine = False) ->
 def stop_rehearsal(
     context: typer.Context, window: str, reason: Reason, machine: Machine = False
 ) -> None:
-    """Stop the one that is under way; all falls back within seconds."""
+    """Stop the one that is under way; replicas go as after any peak."""
     body: Json = {"reason": reason}
     facts(
         connect(context).post(f"/windows/{window}/rehearsals/stop", body), _FACTS, machine=machine

@@ -293,7 +293,7 @@ def stop_rehearsal(
     body: StopEntry,
     repeatable: Once,
 ) -> Response:
-    """The one that is under way; all falls back within seconds, and what came of it is kept."""
+    """The one that is under way; what came of it is kept, and replicas go as after any peak."""
 
     def work(tx: Connection) -> Answer:
         return Answer(200, RehearsalView.of(stop(caller, tx, window_id, body)))
