@@ -29,6 +29,8 @@ class Kind(StrEnum):
     UNPREPARED = "unprepared"
     LATE = "late"
     MISSED = "missed"
+    TEST_FAILED = "test-failed"
+    UNMET = "unmet"
     NOT_READY = "not-ready"
     READY = "ready"
 
@@ -62,6 +64,8 @@ MEANINGS: Mapping[Kind, Meaning] = MappingProxyType(
         Kind.UNPREPARED: Meaning("高峰期准备不足", "Not ready for its peak", Tone.BAD),
         Kind.LATE: Meaning("唤醒已晚", "Wake late", Tone.BAD),
         Kind.MISSED: Meaning("未按时唤醒", "Wake missed", Tone.BAD),
+        Kind.TEST_FAILED: Meaning("试唤醒未通过", "Test wake failed", Tone.WARNING),
+        Kind.UNMET: Meaning("周期高峰无法预留", "Date of a series cannot be promised", Tone.BAD),
         Kind.NOT_READY: Meaning("长时间未就绪", "Not ready for long", Tone.WARNING),
         Kind.READY: Meaning("已就绪", "Ready", Tone.GOOD),
     }

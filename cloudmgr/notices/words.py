@@ -200,6 +200,59 @@ def missed(
     )
 
 
+def test_failed(
+    subject: Subject,
+    wake_id: str,
+    by: datetime,
+    at: datetime,
+    zone: ZoneInfo,
+    *,
+    ready_at: datetime | None,
+) -> Notice:
+    """Woken to see whether it would, it was Ready too late, or never (None)."""
+    if ready_at is None:
+        zh, en = "未能就绪", "and was not"
+    else:
+        zh, en = f"{_at(ready_at, zone)} 才就绪", f"and was at {_at(ready_at, zone)}"
+    return _of_environment(
+        Kind.TEST_FAILED,
+        subject,
+        f"wake:{wake_id}",
+        at,
+        (
+            f"{subject.zh}：试唤醒时应于 {_at(by, zone)} 前就绪，{zh}。",
+            f"{subject.en}: woken for a test, it was to be ready by {_at(by, zone)}, {en}.",
+        ),
+    )
+
+
+def unmet(
+    subject: Subject,
+    series_id: str,
+    interval: Interval,
+    at: datetime,
+    zone: ZoneInfo,
+    *,
+    why: tuple[str, str],
+) -> Notice:
+    """A date of a series that its pool cannot promise; ``why`` in Chinese and in English."""
+    return Notice(
+        kind=Kind.UNMET,
+        about_kind="series",
+        about_id=series_id,
+        department_id=subject.department_id,
+        at=at,
+        zh=_short(f"{subject.zh}：周期高峰中 {_span_zh(interval, zone)} 一次无法预留。{why[0]}"),
+        en=_short(
+            f"{subject.en}: of its series the peak from {_span_en(interval, zone)} cannot be "
+            f"promised. {why[1]}"
+        ),
+        key=f"unmet:{series_id}:{interval.start.isoformat()}",
+        fact="unmet",
+        lapses_at=interval.end,
+    )
+
+
 def not_ready(subject: Subject, since: datetime, at: datetime, zone: ZoneInfo) -> Notice:
     """It has not been Ready ``since`` then, which is for long."""
     minutes = minutes_of(at - since)

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 MOST = 99
 _TONES = {Tone.GOOD: "good", Tone.PLAIN: "quiet", Tone.WARNING: "busy", Tone.BAD: "bad"}
-_PLACES = {"request": "/requests/{}", "environment": "/environments/{}", "window": "/windows"}
+_PLACES = {
+    "request": "/requests/{}",
+    "environment": "/environments/{}",
+    "window": "/windows",
+    "series": "/series/{}",
+}
 
 
 def about(notice: Notice) -> str:

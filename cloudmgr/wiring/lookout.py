@@ -61,6 +61,7 @@ class Lookout:
             Duty("lookout-windows", _OFTEN, self.windows),
             Duty("lookout-checks", _OFTEN, self.checks),
             Duty("lookout-wakes", _OFTEN, self.wakes),
+            Duty("lookout-series", _SELDOM, self.series),
             Duty("lookout-readiness", _SELDOM, self.environments),
         )
 
@@ -201,11 +202,24 @@ class Lookout:
     # ---------------------------------------------------------------------------------- wakes
 
     def wakes(self) -> None:
-        """Tell which wakes are late, and which have missed their promise."""
+        """Tell which wakes are late, which have missed their promise, and which tests failed."""
         now = self._clock.now()
         with self._database.read() as tx:
             broken = self._stores.scaling.wakes.broken(tx, now - _NEWS, now)
-            subjects = self._subjects(tx, (wake.environment_id for wake in broken))
+            tests = self._stores.scaling.wakes.tests_broken(tx, now - _NEWS)
+            subjects = self._subjects(tx, (wake.environment_id for wake in (*broken, *tests)))
+        self._tell(
+            words.test_failed(
+                subjects[test.environment_id],
+                test.id,
+                test.promised_by,
+                test.ready_at or test.ended_at or now,
+                self._zone,
+                ready_at=test.ready_at,
+            )
+            for test in tests
+            if test.environment_id in subjects
+        )
         told = (
             self._of_wake(subjects[wake.environment_id], wake, now)
             for wake in broken
@@ -222,6 +236,32 @@ class Lookout:
         if now - wake.promised_by < GRACE:
             return None
         return words.late(subject, wake.id, wake.promised_by, now, self._zone)
+
+    # --------------------------------------------------------------------------------- series
+
+    def series(self) -> None:
+        """Tell which dates of series their pools cannot promise."""
+        now = self._clock.now()
+        with self._database.read() as tx:
+            short = [
+                (series, date)
+                for series in self._stores.scaling.series.list(tx, ended=False)
+                for date in series.unmet
+                if date.interval.end > now
+            ]
+            subjects = self._subjects(tx, (series.environment_id for series, _ in short))
+        self._tell(
+            words.unmet(
+                subjects[series.environment_id],
+                series.id,
+                date.interval,
+                date.since,
+                self._zone,
+                why=(date.zh, date.en),
+            )
+            for series, date in short
+            if series.environment_id in subjects
+        )
 
     # ------------------------------------------------------------------------------ readiness
 

@@ -30,6 +30,9 @@ def every() -> list[Notice]:
         words.late(EXAM, "wak_1", CREATED, later, SHANGHAI),
         words.missed(EXAM, "wak_1", CREATED, later, SHANGHAI, ready_at=later),
         words.missed(EXAM, "wak_2", CREATED, later, SHANGHAI, ready_at=None),
+        words.test_failed(EXAM, "wak_3", CREATED, later, SHANGHAI, ready_at=later),
+        words.test_failed(EXAM, "wak_4", CREATED, later, SHANGHAI, ready_at=None),
+        words.unmet(EXAM, "ser_1", DAY, CREATED, SHANGHAI, why=WHY),
         words.not_ready(EXAM, CREATED, later, SHANGHAI),
         words.ready(EXAM, CREATED, later, SHANGHAI),
     ]

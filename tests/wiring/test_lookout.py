@@ -12,10 +12,12 @@ from cloudmgr.conditions import Condition, Status
 from cloudmgr.hosting.assessment import Draft
 from cloudmgr.hosting.environments import EnvironmentStatus
 from cloudmgr.hosting.requests import RequestKind, RequestState, Verdict
+from cloudmgr.interval import Interval
 from cloudmgr.notices.notice import Kind, Notice
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.scaling.readiness import Check, Moment, Readiness, Word
 from cloudmgr.scaling.readiness import Kind as CheckKind
+from cloudmgr.scaling.series import PeakSeries, Unmet
 from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.lookout import LONG, Lookout
 from tests.builders import a_component, a_window, an_environment
@@ -293,6 +295,45 @@ def test_a_wake_that_ended_without_anybody_ready_says_so(office: Watched) -> Non
     wake(office, -5 * MINUTE, ended_at=office.now - MINUTE)
     office.lookout.wakes()
     assert "and never was" in office.told()[0].en
+
+
+def test_a_test_that_failed_is_told_once_it_is_over(office: Watched) -> None:
+    office.host()
+    wake(office, -5 * MINUTE, cause=WakeCause.TEST, ready_at=office.now - 6 * MINUTE)
+    running = wake(office, -4 * MINUTE, cause=WakeCause.TEST)
+    office.lookout.wakes()
+    assert office.told() == []
+    with office.plane.database.write() as tx:
+        office.plane.stores.scaling.wakes.put(tx, replace(running, ended_at=office.now))
+    office.lookout.wakes()
+    office.lookout.wakes()
+    (told,) = office.told()
+    assert told.kind is Kind.TEST_FAILED
+    assert "woken for a test" in told.en
+
+
+# ------------------------------------------------------------------------------------- series
+
+
+def test_a_date_that_cannot_be_promised_is_told_once_with_the_reason(office: Watched) -> None:
+    office.host()
+    date = Interval(office.now + 3 * DAY, office.now + 3 * DAY + timedelta(hours=8))
+    over = Interval(office.now - DAY, office.now - DAY + timedelta(hours=8))
+    short = tuple(
+        Unmet(one.start.date(), one, "主机不足", "two hosts are missing", office.now)
+        for one in (over, date)
+    )
+    series = PeakSeries("ser_1", "env_exam", "web", "{}", 4, "", "usr_bob", office.now, unmet=short)
+    with office.plane.database.write() as tx:
+        office.plane.stores.scaling.series.add(tx, series)
+        ended = replace(series, id="ser_2", ended_at=office.now)
+        office.plane.stores.scaling.series.add(tx, ended)
+    office.lookout.series()
+    office.lookout.series()
+    (told,) = office.told()
+    assert (told.kind, told.about_id) == (Kind.UNMET, "ser_1")
+    assert "two hosts are missing" in told.en
+    assert "主机不足" in told.zh
 
 
 # ---------------------------------------------------------------------------------- readiness

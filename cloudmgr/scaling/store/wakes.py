@@ -132,6 +132,22 @@ class WakeStore:
         )
         return [made(row) for row in tx.execute(query).mappings()]
 
+    def tests_broken(self, tx: Connection, since: datetime) -> Sequence[Wake]:
+        """Tests that were due after ``since``, are over and broke their promise."""
+        w, e = scaling_wakes.c, environments.c
+        query = (
+            select(scaling_wakes)
+            .select_from(scaling_wakes.join(environments, e.id == w.environment_id))
+            .where(
+                w.promised_by >= since,
+                w.cause == WakeCause.TEST.value,
+                _broken(),
+                e.retiring.is_(False),
+            )
+            .order_by(w.promised_by, w.id)
+        )
+        return [made(row) for row in tx.execute(query).mappings()]
+
     def late(self, tx: Connection, now: datetime) -> int:
         """How many that are hosted ought to be Ready by ``now`` and are not; without tests."""
         w, e = scaling_wakes.c, environments.c
