@@ -172,10 +172,6 @@ class Bindings(Protocol):
         """Where a service lies that is hosted here; None if it is not there."""
         ...
 
-    def waits(self, tx: Connection, environment: Environment) -> bool:
-        """Whether policy has changed what it is bound to, and a freeze keeps that from it."""
-        ...
-
     def lacking(self, tx: Connection, environment: Environment) -> Mapping[str, str]:
         """A sentence on each service that ``environment`` is bound to and cannot use."""
         ...

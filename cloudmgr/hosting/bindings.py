@@ -91,33 +91,6 @@ def resolve(
     return Resolved(tuple(found), _offers(environment, services.values()), lacking)
 
 
-def forbidden(
-    environment: Environment, department_code: str, services: Mapping[str, CityService]
-) -> frozenset[str]:
-    """Names of what it is led to although policy has that, or has it for this department, no more.
-
-    What merely is not there, or cannot be reached, is not among them.
-    """
-    return frozenset(
-        led.name
-        for led in environment.services
-        if led.name not in services
-        or _closed(services[led.name], environment.zone.value, department_code)
-    )
-
-
-def while_frozen(environment: Environment, found: Resolved, taken: frozenset[str]) -> Resolved:
-    """As much of ``found`` as does not wait until changes are made again.
-
-    :param taken: what policy forbids: that is taken away at once; all else stays as it is.
-    """
-    return Resolved(
-        tuple(led for led in environment.services if led.name not in taken),
-        environment.offers,
-        found.lacking,
-    )
-
-
 def absence(service: CityService, place: Place | None) -> str:
     """Why a service that is hosted here is not there now; empty when it is."""
     if place is None:

@@ -9,14 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 
 from cloudmgr.errors import NotFound
-from cloudmgr.hosting.bindings import (
-    Place,
-    forbidden,
-    label,
-    resolve,
-    unbound,
-    while_frozen,
-)
+from cloudmgr.hosting.bindings import Place, label, resolve, unbound
 from cloudmgr.hosting.environments import EnvironmentStatus
 from cloudmgr.hosting.store.environments import environments as table
 
@@ -33,7 +26,6 @@ if TYPE_CHECKING:
     from cloudmgr.policy.bundle import PolicyBundle
     from cloudmgr.policy.services import CityService
     from cloudmgr.pools.store import PoolStore
-    from cloudmgr.scaling.freezing import Freezing
 
 # Moves whenever any environment is made, approved anew, scaled, retired or gone.
 _MARK = select(func.count(), func.coalesce(func.sum(table.c.generation), 0), func.max(table.c.id))
@@ -43,7 +35,6 @@ class Bindings:
     """Looks up where shared services are, and has :meth:`follow` called every so often.
 
     :param domain: what the addresses of all environments end in.
-    :param freezing: who is left as it is until its peak is over.
     """
 
     def __init__(
@@ -55,7 +46,6 @@ class Bindings:
         departments: DepartmentStore,
         policy: Callable[[], PolicyBundle],
         domain: str,
-        freezing: Freezing,
     ) -> None:
         self._database = database
         self._environments = environments
@@ -63,7 +53,6 @@ class Bindings:
         self._departments = departments
         self._policy = policy
         self._domain = domain
-        self._freezing = freezing
         self._mark: object = None
         self._known: dict[str, Environment] = {}  # as far as bindings go
         self._lacking: dict[str, Mapping[str, str]] = {}
@@ -89,12 +78,6 @@ class Bindings:
         """A sentence on each service that it is bound to and cannot use."""
         return self.resolve(tx, environment).lacking
 
-    def waits(self, tx: Connection, environment: Environment) -> bool:
-        """Whether policy has changed what it is bound to, and a freeze keeps that from it."""
-        if environment.retiring or self._freezing.frozen(tx, environment) is None:
-            return False
-        return self.resolve(tx, environment).differs(environment)
-
     def follow(self) -> list[str]:
         """Write anew what differs from policy; ids of the environments to look at.
 
@@ -115,8 +98,7 @@ class Bindings:
             if lacking.get(key) != self._lacking.get(key)
         }
         self._lacking = lacking
-        # What was not written, since somebody else was faster or a freeze holds, is looked at
-        # again.
+        # What was not written, since somebody else was faster, is looked at again.
         self._mark = mark if len(written) == len(differing) else None
         return sorted({*written, *told})
 
@@ -173,10 +155,6 @@ class Bindings:
             except NotFound:
                 return False
             found = self.resolve(tx, environment)
-            if self._freezing.frozen(tx, environment) is not None:
-                code = self._departments.get(tx, environment.department_id).code
-                taken = forbidden(environment, code, self._policy().services)
-                found = while_frozen(environment, found, taken)
             if environment.retiring or not found.differs(environment):
                 return False
             self._environments.set_services(tx, environment, found.services, found.offers)

@@ -106,7 +106,6 @@ class ControlPlane:
             departments=self.stores.departments,
             policy=self._policy,
             domain=settings.gateway_domain,
-            freezing=self.freezing,
         )
         self._scaling_part()
         self._loops()

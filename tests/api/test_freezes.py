@@ -40,7 +40,6 @@ def test_far_from_a_peak_nothing_is_frozen(city: City) -> None:
         "until": None,
         "window_id": None,
         "lift": None,
-        "bindings_wait": False,
     }
     answer = city.client("operator").post(f"{path}/lift", json={"reason": "x"})
     assert (answer.status_code, answer.json()["code"]) == (409, "not-frozen")

@@ -50,7 +50,6 @@ class FreezeView(View):
         until="2027-06-30T11:00:00Z",
         window_id="win_0123456789abcdef",
         lift=_LIFT,
-        bindings_wait=False,
     )
 
     frozen: bool = Field(description="Whether changes are refused now.")
@@ -58,14 +57,10 @@ class FreezeView(View):
     until: datetime | None
     window_id: str | None
     lift: LiftView | None
-    bindings_wait: bool = Field(
-        description="Policy has changed what it is bound to, and that waits until it is over."
-    )
 
     @classmethod
-    def of(cls, found: Freeze | None, lift: Lift | None, *, waits: bool = False) -> Self:
+    def of(cls, found: Freeze | None, lift: Lift | None) -> Self:
         return cls(
-            bindings_wait=waits,
             frozen=found is not None and lift is None,
             since=found.since if found else None,
             until=found.until if found else None,
@@ -106,8 +101,7 @@ def get_freeze(
     with services.database.read() as tx:
         environment = services.environments.get(tx, environment_id)
         caller.require(environment.department_id)
-        waits = services.bindings.waits(tx, environment)
-        return FreezeView.of(*services.freezing.of(tx, environment), waits=waits)
+        return FreezeView.of(*services.freezing.of(tx, environment))
 
 
 @router.post(
