@@ -129,6 +129,8 @@ def test_what_is_too_much_is_refused() -> None:
 words = st.text(
     st.characters(categories=("L", "N", "P", "S", "Zs"), exclude_characters="\xa0"), max_size=60
 ).map(str.strip)
+# A backslash before an N is a line break to the library, in whatever it writes.
+words = words.filter(lambda text: r"\N" not in text)
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 30)).map(  # noqa: DTZ001
     lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
 )
