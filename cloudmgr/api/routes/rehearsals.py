@@ -66,7 +66,10 @@ class LoadEntry(Entry):
     seconds: Annotated[int, Field(strict=True, ge=1, le=14_400)] = 60
     path: Annotated[str, Field(min_length=1, max_length=200)] = "/"
     most_failures: Annotated[
-        float, Field(ge=0, le=1, description="It stops when a larger share of answers fails.")
+        float,
+        Field(
+            strict=True, ge=0, le=1, description="It stops when a larger share of answers fails."
+        ),
     ] = 0.05
 
 

@@ -163,7 +163,7 @@ def _ours(course: Course, ground: Ground, allowed: float) -> tuple[str, Floats]:
 def ours(course: Course, ground: Ground) -> tuple[tuple[Record, ...], Floats]:
     """How each setting of our ways did, day by day, and the steps at which those days begin.
 
-    What needs nothing learned is known from the beginning.
+    Reaction needs no past, and is known from the beginning; the days before need one.
     """
     learned = len(course) // 4
     day = ground.seen.day
@@ -172,7 +172,7 @@ def ours(course: Course, ground: Ground) -> tuple[tuple[Record, ...], Floats]:
         edges = np.concatenate([[0.0], edges])
     since = int(np.searchsorted(edges, learned))
     ways: list[tuple[str, Callable[[Ground], Iterable[Setting]], int]] = [
-        (SEASONAL, policies.seasonal, 0),
+        (SEASONAL, policies.seasonal, min(int(np.searchsorted(edges, day)), since)),
         (REACTION, policies.rule, 0),
     ]
     if ground.learned is not None:

@@ -18,7 +18,7 @@ from cloudmgr.scaling.backtest.trial import FORECAST, REACTION, SEASONAL, Terms
 from cloudmgr.scaling.forecast.demand import Demand
 from cloudmgr.scaling.forecast.features import outlook
 from cloudmgr.scaling.forecast.learned import learn, library
-from tests.scaling.forecast.histories import MONDAY, daily, demand, heralded
+from tests.scaling.forecast.histories import MONDAY, daily, demand, weekly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,11 +42,11 @@ def going_on(was: Demand, steps: int, value: float = 0.0) -> Demand:
 
 @learned
 @pytest.mark.parametrize("later", [0.0, 5000.0, np.nan])
-@pytest.mark.parametrize(("history", "way"), [(daily, SEASONAL), (heralded, FORECAST)])
+@pytest.mark.parametrize(("history", "way"), [(daily, SEASONAL), (weekly, FORECAST)])
 def test_what_is_foretold_at_a_step_depends_on_nothing_from_it_on(
     history: Callable[[int], Demand], way: str, later: float
 ) -> None:
-    was = history(20)
+    was = history(42)
     lesson = study(was, TERMS, (), MONDAY)
     assert lesson is not None
     assert lesson.family == way
@@ -73,20 +73,19 @@ def test_a_day_that_is_like_the_others_is_foretold() -> None:
 
 
 @learned
-def test_what_only_a_rise_tells_of_is_foretold_by_what_was_learned() -> None:
-    whole = heralded(20)
-    at = int(np.flatnonzero(whole.values > 90)[-1]) - 3  # the step before the last peak
-    was = Demand("exam", whole.start, whole.step, whole.values[:at])
+def test_a_day_of_the_week_that_is_unlike_the_last_days_is_foretold_by_what_was_learned() -> None:
+    whole = weekly(49)
+    was = Demand("exam", whole.start, whole.step, whole.values[: 42 * DAY])
     lesson = study(was, TERMS, (), MONDAY)
     assert lesson is not None
     assert lesson.family == FORECAST
-    told = foretell(lesson, whole, at, UTC, ())
-    assert told is not None
-    assert 95 < told < 300
-    quiet = int(np.flatnonzero(whole.values < 11)[-200])
-    before = foretell(lesson, whole, quiet, UTC, ())
-    assert before is not None
-    assert before < told
+    quiet, busy = (
+        foretell(lesson, whole, 42 * DAY + at, UTC, ()) for at in (DAY // 4, DAY * 9 // 24)
+    )
+    assert quiet is not None
+    assert busy is not None
+    assert quiet < 60
+    assert 95 < busy < 400
 
 
 def test_reaction_asks_for_what_the_chosen_setting_asks_for() -> None:
@@ -127,22 +126,23 @@ def test_too_little_and_too_quiet_teach_nothing() -> None:
 
 @learned
 def test_what_was_learned_without_a_calendar_is_of_use_when_there_is_one() -> None:
-    was = heralded(20)
+    was = weekly(42)
     lesson = study(was, TERMS, (), MONDAY)
     assert lesson is not None
     assert lesson.family == FORECAST
     assert not lesson.calendar
-    soon = Interval(was.start + 20 * timedelta(days=1), was.start + 21 * timedelta(days=1))
+    soon = Interval(was.start + 42 * timedelta(days=1), was.start + 43 * timedelta(days=1))
     told = foretell(lesson, going_on(was, AHEAD), len(was), UTC, [soon])
     assert told == foretell(lesson, going_on(was, AHEAD), len(was), UTC, ())
 
 
 @learned
 def test_what_was_learned_with_a_calendar_is_silent_when_there_is_none() -> None:
-    was = heralded(20)
-    begun = np.flatnonzero((was.values[1:] > 90) & (was.values[:-1] < 90)) + 1
+    was = weekly(42)
     windows = [
-        Interval(was.start + int(n) * was.step, was.start + int(n + 4) * was.step) for n in begun
+        Interval(MONDAY + timedelta(days=n, hours=9), MONDAY + timedelta(days=n, hours=17))
+        for n in range(42)
+        if n % 7 < 3
     ]
     lesson = study(was, TERMS, windows, MONDAY)
     assert lesson is not None

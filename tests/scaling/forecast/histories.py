@@ -31,17 +31,14 @@ def daily(days: int, *, minutes: int = 30, peak: float = 100.0, seed: int = 1) -
     return demand(base * noise, minutes=minutes)
 
 
-def heralded(days: int, *, minutes: int = 30, seed: int = 4) -> Demand:
-    """A quiet system whose peaks come at any hour, each an hour after a rise that tells of it.
-
-    No day is like another, and what the present asks for is no measure of what comes.
-    """
-    values = np.full(days * 24 * 60 // minutes, 10.0)
-    for first in np.random.default_rng(seed).permutation(len(values) // 16)[: 2 * days] * 16:
-        values[first + 1 : first + 3] = 25.0
-        values[first + 3 : first + 7] = 100.0
-    noise = np.random.default_rng(seed).uniform(0.95, 1.05, len(values))
-    return demand(values * noise, minutes=minutes)
+def weekly(days: int, *, minutes: int = 30, peak: float = 100.0) -> Demand:
+    """Busy from nine to five on Mondays to Wednesdays, quiet else: no day tells of the next."""
+    day = 24 * 60 // minutes
+    at = np.arange(days * day)
+    hour = at % day * minutes / 60
+    busy = (at // day % 7 < 3) & (hour >= 9) & (hour < 17)
+    noise = np.random.default_rng(1).uniform(0.9, 1.1, len(at))
+    return demand(np.where(busy, peak, 10.0) * noise, minutes=minutes)
 
 
 def written(path: Path, days: int = 6) -> Path:
