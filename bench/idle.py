@@ -30,6 +30,7 @@ from cloudmgr.pools.drivers.local.files import PoolFiles
 from cloudmgr.pools.drivers.local.records import State, Storage, Wanted
 from cloudmgr.pools.pool import Zone
 from cloudmgr.scaling.assessment import ScalingState
+from cloudmgr.scaling.wakes import Wake, WakeCause
 from cloudmgr.wiring.stores import Stores
 from tests.end_to_end.plane import Place
 from tests.ports import free_port
@@ -82,12 +83,17 @@ def _address(place: Place, database_url: str) -> str:
 
 def _put_to_sleep(place: Place, count: int, database_url: str) -> None:
     database, stores = Database(_address(place, database_url)), Stores()
+    now = SystemClock().now()
     with database.write() as tx:
         made = city.found(tx, stores, count, zones=tuple(Zone))
         for environment in made:
             # What nobody ever looked at is woken until its gateway has been watched for a while.
             stores.scaling.scaling.locked_state(tx, environment.id)
             stores.scaling.scaling.put_state(tx, ScalingState(environment.id, generation=1))
+            # Who was never woken is tried at night: what that costs is no idling.
+            stores.scaling.wakes.put(
+                tx, Wake(environment.id, WakeCause.REQUEST, now, now, ready_at=now)
+            )
     database.close()
     for environment in made:
         _has_run(place, environment)

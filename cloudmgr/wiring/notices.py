@@ -162,11 +162,6 @@ class Notices:
         )
         return [(target, found[target.id]) for target in self._sender.targets]
 
-    def test_mail(self, to: str, locale: Locale) -> str | None:
-        """Mail a test to a person: why it failed, or None."""
-        message = trial(_TONGUES[locale])
-        return self._all({"mail": partial(self._sender.mail, to, message)})["mail"]
-
     def purge(self) -> None:
         """Forget what was told long ago."""
         with self._database.write() as tx:

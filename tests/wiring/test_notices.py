@@ -202,12 +202,6 @@ def test_a_test_goes_to_every_target_and_says_which_failed(sqlite: Database, web
     assert "test" in web.came[0]["message"]
 
 
-def test_a_test_can_be_mailed(sqlite: Database, mailbox: Post) -> None:
-    office = Office(sqlite, mail=mailbox.url)
-    assert office.notices.test_mail("li@example.gov.cn", Locale.EN) is None
-    assert mailbox.came[0][1]["Subject"] == "cloudmgr: Test notice"
-
-
 def test_what_is_old_is_forgotten_with_its_deliveries(sqlite: Database, web: Hook) -> None:
     office = Office(sqlite, [web.url()])
     office.tell(a_refusal())
