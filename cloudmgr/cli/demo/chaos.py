@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Machine seconds for which nobody restarts the control plane.
 DOWN_SECONDS = 3.0
+# A process that was killed ends within milliseconds; this is for a machine that hangs.
+_ENDING_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -62,4 +65,13 @@ class Chaos:
         self.tell(self.now(), f"kill -9 of a replica of {hosted.plan.name_zh} (process {pid})")
         at = self.now()
         os.kill(pid, signal.SIGKILL)
-        self.replicas.append(Killed(hosted.plan.code, at, pid))
+        self.replicas.append(Killed(hosted.plan.code, at, self._ended(pid), pid))
+
+    def _ended(self, pid: int) -> float:
+        """When ``pid`` was seen to have ended: its sockets are closed, it may be a zombie."""
+        latest = self.now() + _ENDING_SECONDS
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            while process.status() != psutil.STATUS_ZOMBIE and self.now() < latest:
+                self.sleep(0.001)
+        return self.now()

@@ -32,10 +32,15 @@ class Promise:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A replica that the demo killed: requests in flight on it then may have failed."""
+    """A replica that the demo killed: requests in flight on it then may have failed.
+
+    ``at``: when it was killed; ``gone``: when it was seen to have ended. Between the two, a few
+    milliseconds if the machine is busy, its sockets still take requests that nothing answers.
+    """
 
     system: str
     at: float
+    gone: float
     pid: int = 0
 
 
@@ -61,7 +66,8 @@ def no_failure(outcomes: Sequence[Outcome], killed: Iterable[Killed]) -> Promise
 
 def _in_flight(outcome: Outcome, kills: Iterable[Killed]) -> bool:
     return any(
-        kill.system == outcome.system and outcome.sent <= kill.at <= outcome.done for kill in kills
+        kill.system == outcome.system and outcome.sent <= kill.gone and kill.at <= outcome.done
+        for kill in kills
     )
 
 

@@ -33,10 +33,16 @@ def test_a_5xx_or_no_answer_breaks_the_first_promise_and_a_404_does_not() -> Non
 
 def test_only_what_was_in_flight_on_a_killed_replica_may_fail() -> None:
     failed = outcome(10, latency=0.5, status=502)
-    assert no_failure([failed], [Killed("gaokao", 10.2)]).kept
-    assert not no_failure([failed], [Killed("gaokao", 10.6)]).kept
-    assert not no_failure([failed], [Killed("gaokao", 9.9)]).kept
-    assert not no_failure([failed], [Killed("income-tax", 10.2)]).kept
+    assert no_failure([failed], [Killed("gaokao", 10.2, 10.2)]).kept
+    assert not no_failure([failed], [Killed("gaokao", 10.6, 10.6)]).kept
+    assert not no_failure([failed], [Killed("gaokao", 9.9, 9.95)]).kept
+    assert not no_failure([failed], [Killed("income-tax", 10.2, 10.2)]).kept
+
+
+def test_what_is_sent_to_a_replica_while_it_ends_was_in_flight_on_it() -> None:
+    failed = outcome(10, latency=0.005, status=502)
+    assert no_failure([failed], [Killed("gaokao", 9.998, 10.002)]).kept
+    assert not no_failure([failed], [Killed("gaokao", 9.998, 9.999)]).kept
 
 
 def test_capacity_is_in_time_only_if_it_is_ready_before_and_stays_so() -> None:
