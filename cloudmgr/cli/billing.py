@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,14 @@ from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows, written
 
 app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
 usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
+
+
+class Language(StrEnum):
+    """What headings are in."""
+
+    ZH = "zh"
+    EN = "en"
+
 
 _METERS = "vcpu, memory, storage, requests, vcpu-used, memory-used or address."
 _LINES: list[Column] = [
@@ -118,13 +127,23 @@ def invoice(
     context: typer.Context,
     invoice: str,
     csv: Annotated[Path | None, typer.Option("--csv", help="Write it as CSV to this file.")] = None,
+    xlsx: Annotated[
+        Path | None, typer.Option("--xlsx", help="Write it as a workbook to this file.")
+    ] = None,
+    pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it as PDF to this file.")] = None,
+    language: Annotated[Language, typer.Option(help="Of the files.")] = Language.ZH,
     machine: Machine = False,
 ) -> None:
     """One invoice, line by line."""
     remote = connect(context)
-    if csv is not None:
-        # The bytes as they come: the mark at the beginning tells spreadsheets that it is UTF-8.
-        written(csv, remote.raw(f"/billing/invoices/{invoice}/csv"))
+    files = {"csv": csv, "xlsx": xlsx, "pdf": pdf}
+    if any(files.values()):
+        for kind, file in files.items():
+            if file is not None:
+                # The bytes as they come: the mark at the beginning of CSV tells spreadsheets that
+                # it is UTF-8.
+                address = f"/billing/invoices/{invoice}/{kind}"
+                written(file, remote.raw(address, language=language.value))
         return
     bill = remote.get(f"/billing/invoices/{invoice}")
     if machine:

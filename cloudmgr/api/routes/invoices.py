@@ -10,21 +10,21 @@ from fastapi import APIRouter, Path, Query
 from pydantic import ConfigDict
 from starlette.responses import Response
 
+from cloudmgr.api.files import CSV, PDF, XLSX, attached
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.routes.usage import UsageView
 from cloudmgr.api.values import Id, View
 from cloudmgr.billing.books import ExplainedCharge
-from cloudmgr.billing.export import invoice_csv
+from cloudmgr.billing.export import invoice_csv, invoice_xlsx
 from cloudmgr.billing.invoices import Invoice, InvoiceLine
+from cloudmgr.billing.pdf import invoice_pdf
 from cloudmgr.errors import NotFound
 from cloudmgr.identity.access import Action, may
 
 router = APIRouter(prefix="/api/v1/billing/invoices", tags=["billing"])
 
-_CSV: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
-}
+_Headings = Annotated[Literal["zh", "en"], Query(description="Of its headings.")]
 _LINE: dict[str, Any] = {
     "number": 1,
     "category": "Usage",
@@ -228,20 +228,51 @@ def get_invoice(
 
 
 @router.get(
-    "/{invoice_id}/csv", response_class=Response, summary="An invoice as CSV", responses=_CSV
+    "/{invoice_id}/csv",
+    response_class=Response,
+    summary="An invoice as CSV",
+    responses=CSV.responses,
 )
 def export_invoice(
     caller: Annotated[Caller, Access(Action.INVOICE_READ)],
     invoice_id: str,
-    language: Annotated[Literal["zh", "en"], Query(description="Of its headings.")] = "zh",
+    language: _Headings = "zh",
 ) -> Response:
     """For spreadsheets, with the exact amounts beside the rounded ones."""
     bill = _invoice(caller, invoice_id)
-    return Response(
-        invoice_csv(bill, language),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{bill.number or bill.id}.csv"'},
-    )
+    return attached(CSV, bill.number or bill.id, invoice_csv(bill, language))
+
+
+@router.get(
+    "/{invoice_id}/xlsx",
+    response_class=Response,
+    summary="An invoice as a workbook",
+    responses=XLSX.responses,
+)
+def export_invoice_workbook(
+    caller: Annotated[Caller, Access(Action.INVOICE_READ)],
+    invoice_id: str,
+    language: _Headings = "zh",
+) -> Response:
+    """A sheet of lines, one of totals. A figure of more than 15 digits is text, to lose none."""
+    bill = _invoice(caller, invoice_id)
+    return attached(XLSX, bill.number or bill.id, invoice_xlsx(bill, language))
+
+
+@router.get(
+    "/{invoice_id}/pdf",
+    response_class=Response,
+    summary="An invoice to print",
+    responses=PDF.responses,
+)
+def print_invoice(
+    caller: Annotated[Caller, Access(Action.INVOICE_READ)],
+    invoice_id: str,
+    language: Annotated[Literal["zh", "en"], Query(description="Of all that it says.")] = "zh",
+) -> Response:
+    """As PDF with numbered pages: the same bytes each time."""
+    bill = _invoice(caller, invoice_id)
+    return attached(PDF, bill.number or bill.id, invoice_pdf(bill, language))
 
 
 @router.get(

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, StrictBool
 from starlette.responses import Response
 
 from cloudmgr.api.etag import Answer
+from cloudmgr.api.files import CSV, attached
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.routes.invoices import InvoiceView
@@ -34,9 +35,6 @@ _PERIOD: dict[str, Any] = {
     "closed_at": None,
     "closed_by": None,
     "digest": None,
-}
-CSV: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"text/csv": {"schema": {"type": "string"}}}}
 }
 
 
@@ -176,7 +174,9 @@ def preview_period(
     )
 
 
-@router.get("/{month}/charges", response_class=Response, summary="The charges", responses=CSV)
+@router.get(
+    "/{month}/charges", response_class=Response, summary="The charges", responses=CSV.responses
+)
 def export_charges(
     caller: Annotated[Caller, Access(Action.CHARGE_READ)],
     month: str,
@@ -184,11 +184,7 @@ def export_charges(
 ) -> Response:
     """As CSV, every digit exact: cost = quantity × unit_price / priced_per."""
     preview = caller.services.books.preview(month, department_id=caller.confine(department_id))
-    return Response(
-        charges_csv(preview.charges),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="charges-{month}.csv"'},
-    )
+    return attached(CSV, f"charges-{month}", charges_csv(preview.charges))
 
 
 @router.post("/{month}/close", response_model=PeriodView, summary="Close a month")

@@ -1,0 +1,70 @@
+"""What finance fetches by command: files of invoices and reports of a month that was closed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import pytest
+from openpyxl import load_workbook
+
+from cloudmgr.billing.periods import period_at, period_before
+from cloudmgr.interval import Interval
+from tests.builders import a_record
+from tests.cli.office import Office, said
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CITY = ZoneInfo("Asia/Shanghai")
+
+
+@pytest.fixture
+def month(office: Office, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Last month, in which our department had a core and a GiB for an hour, and which is closed."""
+    plane = office.plane
+    period = period_before(period_at(plane.clock.now(), CITY), CITY)
+    hour = Interval(period.interval.start, period.interval.start + timedelta(hours=1))
+    records = [
+        a_record(meter=meter, interval=hour, quantity=Decimal(360_000))
+        for meter in ("vcpu", "memory")
+    ]
+    with plane.database.write() as tx:
+        plane.stores.metering.ledger.append(tx, records, plane.clock.now())
+    plane.services.closing.close(period.month, "usr_finance", accept_gaps=True)
+    monkeypatch.setenv("CLOUDMGR_TOKEN", office.finance)
+    return period.month
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig"))))
+
+
+def test_an_invoice_is_written_as_csv_as_a_workbook_and_to_print(
+    month: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(capsys, "billing", "invoices", "--month", month, "--json")
+    (bill,) = json.loads(out)
+    files = {kind: tmp_path / f"invoice.{kind}" for kind in ("csv", "xlsx", "pdf")}
+    asked = [part for kind, file in files.items() for part in (f"--{kind}", str(file))]
+    code, out, _ = said(capsys, "billing", "invoice", bill["id"], *asked, "--language", "en")
+    assert (code, out.count("written: ")) == (0, 3)
+    assert rows(files["csv"])[-1]["Amount"] == bill["total"]
+    totals = load_workbook(files["xlsx"])["Totals"]
+    assert Decimal(str(totals["F4"].value)) == Decimal(bill["total"])
+    assert files["pdf"].read_bytes().startswith(b"%PDF-")
+
+
+def test_a_file_in_a_language_that_there_is_none_of_is_refused(
+    month: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "invoice.pdf"
+    asked = ("billing", "invoice", "inv_x", "--pdf", str(file), "--language")
+    assert said(capsys, *asked, "fr")[0] == 2
+    assert said(capsys, *asked, "en")[0] == 3
+    assert not file.exists(), month

@@ -1,0 +1,49 @@
+"""The files of an invoice that its page links: the same total as page and API."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from decimal import Decimal
+from html import unescape
+from typing import TYPE_CHECKING
+
+from openpyxl import load_workbook
+from pypdf import PdfReader
+
+from tests.portal.browsing import browser
+
+if TYPE_CHECKING:
+    from tests.api.city import City
+
+
+def test_the_page_of_an_invoice_leads_to_files_that_say_the_same_total(seen_city: City) -> None:
+    client = browser(seen_city, "finance")
+    page = client.get(f"/invoices/{seen_city.ours['invoice_id']}").text
+    (shown,) = re.findall(r"<dt>Total</dt><dd>[^\d-]*([\d,.-]+)", page)
+    total = Decimal(shown.replace(",", ""))
+    links = [
+        unescape(link) for link in re.findall(r'href="(/api/v1/billing/invoices/[^"]+)"', page)
+    ]
+    files = {link.split("?")[0].rsplit("/", 1)[1]: client.get(link) for link in links}
+    assert {
+        kind: (each.status_code, each.headers["content-type"]) for kind, each in files.items()
+    } == {
+        "csv": (200, "text/csv; charset=utf-8"),
+        "xlsx": (200, "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+        "pdf": (200, "application/pdf"),
+    }
+    rows = list(csv.reader(io.StringIO(files["csv"].content.decode("utf-8-sig"))))
+    book = load_workbook(io.BytesIO(files["xlsx"].content))
+    printed = "".join(
+        page.extract_text() for page in PdfReader(io.BytesIO(files["pdf"].content)).pages
+    )
+    invoice = client.get(f"/api/v1/billing/invoices/{seen_city.ours['invoice_id']}").json()
+    assert total > 0
+    assert Decimal(invoice["total"]) == total
+    assert Decimal(rows[-1][13]) == total
+    assert Decimal(str(book["Totals"]["F4"].value)) == total
+    assert f"Total {total:,.2f}" in printed
+    name = files["pdf"].headers["content-disposition"]
+    assert name == f'attachment; filename="{invoice["number"]}.pdf"'
