@@ -48,6 +48,11 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(BIN)/python
 	$(BIN)/pip check --disable-pip-version-check
 	touch $(VENV)/.demo $@
 
+# Spark comes as its source, and setuptools, which is in the set above, builds it.
+$(VENV)/.spark: requirements/spark.txt | $(VENV)/.dev
+	$(PIP_INSTALL) --no-build-isolation -r requirements/spark.txt
+	touch $@
+
 .PHONY: venv
 venv: $(VENV)/.dev  ## Set up .venv for working on cloudmgr
 
@@ -81,11 +86,16 @@ test-openstack: $(VENV)/.dev  ## Test against a real OpenStack (a lab: installed
 	$(BIN)/python -m tests.labs.openstack.build
 	$(BIN)/pytest -m openstack -o faulthandler_timeout=600 -n $(CLOUDS) $(ARGS)
 
+.PHONY: test-spark
+test-spark: $(VENV)/.spark  ## Test the definition of rating with a real Spark (half a gigabyte, and Java)
+	$(BIN)/pytest -m spark -o faulthandler_timeout=300 $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
 	for part in reconcile api idle gateway; do $(BIN)/python -m bench.$$part; done
 
-DEBIAN_PACKAGES := postgresql prometheus chromium fonts-noto-cjk libgomp1
+DEBIAN_PACKAGES := postgresql prometheus chromium fonts-noto-cjk libgomp1 \
+	default-jre-headless
 # PostgreSQL's package would set up and start a cluster, Prometheus' a server on every address, now
 # and at each boot; the tests start their own.
 NO_CLUSTER := /etc/postgresql-common/createcluster.d/cloudmgr-tests.conf
@@ -142,6 +152,7 @@ lock:  ## Pin what pyproject.toml and the OpenStack lab ask for; ARGS=--upgrade 
 		-o requirements/demo.txt; \
 	$(COMPILE) pyproject.toml -c requirements/demo.txt --extra demo --extra forecast --group dev \
 		-o requirements/dev.txt; \
+	$(COMPILE) -c requirements/dev.txt --group spark -o requirements/spark.txt; \
 	$(COMPILE) $(LAB) -o requirements/openstack-lab.txt
 
 .PHONY: wheel

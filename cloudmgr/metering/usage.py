@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     Grid = Callable[[Interval], Iterable[datetime]]
 
-# Digits behind the point that a share may need before it is cut off; see `share_by_time`.
-_MOST_DIGITS = 40
+# Digits behind the point that the ledger keeps of a quantity; see `share_by_time`.
 _KEPT_DIGITS = 18
 # Ends the resource of a record that stands for a gap in what was measured.
 UNMEASURED = "#gap"
@@ -146,9 +145,9 @@ def share_by_time(
 ) -> tuple[tuple[Interval, Decimal], ...]:
     """``quantity`` held evenly over ``interval``, cut at ``cuts``; the parts sum to it exactly.
 
-    A part is exact whenever it is a decimal, as it always is for rate × seconds. One that is not (a
-    third of something, from a source that measured otherwise) is cut off after 18 digits, and the
-    last part takes the rest.
+    A part is exact whenever 18 digits are enough for it, as they always are for rate × seconds. One
+    that needs more (a third of something, from a source that measured otherwise) is cut off there,
+    and the last part takes the rest.
     """
     pieces = tuple(interval.split(cuts))
     if len(pieces) == 1:
@@ -165,18 +164,9 @@ def share_by_time(
 
 
 def _decimal(value: Fraction) -> Decimal:
-    """``value`` exactly if it terminates soon enough, else cut off."""
-    rest, digits = value.denominator, 0
-    for prime in (2, 5):
-        power = 0
-        while rest % prime == 0:
-            rest //= prime
-            power += 1
-        digits = max(digits, power)
-    if rest != 1 or digits > _MOST_DIGITS:
-        digits = _KEPT_DIGITS
-    scaled = value.numerator * 10**digits // value.denominator
-    return Decimal(scaled).scaleb(-digits, context=EXACT)
+    """``value``, cut off after the digits that are kept."""
+    scaled = value.numerator * 10**_KEPT_DIGITS // value.denominator
+    return EXACT.scaleb(Decimal(scaled), -_KEPT_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,307 @@
+"""Rating by DuckDB on this machine, from Parquet to Parquet, in bounded memory."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+import duckdb
+
+from cloudmgr.billing.engines.definition import (
+    CUT,
+    QUANTITY_SCALE,
+    STATES,
+    UNPRICED,
+    definition,
+)
+from cloudmgr.billing.engines.inputs import BEGINNING, END, relations
+from cloudmgr.billing.engines.totals import LINE_COLUMNS, line_of, moment, totals
+from cloudmgr.billing.rating import Category, Missing
+from cloudmgr.errors import Invalid, Unpriced
+from cloudmgr.interval import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from zoneinfo import ZoneInfo
+
+    from cloudmgr.billing.engines.definition import Definition
+    from cloudmgr.billing.engines.inputs import AccountSpan
+    from cloudmgr.billing.engines.totals import Line, Totals
+    from cloudmgr.billing.prices import Tariff
+
+_TEXT = "VARCHAR"
+_MOMENT = "TIMESTAMP WITH TIME ZONE"
+# The ledger's columns that rating reads, and how they must be kept.
+_COLUMNS: Mapping[str, str] = {
+    "id": _TEXT,
+    "source": _TEXT,
+    "resource": _TEXT,
+    "environment_id": _TEXT,
+    "system_id": _TEXT,
+    "department_id": _TEXT,
+    "zone": _TEXT,
+    "pool_id": _TEXT,
+    "component": _TEXT,
+    "meter": _TEXT,
+    "start": _MOMENT,
+    "end": _MOMENT,
+    "quantity": "DECIMAL",
+    "month": _TEXT,
+}
+# Two threads need some 300 MiB at any number of rows; the rest is for the sums of the lines.
+MEMORY = "1GB"
+_FILE_SIZE = "512MB"
+
+
+class RatingMachine:
+    """One ledger, one price list. To be closed, or used in a ``with``.
+
+    :param ledger: Parquet files, paths or addresses that DuckDB reads.
+    :param accounts: who pays for departments; None: each pays for itself, under its own id.
+    :param zone: the city's: its months are the billing periods.
+    :param memory: what DuckDB may use before it goes to ``scratch``.
+    :raises Invalid: ``no-ledger``, ``unreadable-ledger``, ``bad-ledger`` (its columns);
+        ``price-too-fine``, ``price-too-high``, ``two-accounts``.
+    """
+
+    def __init__(
+        self,
+        ledger: Sequence[str],
+        tariff: Tariff,
+        zone: ZoneInfo,
+        *,
+        accounts: Sequence[AccountSpan] | None = None,
+        category: Category = Category.USAGE,
+        memory: str = MEMORY,
+        scratch: Path | None = None,
+    ) -> None:
+        if not ledger:
+            raise Invalid("there is no Parquet file to rate", code="no-ledger", path="ledger")
+        self.tariff = tariff
+        self._files = tuple(ledger)
+        self._definition: Definition = definition(category)
+        self._database = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "memory_limit": memory,
+                "preserve_insertion_order": "false",
+                "temp_directory": str(scratch or tempfile.gettempdir()),
+            }
+        )
+        try:
+            self._database.execute("SET TimeZone = 'UTC'")
+            self._open()
+            self._bring(tariff, accounts, zone)
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    # ------------------------------------------------------------------------------------- asking
+
+    def survey(self) -> Mapping[str, int]:
+        """How many records there are of each state; see the definition.
+
+        :raises Invalid: ``bad-usage`` when a record is at fault, with the rows as its problems.
+        """
+        found = {str(state): int(n) for state, n in self._all(self._definition.survey)}
+        if set(found) & set(STATES):
+            self._refuse(found)
+        return found
+
+    def missing(self) -> tuple[Missing, ...]:
+        """The usage that has no price, by meter and zone."""
+        query = (
+            'SELECT meter, zone, EPOCH_US("start"), EPOCH_US("end"), records'
+            f" FROM ({self._definition.unpriced}) ORDER BY meter, zone"
+        )
+        return tuple(
+            Missing(meter, zone, Interval(moment(start), moment(end)), records)
+            for meter, zone, start, end, records in self._all(query)
+        )
+
+    def lines(self) -> Iterator[Line]:
+        """What the charges come to by line, in no order; nothing is written."""
+        charges = f"({self._definition.whole}) UNION ALL ({self._definition.cut})"
+        self._run(f"CREATE OR REPLACE TEMP VIEW charges AS {charges}")
+        yield from self._lines(self._definition.lines)
+
+    def totals(self) -> Totals:
+        """What it all comes to, without writing anything. :raises Invalid: ``bad-usage``."""
+        found = self.survey()
+        return totals(found, self.missing() if UNPRICED in found else (), self.lines(), self.tariff)
+
+    # ------------------------------------------------------------------------------------ writing
+
+    def write(self, out: Path) -> Totals:
+        """Charges and lines as Parquet: ``out/charges/*.parquet`` and ``out/lines.parquet``.
+
+        ``out`` is there with all of it, or not at all.
+
+        :raises Invalid: ``bad-usage``; ``there-already`` when ``out`` holds something;
+            ``unwritable-directory``. :raises Unpriced: with all that has no price.
+        """
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise Invalid(f"{out} is there already and not empty", code="there-already", path="out")
+        found = self.survey()
+        if UNPRICED in found:
+            missing = self.missing()
+            raise Unpriced(
+                missing[0].sentence,
+                hint="add the prices, valid from then or earlier; nothing was written",
+                problems=tuple((f"{m.meter}/{m.zone}", m.sentence) for m in missing),
+            )
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        except OSError as error:
+            raise Invalid(
+                f"{out} cannot be made: {error.strerror}", code="unwritable-directory", path="out"
+            ) from None
+        try:
+            written = self._write(made, found)
+            if out.exists():
+                out.rmdir()
+            made.chmod(0o755)
+            made.rename(out)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        return written
+
+    def _write(self, made: Path, found: Mapping[str, int]) -> Totals:
+        charges = made / "charges"
+        charges.mkdir()
+        self._copy(self._definition.whole, charges / "whole")
+        if CUT in found:
+            self._copy(self._definition.cut, charges / "cut")
+        # As they are read again: what is summed up is what was written.
+        files = ", ".join(_quoted(file) for file in sorted(charges.glob("*/*.parquet")))
+        self._run(f"CREATE OR REPLACE TEMP VIEW charges AS FROM read_parquet([{files}])")
+        self._run(
+            f"CREATE OR REPLACE TEMP TABLE summed AS {self._definition.lines}",
+        )
+        self._run(
+            f"COPY (SELECT * FROM summed ORDER BY ALL) TO {_quoted(made / 'lines.parquet')}"
+            " (FORMAT parquet, COMPRESSION zstd)"
+        )
+        return totals(found, (), self._lines("SELECT * FROM summed"), self.tariff)
+
+    def _copy(self, query: str, directory: Path) -> None:
+        self._run(
+            f"COPY ({query}) TO {_quoted(directory)} (FORMAT parquet, COMPRESSION snappy,"
+            f" FILE_SIZE_BYTES '{_FILE_SIZE}', WRITE_BLOOM_FILTER false)"
+        )
+
+    # -------------------------------------------------------------------------------------- parts
+
+    def _open(self) -> None:
+        files = "[" + ", ".join(_quoted(name) for name in self._files) + "]"
+        self._source = f"read_parquet({files}, hive_types_autocast = false)"
+        kinds = {
+            str(name): str(kind) for name, kind, *_ in self._all(f"DESCRIBE FROM {self._source}")
+        }
+        for name, wanted in _COLUMNS.items():
+            kind = kinds.get(name)
+            if kind is None:
+                raise Invalid(
+                    f"{self._files[0]} has no column {name}", code="bad-ledger", path=name
+                )
+            if not kind.startswith(wanted):
+                raise Invalid(
+                    f"column {name} of {self._files[0]} is {kind}, not {wanted}",
+                    code="bad-ledger",
+                    path=name,
+                    hint="quantities are decimals and moments have a time zone"
+                    if wanted != _TEXT
+                    else "",
+                )
+        columns = ", ".join(
+            f"CAST(quantity AS DECIMAL(38, {QUANTITY_SCALE})) AS quantity"
+            if name == "quantity"
+            else f'"{name}"'
+            for name in _COLUMNS
+        )
+        self._run(f"CREATE TEMP VIEW ledger AS SELECT {columns} FROM {self._source}")
+
+    def _bring(
+        self, tariff: Tariff, accounts: Sequence[AccountSpan] | None, zone: ZoneInfo
+    ) -> None:
+        [(first, last)] = self._all(
+            'SELECT EPOCH_US(MIN("start")), EPOCH_US(MAX("start")) FROM ledger'
+        )
+        # What lies outside is at fault, and needs no month.
+        low = max(BEGINNING, moment(first)) if first is not None else BEGINNING
+        high = min(END, moment(last)) if last is not None else low
+        span = Interval(low, max(low, high) + timedelta(days=40))
+        for relation in relations(tariff, accounts or (), span, zone):
+            self._run(f"CREATE TEMP TABLE {relation.name} AS {relation.query}")
+        if accounts is None:
+            self._run(
+                "INSERT INTO accounts SELECT DISTINCT department_id,"
+                f" TIMESTAMPTZ '{BEGINNING.isoformat()}', TIMESTAMPTZ '{END.isoformat()}',"
+                " department_id FROM ledger WHERE department_id IS NOT NULL"
+            )
+
+    def _lines(self, query: str) -> Iterator[Line]:
+        told = self._run(f"SELECT {LINE_COLUMNS} FROM ({query})")
+        while rows := told.fetchmany(10_000):
+            yield from map(line_of, rows)
+
+    def _refuse(self, found: Mapping[str, int]) -> NoReturn:
+        wrong = sum(n for state, n in found.items() if state in STATES)
+        problems = []
+        for usage_id, state in self._all(self._definition.faults):
+            where = self._place(usage_id)
+            problems.append((where, f"{where}: {STATES[state]}"))
+        more = f" (and {wrong - len(problems):,} more)" if wrong > len(problems) else ""
+        raise Invalid(
+            f"{wrong:,} usage records cannot be rated: {problems[0][1]}{more}",
+            code="bad-usage",
+            hint="nothing was written; no charge is made of any record until these are mended",
+            problems=tuple(problems),
+        )
+
+    def _place(self, usage_id: str | None) -> str:
+        """The file and row of a record, counted from 0 as Parquet does."""
+        which = "id IS NULL" if usage_id is None else f"id = {_quoted(usage_id)}"
+        places = self._all(
+            "SELECT filename, file_row_number FROM "
+            f"{self._source.removesuffix(')')}, filename = true, file_row_number = true)"
+            f" WHERE {which} LIMIT 1"
+        )
+        [(name, row)] = places or [(self._files[0], "?")]
+        return f"{name}, row {row}, id {usage_id}"
+
+    def _all(self, query: str) -> list[tuple[Any, ...]]:
+        return self._run(query).fetchall()
+
+    def _run(self, query: str) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._database.execute(query)
+        except duckdb.IOException as error:
+            raise Invalid(_first_line(error), code="unreadable-ledger", path="ledger") from error
+        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+            raise Invalid(_first_line(error), code="bad-ledger", path="ledger") from error
+        except duckdb.OutOfRangeException as error:
+            raise Invalid(
+                f"the sum of a line has too many digits: {_first_line(error)}", code="too-much"
+            ) from error
+
+
+def _quoted(text: object) -> str:
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:400]
