@@ -33,8 +33,8 @@ from tests.billing.engines.faults import FAULTY
 from tests.billing.worlds import price_lists, usage
 
 if TYPE_CHECKING:
-    from decimal import Decimal
     from collections.abc import Iterator
+    from decimal import Decimal
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import Connection
