@@ -15,6 +15,7 @@ from cloudmgr.cli import (
     people,
     policy,
     pools,
+    rating,
     readiness,
     requests,
     scaling,
@@ -117,6 +118,8 @@ scaling.app.command("simulate")(simulation.simulate)
 app.add_typer(scaling.app, name="scaling")
 app.add_typer(pools.app, name="pool")
 app.add_typer(services.app, name="service")
+billing.app.command("rate")(rating.rate)
+billing.app.command("rating-sql")(rating.rating_sql)
 app.add_typer(billing.app, name="billing")
 app.add_typer(billing.usage, name="usage")
 app.command("demo")(demo)

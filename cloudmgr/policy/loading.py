@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Invalid
 from cloudmgr.policy.assembly import Assembly
 from cloudmgr.policy.documents import MAX_BYTES, read_document
 from cloudmgr.policy.problem import Problem
-from cloudmgr.policy.schema import FILES, validate
+from cloudmgr.policy.schema import FILES, PricesFile, validate
+from cloudmgr.policy.tables import price_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
     from cloudmgr.policy.assembly import Scenario, Trial
     from cloudmgr.policy.bundle import PolicyBundle
+    from cloudmgr.policy.prices import PriceList
+
+PRICES = "prices.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,3 +145,32 @@ def _digest(contents: Mapping[str, object]) -> str:
     """sha256 over the contents as canonical JSON: sorted keys, no spaces, UTF-8."""
     canonical = json.dumps(contents, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
+
+
+def price_list_in(path: Path) -> PriceList:
+    """The price list in one file of the form of ``prices.yaml``, by whatever name.
+
+    :raises Invalid: ``bad-prices`` with every problem, each with its line.
+    """
+    try:
+        with path.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise Invalid(
+            f"{path} cannot be read: {error.strerror}", code="bad-prices", path=str(path)
+        ) from None
+    document, problems = read_document(PRICES, raw)
+    file, prices = None, None
+    if document is not None and not problems:
+        file, problems = validate(document)
+    if document is not None and isinstance(file, PricesFile):
+        prices, problems = price_list(document, file)
+    if prices is None or problems:
+        found = tuple(replace(problem, file=str(path)) for problem in problems)
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise Invalid(
+            f"{found[0]}{more}",
+            code="bad-prices",
+            problems=tuple((problem.place, str(problem)) for problem in found),
+        )
+    return prices

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import fields
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import sqlglot
 from sqlglot import exp
 
 from cloudmgr.billing.engines.definition import Definition, definition
 from cloudmgr.billing.rating import Category
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cloudmgr.billing.engines.inputs import Relation, Selected
 
 
 class Dialect(StrEnum):
@@ -52,3 +58,37 @@ def _mended(node: exp.Expression, dialect: Dialect) -> exp.Expression:
             )
             node.set("this", as_bytes)
     return node
+
+
+def script(
+    dialect: Dialect,
+    relations: Iterable[Relation | Selected],
+    category: Category = Category.USAGE,
+) -> str:
+    """All that ``dialect`` is to be told, in order, over a relation ``ledger`` that it has.
+
+    Charges come as the relation ``charges``. They are to be taken only if the survey before finds
+    nothing at fault and nothing unpriced, since what has no price is in none of them.
+    """
+    queries = definition_in(dialect, category)
+    view = "VIEW" if dialect is Dialect.SPARK else "TABLE"
+    said = [_SESSIONS[dialect]]
+    said += [
+        f"CREATE TEMPORARY {view} {relation.name} AS\n{spoken(relation.query, dialect)}"
+        for relation in relations
+    ]
+    said += [
+        f"-- How many records are rated, unpriced, skipped or at fault.\n{queries.survey}",
+        f"-- The first records at fault.\n{queries.faults}",
+        f"-- What has no price.\n{queries.unpriced}",
+        f"CREATE TEMPORARY VIEW charges AS\n({queries.whole})\nUNION ALL\n({queries.cut})",
+        f"-- The lines of invoices.\n{queries.lines}",
+    ]
+    return ";\n\n".join(said) + ";\n"
+
+
+_SESSIONS = {
+    Dialect.DUCKDB: "SET TimeZone = 'UTC'",
+    Dialect.POSTGRESQL: "SET TIME ZONE 'UTC'",
+    Dialect.SPARK: "SET spark.sql.session.timeZone = UTC",
+}

@@ -67,15 +67,25 @@ class AccountSpan:
     account_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A table that a query of the definition's words gives."""
+
+    name: str
+    query: str
+
+
 def relations(
-    tariff: Tariff, accounts: Sequence[AccountSpan], span: Interval, zone: ZoneInfo
-) -> tuple[Relation, ...]:
+    tariff: Tariff, accounts: Sequence[AccountSpan] | None, span: Interval, zone: ZoneInfo
+) -> tuple[Relation | Selected, ...]:
     """All that the definition reads, for a ledger whose usage starts within ``span``.
 
+    :param accounts: None: each department pays for itself, under its own id.
     :param zone: the city's: its months are the billing periods.
     :raises Invalid: ``price-too-fine``, ``price-too-high``, ``two-accounts``.
     """
-    return (tariff_of(tariff), meters(), accounts_of(accounts), periods(span, zone))
+    paying = Selected("accounts", _OWN_ACCOUNTS) if accounts is None else accounts_of(accounts)
+    return (tariff_of(tariff), meters(), paying, periods(span, zone))
 
 
 def tariff_of(tariff: Tariff) -> Relation:
@@ -248,3 +258,10 @@ def _literal(cell: Cell) -> str:
             return str(cell)
         case str():
             return "'" + cell.replace("'", "''") + "'"
+
+
+_OWN_ACCOUNTS = (
+    f"SELECT DISTINCT department_id, CAST({_literal(BEGINNING)} AS TIMESTAMPTZ) AS valid_from,"
+    f" CAST({_literal(END)} AS TIMESTAMPTZ) AS valid_until, department_id AS account_id"
+    " FROM ledger WHERE department_id IS NOT NULL"
+)

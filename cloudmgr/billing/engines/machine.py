@@ -244,14 +244,8 @@ class RatingMachine:
         low = max(BEGINNING, moment(first)) if first is not None else BEGINNING
         high = min(END, moment(last)) if last is not None else low
         span = Interval(low, max(low, high) + timedelta(days=40))
-        for relation in relations(tariff, accounts or (), span, zone):
+        for relation in relations(tariff, accounts, span, zone):
             self._run(f"CREATE TEMP TABLE {relation.name} AS {relation.query}")
-        if accounts is None:
-            self._run(
-                "INSERT INTO accounts SELECT DISTINCT department_id,"
-                f" TIMESTAMPTZ '{BEGINNING.isoformat()}', TIMESTAMPTZ '{END.isoformat()}',"
-                " department_id FROM ledger WHERE department_id IS NOT NULL"
-            )
 
     def _lines(self, query: str) -> Iterator[Line]:
         told = self._run(f"SELECT {LINE_COLUMNS} FROM ({query})")
