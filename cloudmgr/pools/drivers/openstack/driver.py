@@ -191,7 +191,7 @@ class OpenStackDriver:
         try:
             gone = self._ground.write(there, {words.REMOVED: True})
         except NotFound:
-            self._mirror.put_project(environment_id, None)
+            self._mirror.forget_project(there)
             return
         self._mirror.put_project(environment_id, gone)
         self._converger.wake(environment_id)

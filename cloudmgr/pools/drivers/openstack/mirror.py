@@ -104,16 +104,25 @@ class Mirror:
                     self._projects[name] = new
         self._tell(moved)
 
-    def put_project(self, environment_id: str, project: Project | None) -> None:
-        """What an answer to a request of ours says; None once it is gone."""
+    def put_project(self, environment_id: str, project: Project) -> None:
+        """What an answer to a request of ours says."""
         with self._lock:
             self._number += 1
             self._touched[f"project {environment_id}"] = self._number
-            if project is None:
-                self._projects.pop(environment_id, None)
-            else:
-                self._projects[environment_id] = project
+            self._projects[environment_id] = project
         self._tell({environment_id})
+
+    def forget_project(self, gone: Project) -> None:
+        """It is gone. Another one of the same environment may have been made since: that stays."""
+        name = gone.environment_id
+        with self._lock:
+            known = self._projects.get(name)
+            if known is not None and known.id != gone.id:
+                return
+            self._number += 1
+            self._touched[f"project {name}"] = self._number
+            self._projects.pop(name, None)
+        self._tell({name})
 
     def put_server(self, server: Server) -> None:
         """One that we have just made."""

@@ -187,7 +187,7 @@ class Works:
                 raise Temporary("its servers have not gone yet", code="still-ending")
             clear(self._cloud, self._stores, tenant, project)
         self._ground.departments.clear(project.parent_id)
-        self._mirror.put_project(project.environment_id, None)
+        self._mirror.forget_project(project)
         self._failures.pop(project.environment_id, None)
 
     def _servers_left(self, project: Project, tenant: Tenant) -> bool:
