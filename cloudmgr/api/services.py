@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SystemStore
     from cloudmgr.identity.authentication import Authenticator
     from cloudmgr.identity.store import TokenStore, UserStore
+    from cloudmgr.metering.lake.keeper import Keeper
     from cloudmgr.metering.store import MeteringStores
     from cloudmgr.notices.sender import Target
     from cloudmgr.notices.store import DeliveryStore, NoticeStore
@@ -230,6 +231,7 @@ class Services:
     deliveries: DeliveryStore
     noticing: Noticing
     metering: MeteringStores
+    ledger: Keeper | None
     books: Books
     closing: Closing
     time_zone: ZoneInfo

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from cloudmgr.cli import ledger
 from cloudmgr.cli.options import Machine, connect
 from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows, written
 
 app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
 usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
+usage.add_typer(ledger.app, name="ledger")
 
 
 class Language(StrEnum):

@@ -36,7 +36,8 @@ class Note:
     ``unreadable`` (the source could not be read; what it held is recorded once it can),
     ``lost`` (the pool stopped to list something without saying when it ended), ``refused`` (it
     reported what cannot be), ``restarted`` (a gateway forgot what it had counted since the last
-    reading), ``over-metered`` (an end was reported before what the ledger has already).
+    reading), ``over-metered`` (an end was reported before what the ledger has already), or, of the
+    ledger at rest, ``unwritten`` (usage waits to be written there) and ``damaged``.
     """
 
     source: str

@@ -43,6 +43,7 @@ from cloudmgr.wiring.faces import services
 from cloudmgr.wiring.forecasts import Forecasts
 from cloudmgr.wiring.gateways import make_gateways
 from cloudmgr.wiring.labels import Labels
+from cloudmgr.wiring.ledger import LedgerAtRest
 from cloudmgr.wiring.lookout import Lookout
 from cloudmgr.wiring.means import City, DeskMeans
 from cloudmgr.wiring.metrics import Metrics
@@ -112,6 +113,7 @@ class ControlPlane:
         self.waking = Waking(self, self._moved, self.scaling_loop.wake)
         self._desk_part()
         self._billing_part()
+        self.ledger = LedgerAtRest(self)
         self.notices = noticing(self)
         self.rehearsing = Rehearsing(self)
         self.forecasts = Forecasts(
@@ -123,7 +125,7 @@ class ControlPlane:
             zone=settings.zone,
             scale=self.scaling_loop.wake,
         )
-        parts = self.forecasts, self.waking, self.series, self.checks, self.notices
+        parts = self.forecasts, self.waking, self.series, self.checks, self.notices, self.ledger
         self.duties = tuple(d for part in (*parts, self.rehearsing) for d in part.duties)
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(

@@ -63,6 +63,7 @@ def services(plane: ControlPlane) -> Services:
         deliveries=stores.deliveries,
         noticing=plane.notices,
         metering=stores.metering,
+        ledger=plane.ledger.keeper,
         books=plane.books,
         closing=plane.closing,
         time_zone=plane.settings.zone,

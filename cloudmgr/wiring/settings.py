@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     state_dir: Path = Path("state")
     database_url: str = ""
     secrets_key_file: Path | None = None
+    # Where usage lies at rest. Of several control planes it is one directory that all of them have.
+    ledger: Path | None = None
     policy_dir: Path | None = None
     host: str = "127.0.0.1"
     port: Port = 8080
@@ -132,6 +134,13 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether the database is this control plane's own file."""
         return self.database.startswith("sqlite")
+
+    @property
+    def ledger_dir(self) -> Path | None:
+        """Where usage lies at rest; None while nobody said so of a database that others may share:
+        each control plane would have a part of it.
+        """
+        return self.ledger or (self.state_dir / "ledger" if self.embedded else None)
 
     @property
     def key_file(self) -> KeyFile:

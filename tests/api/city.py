@@ -188,7 +188,9 @@ def unseeded(
 
     :param database_url: a database with all tables; who is who in it is not known yet.
     """
-    plane = ControlPlane(_ManualSettings(state_dir=state, database_url=database_url))
+    plane = ControlPlane(
+        _ManualSettings(state_dir=state, database_url=database_url, ledger=state / "ledger")
+    )
     hurried(plane.database)
     plane.settings.key_file.make()
     clock = plane.clock

@@ -33,6 +33,8 @@ PUBLIC = {"get_health", "get_readiness", "get_document"}
 
 # Reads that name nothing and show nothing of any department, each with the reason.
 OF_NO_DEPARTMENT = {
+    "see_ledger": "only for whoever runs the city, or its money",
+    "check_ledger": "only for whoever runs the city, or its money",
     "get_me": "whoever asks",
     "list_my_tokens": "whoever asks",
     "get_metrics": "counts requests of all",

@@ -28,6 +28,17 @@ def test_without_any_setting_everything_is_embedded() -> None:
     assert settings.wakers == ("http://127.0.0.1:8081",)
 
 
+def test_a_ledger_that_control_planes_share_is_where_somebody_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a state directory each of them would have a part of it."""
+    assert load().ledger_dir == load().state_dir / "ledger"
+    monkeypatch.setenv("CLOUDMGR_DATABASE_URL", "postgresql://city@db.example/city")
+    assert load().ledger_dir is None
+    monkeypatch.setenv("CLOUDMGR_LEDGER", str(tmp_path))
+    assert load().ledger_dir == tmp_path
+
+
 def test_the_environment_and_a_file_are_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cloudmgr.metering.store.batches import Batches
 from cloudmgr.metering.store.counters import RequestCounters
 from cloudmgr.metering.store.gaps import Gaps
 from cloudmgr.metering.store.holdings import Holdings
 from cloudmgr.metering.store.ledger import Ledger
 from cloudmgr.metering.store.sources import Source, Sources
 
-__all__ = ["Gaps", "Holdings", "Ledger", "MeteringStores", "RequestCounters", "Source", "Sources"]
+__all__ = [
+    "Batches",
+    "Gaps",
+    "Holdings",
+    "Ledger",
+    "MeteringStores",
+    "RequestCounters",
+    "Source",
+    "Sources",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +32,4 @@ class MeteringStores:
     counters: RequestCounters = field(default_factory=RequestCounters)
     sources: Sources = field(default_factory=Sources)
     gaps: Gaps = field(default_factory=Gaps)
+    batches: Batches = field(default_factory=Batches)

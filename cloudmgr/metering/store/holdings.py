@@ -108,6 +108,21 @@ class Holdings:
         rows = tx.execute(query.order_by(c.resource, c.meter))
         return tuple(_holding(row) for row in rows)
 
+    def metered(self, tx: Connection, interval: Interval | None) -> tuple[Holding, ...]:
+        """What was held in any part of ``interval``, or ever, and is in the ledger to some extent.
+
+        By source, resource and meter, in the order of code points whatever the database's.
+        """
+        c = resource_intervals.c
+        query = select(resource_intervals).where(c.metered_until > c.started_at)
+        if interval is not None:
+            query = query.where(
+                c.started_at < interval.end,
+                or_(c.ended_at.is_(None), c.ended_at > interval.start),
+            )
+        found = [_holding(row) for row in tx.execute(query)]
+        return tuple(sorted(found, key=lambda h: (h.source, h.resource, h.meter)))
+
     def unmetered(self, tx: Connection, until: datetime) -> tuple[Holding, ...]:
         """What was held before ``until`` and is not in the ledger so far."""
         c = resource_intervals.c

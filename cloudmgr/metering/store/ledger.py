@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Index, String, Table, and_, or_, select
+from sqlalchemy import Column, Index, Integer, String, Table, and_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloudmgr.db.types import ExactDecimal, UtcDateTime, metadata
@@ -42,6 +42,8 @@ usage_records = Table(
     Column("quantity", ExactDecimal, nullable=False),
     # When it was written; no part of what it says.
     Column("recorded_at", UtcDateTime, nullable=False, index=True),
+    # The batch with which it went to rest; none while it waits.
+    Column("batch", Integer, index=True),
     Index("ix_usage_record_started_at_id", "started_at", "id"),
     Index("ix_usage_record_environment_id_started_at", "environment_id", "started_at"),
     Index("ix_usage_record_department_id_started_at", "department_id", "started_at"),
@@ -70,14 +72,14 @@ class Ledger:
             # Ignored rows are not reported, so what is there now is compared with what ought to be.
             found = tx.execute(select(usage_records).where(usage_records.c.id.in_(batch)))
             for row in found:
-                _same(_record(row), batch[row.id])
+                _same(as_record(row), batch[row.id])
         ids: dict[str, UsageRecord] = {}
         for record in records:
             _same(ids.setdefault(record.id, record), record)
 
     def get(self, tx: Connection, record_id: str) -> UsageRecord | None:
         row = tx.execute(select(usage_records).where(usage_records.c.id == record_id)).one_or_none()
-        return None if row is None else _record(row)
+        return None if row is None else as_record(row)
 
     def by_ids(self, tx: Connection, ids: Iterable[str]) -> dict[str, UsageRecord]:
         wanted = list(ids)
@@ -86,7 +88,7 @@ class Ledger:
             rows = tx.execute(
                 select(usage_records).where(usage_records.c.id.in_(wanted[start : start + _BATCH]))
             )
-            found.update((row.id, _record(row)) for row in rows)
+            found.update((row.id, as_record(row)) for row in rows)
         return found
 
     def page(
@@ -101,7 +103,7 @@ class Ledger:
             query = query.where(
                 or_(c.started_at > start, and_(c.started_at == start, c.id > record_id))
             )
-        found = [_record(row) for row in tx.execute(query)]
+        found = [as_record(row) for row in tx.execute(query)]
         more = len(found) > limit
         kept = tuple(found[:limit])
         after = f"{kept[-1].interval.start.isoformat()}~{kept[-1].id}" if more else None
@@ -120,7 +122,7 @@ class Ledger:
         rows = tx.execute(query, execution_options={"yield_per": _PAGE})
         try:
             for row in rows:
-                yield _record(row)
+                yield as_record(row)
         finally:
             rows.close()
 
@@ -176,7 +178,8 @@ def _same(have: UsageRecord, wanted: UsageRecord) -> None:
         )
 
 
-def _record(row: Row[Any]) -> UsageRecord:
+def as_record(row: Row[Any]) -> UsageRecord:
+    """What a row says."""
     return UsageRecord(
         row.id,
         row.source,

@@ -608,6 +608,32 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_usage_note_source"), ["source"], unique=False)
 
     op.create_table(
+        "ledger_batch",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("table_id", sa.String(length=40), nullable=False),
+        sa.Column("records", sa.Integer(), nullable=False),
+        sa.Column("quantity", cloudmgr.db.types.ExactDecimal(), nullable=False),
+        sa.Column("written_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_ledger_batch")),
+    )
+
+    op.create_table(
+        "ledger_file",
+        sa.Column("path", sa.String(), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("records", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("written_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("replaced_at", cloudmgr.db.types.UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("path", name=op.f("pk_ledger_file")),
+    )
+    with op.batch_alter_table("ledger_file", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_ledger_file_replaced_at"), ["replaced_at"], unique=False
+        )
+
+    op.create_table(
         "usage_record",
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
@@ -623,9 +649,11 @@ def upgrade() -> None:
         sa.Column("ended_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
         sa.Column("quantity", cloudmgr.db.types.ExactDecimal(), nullable=False),
         sa.Column("recorded_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("batch", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_usage_record")),
     )
     with op.batch_alter_table("usage_record", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_usage_record_batch"), ["batch"], unique=False)
         batch_op.create_index(
             "ix_usage_record_department_id_started_at",
             ["department_id", "started_at"],
@@ -894,12 +922,19 @@ def downgrade() -> None:
     op.drop_table("user_account")
     op.drop_table("usage_source")
     with op.batch_alter_table("usage_record", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_usage_record_batch"))
         batch_op.drop_index("ix_usage_record_started_at_id")
         batch_op.drop_index(batch_op.f("ix_usage_record_recorded_at"))
         batch_op.drop_index("ix_usage_record_environment_id_started_at")
         batch_op.drop_index("ix_usage_record_department_id_started_at")
 
     op.drop_table("usage_record")
+
+    with op.batch_alter_table("ledger_file", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_ledger_file_replaced_at"))
+
+    op.drop_table("ledger_file")
+    op.drop_table("ledger_batch")
     with op.batch_alter_table("usage_note", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_usage_note_source"))
         batch_op.drop_index(batch_op.f("ix_usage_note_since"))

@@ -1,0 +1,62 @@
+"""The usage ledger at rest, seen and checked over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+if TYPE_CHECKING:
+    from tests.api.city import City
+
+PATH = "/api/v1/usage/ledger"
+
+
+def test_what_was_metered_is_brought_to_rest_and_is_sound(city: City) -> None:
+    finance = city.client("finance")
+    before = finance.get(PATH).json()
+    assert (before["batches"], before["months"], before["written_at"]) == (0, [], None)
+    assert before["waiting"] > 0
+    keeper = city.services.ledger
+    assert keeper is not None
+    keeper.export()
+    after = finance.get(PATH).json()
+    assert (after["batches"], after["waiting"], after["problem"]) == (1, 0, "")
+    assert sum(month["records"] for month in after["months"]) == before["waiting"]
+    files = f"{after['directory']}/*/*.parquet"
+    found = duckdb.execute("SELECT count(*) FROM read_parquet(?)", [files]).fetchall()
+    assert found == [(before["waiting"],)]
+
+
+@pytest.mark.parametrize("login", ["officer", "approver"])
+def test_departments_have_no_business_with_it(city: City, login: str) -> None:
+    assert city.client(login).get(PATH).status_code == 403
+    assert city.client(login).get(f"{PATH}/check").status_code == 403
+
+
+def test_a_check_names_what_is_wrong(city: City) -> None:
+    finance = city.client("finance")
+    found = finance.get(f"{PATH}/check").json()
+    assert found["damages"] == []
+    keeper = city.services.ledger
+    assert keeper is not None
+    state = keeper.state()
+    assert found["files"] == sum(month.files for month in state.months)
+    with city.database.read() as tx:
+        victim = next(iter(city.services.metering.batches.files(tx)))
+    assert found["records"] > 0
+    path = Path(state.directory, victim)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    found = finance.get(f"{PATH}/check").json()
+    assert (found["sound"], found["lapses"]) == (False, None)
+    assert [one["path"] for one in found["damages"]] == [victim]
+    keeper.tidy()
+    assert "is not as it was written" in finance.get(PATH).json()["problem"]
+
+
+@pytest.mark.parametrize("month", ["2026-13", "June", "2026-6", "%00"])
+def test_what_is_no_month_is_refused(city: City, month: str) -> None:
+    answer = city.client("finance").get(f"{PATH}/check", params={"month": month})
+    assert answer.status_code in {400, 422}
