@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cloudmgr.billing.engines.inputs import BEGINNING, AccountSpan
-from cloudmgr.errors import Invalid
+from cloudmgr.errors import Invalid, Temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -47,15 +47,12 @@ def _files(place: str) -> Iterator[str]:
 
 def _delta(path: Path) -> list[str]:
     # Takes a third of a second to import, and plain files need none of it.
-    from deltalake import DeltaTable  # noqa: PLC0415
-    from deltalake.exceptions import DeltaError  # noqa: PLC0415
+    from cloudmgr.metering.lake.table import data_files  # noqa: PLC0415
 
     try:
-        return sorted(DeltaTable(path).file_uris())
-    except (DeltaError, OSError) as error:
-        raise Invalid(
-            f"the table {path} cannot be read: {error}", code="unreadable-ledger", path="ledger"
-        ) from error
+        return data_files(path)
+    except Temporary as error:
+        raise Invalid(error.message, code="unreadable-ledger", path="ledger") from error
 
 
 def accounts_in(path: Path) -> tuple[AccountSpan, ...]:

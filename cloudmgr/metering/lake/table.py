@@ -201,6 +201,17 @@ class LedgerTable:
             raise _unreadable(self.directory, error) from error
 
 
+def data_files(directory: Path) -> list[str]:
+    """Where the files lie that the newest version of the table in ``directory`` is made of.
+
+    :raises Temporary: ``ledger-unreadable``.
+    """
+    try:
+        return sorted(DeltaTable(str(directory)).file_uris())
+    except (DeltaError, OSError) as error:
+        raise _unreadable(directory, error) from error
+
+
 def _path(file: DataFile) -> str:
     return file.path
 
