@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cloudmgr.audit.store import AuditStore
     from cloudmgr.billing.books import Books
     from cloudmgr.billing.closing import Closing
+    from cloudmgr.billing.reporting import Reports
     from cloudmgr.clock import Clock
     from cloudmgr.db.engine import Database
     from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
@@ -234,6 +235,7 @@ class Services:
     ledger: Keeper | None
     books: Books
     closing: Closing
+    reports: Reports
     time_zone: ZoneInfo
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     checks: Mapping[str, Callable[[], None]] = field(default_factory=dict)

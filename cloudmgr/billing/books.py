@@ -241,11 +241,14 @@ class Books:
         return Tariff(self._prices())
 
     def labels_of(self, tx: Connection, charges: Collection[Charge]) -> Mapping[str, Label]:
-        """The names of all that is on the invoices of ``charges``."""
+        """The names of all that invoices and reports of ``charges`` speak of."""
         ids = {
             thing
-            for charge in charges
-            for thing in (charge.account_id, charge.department_id, charge.environment_id)
+            for c in charges
+            for thing in (
+                *(c.account_id, c.department_id, c.environment_id),
+                *(c.system_id, c.pool_id),
+            )
         }
         return self._labels(tx, sorted(ids))
 

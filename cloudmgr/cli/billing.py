@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cloudmgr.cli import ledger
+from cloudmgr.cli import ledger, reports
 from cloudmgr.cli.options import Machine, connect
+from cloudmgr.cli.reports import Csv, Headings, Language, Xlsx
 from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows, written
 
 app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
+reports.add_to(app)
 usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
 usage.add_typer(ledger.app, name="ledger")
-
-
-class Language(StrEnum):
-    """What headings are in."""
-
-    ZH = "zh"
-    EN = "en"
-
 
 _METERS = "vcpu, memory, storage, requests, vcpu-used, memory-used or address."
 _LINES: list[Column] = [
@@ -128,26 +121,18 @@ def invoices(
 def invoice(
     context: typer.Context,
     invoice: str,
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write it as CSV to this file.")] = None,
-    xlsx: Annotated[
-        Path | None, typer.Option("--xlsx", help="Write it as a workbook to this file.")
-    ] = None,
+    csv: Csv = None,
+    xlsx: Xlsx = None,
     pdf: Annotated[Path | None, typer.Option("--pdf", help="Write it as PDF to this file.")] = None,
-    language: Annotated[Language, typer.Option(help="Of the files.")] = Language.ZH,
+    language: Headings = Language.ZH,
     machine: Machine = False,
 ) -> None:
     """One invoice, line by line."""
-    remote = connect(context)
-    files = {"csv": csv, "xlsx": xlsx, "pdf": pdf}
-    if any(files.values()):
-        for kind, file in files.items():
-            if file is not None:
-                # The bytes as they come: the mark at the beginning of CSV tells spreadsheets that
-                # it is UTF-8.
-                address = f"/billing/invoices/{invoice}/{kind}"
-                written(file, remote.raw(address, language=language.value))
+    address = f"/billing/invoices/{invoice}"
+    wanted = {"csv": csv, "xlsx": xlsx, "pdf": pdf}
+    if reports.files(context, address, wanted, language=language.value):
         return
-    bill = remote.get(f"/billing/invoices/{invoice}")
+    bill = connect(context).get(address)
     if machine:
         as_json(bill)
     else:

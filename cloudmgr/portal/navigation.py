@@ -53,6 +53,7 @@ _MENU: tuple[tuple[str, tuple[tuple[str, str, Action], ...]], ...] = (
         (
             ("/billing", N_("Billing periods"), Action.CHARGE_READ),
             ("/invoices", N_("Invoices"), Action.INVOICE_READ),
+            ("/reports", N_("Reports"), Action.CHARGE_READ),
             ("/usage", N_("Usage"), Action.USAGE_READ),
         ),
     ),

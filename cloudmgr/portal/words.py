@@ -154,6 +154,13 @@ UNITS: Mapping[str, str] = {
     "times": N_("How many times the normal"),
 }
 PURPOSES: Mapping[str, str] = {"production": N_("Production"), "test": N_("Test")}
+GROUPINGS: Mapping[str, str] = {
+    "department": N_("Department"),
+    "system": N_("System"),
+    "pool": N_("Pool"),
+    "zone": N_("Zone"),
+    "month": N_("Month"),
+}
 ZONES: Mapping[str, str] = {
     "intranet": N_("Government intranet"),
     "extranet": N_("Government extranet"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cloudmgr.api.services import Services
+from cloudmgr.billing.reporting import Reports
 from cloudmgr.clock import SystemClock
 from cloudmgr.identity.authentication import Authenticator
+from cloudmgr.wiring.labels import Labels
 
 if TYPE_CHECKING:
     from cloudmgr.wiring.control_plane import ControlPlane
@@ -66,6 +68,7 @@ def services(plane: ControlPlane) -> Services:
         ledger=plane.ledger.keeper,
         books=plane.books,
         closing=plane.closing,
+        reports=Reports(plane.books, Labels(stores, plane.clock)),
         time_zone=plane.settings.zone,
         registry=plane.registry,
     )

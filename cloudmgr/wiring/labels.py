@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.clock import Clock
+    from cloudmgr.departments.department import BillingAccount
+    from cloudmgr.hosting.environments import System
     from cloudmgr.wiring.stores import Stores
 
 
 class Labels:
-    """What people call departments, accounts, systems and environments, the gone ones included."""
+    """What people call departments, accounts, systems, pools and environments, gone or not."""
 
     def __init__(self, stores: Stores, clock: Clock) -> None:
         self._stores = stores
@@ -47,21 +49,27 @@ class Labels:
         return account_of
 
     def _label(self, tx: Connection, thing: str) -> Label | None:
+        stores, kind = self._stores, thing.split("_", 1)[0]
         try:
-            match thing.split("_", 1)[0]:
-                case "dep":
-                    department = self._stores.departments.get(tx, thing)
-                    version = department.in_force(self._clock.now()) or department.versions[0]
-                    return Label(version.name_zh, version.name_en)
-                case "acc":
-                    account = self._stores.accounts.get(tx, thing)
-                    return Label(account.name_zh, account.name_en)
-                case "env":
-                    return self._environment(tx, thing)
-                case _:
-                    return None
+            if kind == "dep":
+                department = stores.departments.get(tx, thing)
+                version = department.in_force(self._clock.now()) or department.versions[0]
+                return Label(version.name_zh, version.name_en)
+            if kind == "pool":
+                pool = stores.pools.get(tx, thing)
+                return Label(pool.name, pool.name)
+            if kind == "env":
+                return self._environment(tx, thing)
+            named: BillingAccount | System
+            if kind == "acc":
+                named = stores.accounts.get(tx, thing)
+            elif kind == "sys":
+                named = stores.systems.get(tx, thing)
+            else:
+                return None
         except NotFound:
             return None
+        return Label(named.name_zh, named.name_en)
 
     def _environment(self, tx: Connection, environment_id: str) -> Label:
         try:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import pytest
 from fastapi import APIRouter
@@ -291,7 +293,11 @@ def foreign(body: Any, theirs: Mapping[str, str]) -> Any:
 
 def shown(city: City, answer: Reply) -> set[str]:
     """What of theirs an answer shows."""
-    return {mark for mark in city.marks if mark in answer.text}
+    text = answer.text
+    if answer.content.startswith(b"PK"):  # a workbook: XML in a ZIP
+        with ZipFile(BytesIO(answer.content)) as files:
+            text = "".join(files.read(name).decode() for name in files.namelist())
+    return {mark for mark in city.marks if mark in text}
 
 
 def told(answer: Reply) -> Any:

@@ -68,3 +68,23 @@ def test_a_file_in_a_language_that_there_is_none_of_is_refused(
     assert said(capsys, *asked, "fr")[0] == 2
     assert said(capsys, *asked, "en")[0] == 3
     assert not file.exists(), month
+
+
+def test_a_report_says_what_months_cost_and_is_written_as_files(
+    month: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(capsys, "billing", "report", "--to", month, "--by", "system")
+    assert code == 0
+    assert f"{month} to {month}" in out
+    found = json.loads(said(capsys, "billing", "report", "--to", month, "--json")[1])
+    assert Decimal(found["total"]) == sum(Decimal(row["amount"]) for row in found["rows"]) > 0
+    assert found["months"] == [{"month": month, "state": "closed", "amount": found["total"]}]
+    files = [tmp_path / "report.csv", tmp_path / "report.xlsx"]
+    asked = ("--to", month, "--csv", str(files[0]), "--xlsx", str(files[1]), "--language", "en")
+    assert said(capsys, "billing", "report", *asked)[0] == 0
+    assert [row["Amount"] for row in rows(files[0])] == [found["total"]]
+    assert load_workbook(files[1]).sheetnames == ["In all", "By month"]
+    code, out, _ = said(capsys, "billing", "report")
+    assert "not closed yet" in out
+    code, _, error = said(capsys, "billing", "report", "--from", "2026-09", "--to", "2026-01")
+    assert (code, error.count("\n")) == (2, 1)

@@ -47,3 +47,30 @@ def test_the_page_of_an_invoice_leads_to_files_that_say_the_same_total(seen_city
     assert f"Total {total:,.2f}" in printed
     name = files["pdf"].headers["content-disposition"]
     assert name == f'attachment; filename="{invoice["number"]}.pdf"'
+
+
+def test_the_page_of_reports_shows_what_its_files_and_the_api_say(seen_city: City) -> None:
+    client = browser(seen_city, "finance")
+    for by in ("department", "system", "pool", "zone", "month"):
+        page = client.get(f"/reports?by={by}").text
+        (shown,) = re.findall(r"<dt>Total</dt><dd>[^\d-]*([\d,.-]+)", page)
+        total = Decimal(shown.replace(",", ""))
+        found = client.get(f"/api/v1/billing/reports?by={by}").json()
+        assert Decimal(found["total"]) == total > 0
+        assert sum(Decimal(row["amount"]) for row in found["rows"]) == total
+        (link,) = re.findall(r'href="(/api/v1/billing/reports/csv[^"]+)"', page)
+        written = client.get(unescape(link)).content.decode("utf-8-sig")
+        amounts = [Decimal(row["Amount"]) for row in csv.DictReader(io.StringIO(written))]
+        assert sum(amounts) == total
+        assert "cost most" in page
+    assert client.get("/reports?by=colour").status_code == 422
+    assert client.get("/reports?from=2026-09&to=2026-01").status_code == 422
+
+
+def test_an_officer_sees_the_costs_of_the_own_department_alone(seen_city: City) -> None:
+    own = browser(seen_city, "officer")
+    page = own.get("/reports").text
+    assert "教育考试院" in page or "Examination" in page
+    assert "税务局" not in page
+    rows = own.get("/api/v1/billing/reports").json()["rows"]
+    assert [row["id"] for row in rows] == [seen_city.ours["department_id"]]

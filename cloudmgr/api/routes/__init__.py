@@ -85,6 +85,7 @@ from cloudmgr.api.routes import (
     readiness,
     reconciliation,
     rehearsals,
+    reports,
     requests,
     secrets,
     series,
@@ -133,6 +134,7 @@ ALL = tuple(
         ledger,
         periods,
         invoices,
+        reports,
         audit,
     )
 )
