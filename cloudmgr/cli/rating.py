@@ -50,6 +50,9 @@ def rate(
         Path | None,
         typer.Option("--out", help="Write charges and lines here; else only tell the totals."),
     ] = None,
+    lines_only: Annotated[
+        bool, typer.Option("--lines-only", help="Write no charges, only the lines they come to.")
+    ] = False,
     accounts: Annotated[Path | None, _ACCOUNTS] = None,
     zone: Annotated[str, _ZONE] = "Asia/Shanghai",
     memory: Annotated[
@@ -67,7 +70,9 @@ def rate(
         with RatingMachine(
             ledger_files(ledger), tariff, zone_of(zone), accounts=paying, memory=memory
         ) as rating:
-            totals = rating.totals() if target is None else rating.write(target)
+            totals = (
+                rating.totals() if target is None else rating.write(target, charges=not lines_only)
+            )
     except (Invalid, Unpriced) as error:
         for _, sentence in error.problems[1:_SHOWN]:
             err.print(sentence, soft_wrap=True, markup=False)

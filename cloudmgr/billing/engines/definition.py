@@ -32,8 +32,6 @@ EVERY_ZONE = "*"
 
 COLUMNS = (
     "id",
-    "source",
-    "resource",
     "environment_id",
     "system_id",
     "department_id",

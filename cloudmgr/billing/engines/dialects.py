@@ -72,7 +72,7 @@ def script(
     """
     queries = definition_in(dialect, category)
     view = "VIEW" if dialect is Dialect.SPARK else "TABLE"
-    said = [_SESSIONS[dialect]]
+    said = list(_SESSIONS[dialect])
     said += [
         f"CREATE TEMPORARY {view} {relation.name} AS\n{spoken(relation.query, dialect)}"
         for relation in relations
@@ -88,7 +88,11 @@ def script(
 
 
 _SESSIONS = {
-    Dialect.DUCKDB: "SET TimeZone = 'UTC'",
-    Dialect.POSTGRESQL: "SET TIME ZONE 'UTC'",
-    Dialect.SPARK: "SET spark.sql.session.timeZone = UTC",
+    Dialect.DUCKDB: ("SET TimeZone = 'UTC'",),
+    Dialect.POSTGRESQL: ("SET TIME ZONE 'UTC'",),
+    # Without ANSI a sum that overflows is NULL.
+    Dialect.SPARK: (
+        "SET spark.sql.session.timeZone = UTC",
+        "SET spark.sql.ansi.enabled = true",
+    ),
 }

@@ -37,8 +37,6 @@ _MOMENT = "TIMESTAMP WITH TIME ZONE"
 # The ledger's columns that rating reads, and how they must be kept.
 _COLUMNS: Mapping[str, str] = {
     "id": _TEXT,
-    "source": _TEXT,
-    "resource": _TEXT,
     "environment_id": _TEXT,
     "system_id": _TEXT,
     "department_id": _TEXT,
@@ -51,7 +49,6 @@ _COLUMNS: Mapping[str, str] = {
     "quantity": "DECIMAL",
     "month": _TEXT,
 }
-# Two threads need some 300 MiB at any number of rows; the rest is for the sums of the lines.
 MEMORY = "1GB"
 _FILE_SIZE = "512MB"
 
@@ -131,23 +128,22 @@ class RatingMachine:
             for meter, zone, start, end, records in self._all(query)
         )
 
-    def lines(self) -> Iterator[Line]:
-        """What the charges come to by line, in no order; nothing is written."""
-        charges = f"({self._definition.whole}) UNION ALL ({self._definition.cut})"
-        self._run(f"CREATE OR REPLACE TEMP VIEW charges AS {charges}")
-        yield from self._lines(self._definition.lines)
-
     def totals(self) -> Totals:
         """What it all comes to, without writing anything. :raises Invalid: ``bad-usage``."""
         found = self.survey()
-        return totals(found, self.missing() if UNPRICED in found else (), self.lines(), self.tariff)
+        missing = self.missing() if UNPRICED in found else ()
+        self._charges_as(self._rated(found))
+        return totals(found, missing, self._lines(self._definition.lines), self.tariff)
 
     # ------------------------------------------------------------------------------------ writing
 
-    def write(self, out: Path) -> Totals:
-        """Charges and lines as Parquet: ``out/charges/*.parquet`` and ``out/lines.parquet``.
+    def write(self, out: Path, *, charges: bool = True) -> Totals:
+        """Charges and lines as Parquet: ``out/charges/*/*.parquet`` and ``out/lines.parquet``.
 
         ``out`` is there with all of it, or not at all.
+
+        :param charges: whether each charge is written, or only the lines that they come to: an id
+            for each charge is most of the work.
 
         :raises Invalid: ``bad-usage``; ``there-already`` when ``out`` holds something;
             ``unwritable-directory``. :raises Unpriced: with all that has no price.
@@ -170,7 +166,7 @@ class RatingMachine:
                 f"{out} cannot be made: {error.strerror}", code="unwritable-directory", path="out"
             ) from None
         try:
-            written = self._write(made, found)
+            written = self._write(made, found, charges=charges)
             if out.exists():
                 out.rmdir()
             made.chmod(0o755)
@@ -179,28 +175,37 @@ class RatingMachine:
             shutil.rmtree(made, ignore_errors=True)
         return written
 
-    def _write(self, made: Path, found: Mapping[str, int]) -> Totals:
-        charges = made / "charges"
-        charges.mkdir()
-        self._copy(self._definition.whole, charges / "whole")
-        if CUT in found:
-            self._copy(self._definition.cut, charges / "cut")
-        # As they are read again: what is summed up is what was written.
-        files = ", ".join(_quoted(file) for file in sorted(charges.glob("*/*.parquet")))
-        self._run(f"CREATE OR REPLACE TEMP VIEW charges AS FROM read_parquet([{files}])")
-        self._run(
-            f"CREATE OR REPLACE TEMP TABLE summed AS {self._definition.lines}",
-        )
+    def _write(self, made: Path, found: Mapping[str, int], *, charges: bool) -> Totals:
+        if charges:
+            directory = made / "charges"
+            directory.mkdir()
+            self._copy(self._definition.whole, directory / "whole")
+            if CUT in found:
+                self._copy(self._definition.cut, directory / "cut")
+            # As they are read again: what is summed up is what was written.
+            files = ", ".join(_quoted(file) for file in sorted(directory.glob("*/*.parquet")))
+            self._charges_as(f"SELECT * FROM read_parquet([{files}])")
+        else:
+            self._charges_as(self._rated(found))
+        self._run(f"CREATE OR REPLACE TEMP TABLE summed AS {self._definition.lines}")
         self._run(
             f"COPY (SELECT * FROM summed ORDER BY ALL) TO {_quoted(made / 'lines.parquet')}"
             " (FORMAT parquet, COMPRESSION zstd)"
         )
         return totals(found, (), self._lines("SELECT * FROM summed"), self.tariff)
 
+    def _rated(self, found: Mapping[str, int]) -> str:
+        """All charges; without what is cut where nothing is, since that reads the ledger again."""
+        whole, cut = self._definition.whole, self._definition.cut
+        return f"({whole}) UNION ALL ({cut})" if CUT in found else whole
+
+    def _charges_as(self, query: str) -> None:
+        self._run(f"CREATE OR REPLACE TEMP VIEW charges AS {query}")
+
     def _copy(self, query: str, directory: Path) -> None:
         self._run(
-            f"COPY ({query}) TO {_quoted(directory)} (FORMAT parquet, COMPRESSION snappy,"
-            f" FILE_SIZE_BYTES '{_FILE_SIZE}', WRITE_BLOOM_FILTER false)"
+            f"COPY ({query}) TO {_quoted(directory)} (FORMAT parquet, PARQUET_VERSION v2,"
+            f" COMPRESSION snappy, FILE_SIZE_BYTES '{_FILE_SIZE}', WRITE_BLOOM_FILTER false)"
         )
 
     # -------------------------------------------------------------------------------------- parts

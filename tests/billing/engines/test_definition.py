@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DataError
 
 from cloudmgr.billing.engines.dialects import Dialect
 from cloudmgr.billing.prices import Tariff
@@ -29,7 +30,7 @@ from tests.billing.engines.cases import (
     sparse_price_lists,
 )
 from tests.billing.engines.engines import by_engine, by_reference
-from tests.billing.engines.faults import FAULTY
+from tests.billing.engines.faults import FAULTY, too_much_in_all
 from tests.billing.worlds import price_lists, usage
 
 if TYPE_CHECKING:
@@ -138,3 +139,9 @@ def test_what_could_overflow_or_has_no_payer_is_named_and_not_rated(
 
     assert said.faults == ({fault: 1} if fault else {})
     assert len(said.charges) == (0 if fault else 1)
+
+
+def test_a_sum_with_too_many_digits_is_an_error_and_not_another_sum(engine: Engine) -> None:
+    records, tariff = too_much_in_all()
+    with pytest.raises((duckdb.OutOfRangeException, DataError)):
+        by_engine(engine, records, tariff, SHANGHAI)

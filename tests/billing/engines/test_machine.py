@@ -18,6 +18,7 @@ from cloudmgr.errors import Invalid, Unpriced
 from cloudmgr.policy.prices import Price
 from tests.billing.engines.cases import EVER, MIDNIGHT, SHANGHAI, a_tariff, at_random, edges
 from tests.billing.engines.engines import ACCOUNTS, LEDGER, account_of, ledger
+from tests.billing.engines.faults import too_much_in_all
 from tests.builders import a_record
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cloudmgr.billing.prices import Tariff
 
 HOUR = timedelta(hours=1)
+_LINES = '* REPLACE (epoch_us("start") AS "start", epoch_us("end") AS "end")'
 
 
 def parquet(path: Path, relation: Relation, columns: str = "*") -> str:
@@ -81,6 +83,30 @@ def test_charges_are_written_as_the_reference_makes_them(tmp_path: Path) -> None
     [(lines, charges)] = read(out / "lines.parquet", "count(*), sum(charges)")
     assert 0 < lines < charges == len(expected)
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_lines_without_charges_are_the_same_lines(tmp_path: Path) -> None:
+    records, tariff = at_random(seed=4, count=200)
+    file = parquet(tmp_path / "u.parquet", ledger(records, SHANGHAI))
+    with machine([file], tariff) as rating:
+        both = rating.write(tmp_path / "both")
+        lines = rating.write(tmp_path / "lines", charges=False)
+
+    assert both == lines
+    assert [path.name for path in (tmp_path / "lines").iterdir()] == ["lines.parquet"]
+    assert read(tmp_path / "both" / "lines.parquet", _LINES) == read(
+        tmp_path / "lines" / "lines.parquet", _LINES
+    )
+
+
+def test_a_sum_with_too_many_digits_is_an_error_and_not_another_sum(tmp_path: Path) -> None:
+    records, tariff = too_much_in_all()
+    file = parquet(tmp_path / "u.parquet", ledger(records, SHANGHAI))
+    with machine([file], tariff) as rating, pytest.raises(Invalid) as refused:
+        rating.write(tmp_path / "out")
+
+    assert refused.value.code == "too-much"
+    assert [path.name for path in tmp_path.iterdir()] == ["u.parquet"]
 
 
 def test_moments_of_charges_have_a_zone_and_every_digit_is_kept(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudmgr.billing.digits import plain
 from cloudmgr.billing.engines.dialects import Dialect
+from cloudmgr.billing.rating import rate_all
 from cloudmgr.metering.meters import METERS
 from cloudmgr.policy.prices import Price
 from tests.billing.engines.cases import (
@@ -22,13 +24,15 @@ from tests.billing.engines.cases import (
     edges,
     near_overflow,
 )
-from tests.billing.engines.engines import by_engine, by_reference
-from tests.billing.engines.faults import FAULTY
+from tests.billing.engines.engines import account_of, by_engine, by_reference, ledger
+from tests.billing.engines.faults import FAULTY, too_much_in_all
+from tests.billing.engines.test_machine import machine, parquet
 from tests.conftest import absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from decimal import Decimal
+    from pathlib import Path
     from zoneinfo import ZoneInfo
 
     from pyspark.sql import SparkSession
@@ -111,3 +115,29 @@ def test_what_could_overflow_or_has_no_payer_is_named_and_not_rated(
     said = by_engine(spark, [record], a_tariff(Price(record.meter, None, EVER, price)), SHANGHAI)
 
     assert said.faults == ({fault: 1} if fault else {})
+
+
+def test_a_sum_with_too_many_digits_is_an_error_and_not_another_sum(spark: Spark) -> None:
+    from pyspark.errors import ArithmeticException  # noqa: PLC0415 - it need not be there
+
+    records, tariff = too_much_in_all()
+    with pytest.raises(ArithmeticException):
+        by_engine(spark, records, tariff, SHANGHAI)
+
+
+def test_spark_reads_the_charges_that_this_machine_wrote(spark: Spark, tmp_path: Path) -> None:
+    records, tariff = at_random(seed=1, count=200)
+    file = parquet(tmp_path / "u.parquet", ledger(records, SHANGHAI))
+    with machine([file], tariff) as rating:
+        written = rating.write(tmp_path / "out")
+
+    charges = spark.session.read.parquet(str(tmp_path / "out" / "charges" / "*"))
+    found = {
+        (row.id, plain(row.quantity), plain(row.numerator), row.unit_price, row.meter)
+        for row in charges.collect()
+    }
+    expected = rate_all(records, tariff, account_of).complete()
+    assert len(found) == written.charges
+    assert found == {
+        (c.id, plain(c.quantity), plain(c.numerator), c.unit_price, c.meter) for c in expected
+    }
