@@ -133,7 +133,8 @@ def _records(directory: Path) -> Iterator[UsageRecord]:
         told = db.execute(f"SELECT {_COLUMNS} FROM read_parquet('{directory}/*.parquet')")
         while rows := told.fetchmany(10_000):
             for *names, start, end, quantity in rows:
-                yield UsageRecord(*names, Interval(_moment(start), _moment(end)), quantity)
+                fields: list[Any] = [*names, Interval(_moment(start), _moment(end)), quantity]
+                yield UsageRecord(*fields)
 
 
 def _moment(microseconds: int) -> datetime:
