@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from datetime import timedelta
@@ -49,6 +50,7 @@ _COLUMNS: Mapping[str, str] = {
     "quantity": "DECIMAL",
     "month": _TEXT,
 }
+_DECIMAL = re.compile(r"DECIMAL\([0-9]+,([0-9]+)\)")
 MEMORY = "1GB"
 _FILE_SIZE = "512MB"
 
@@ -61,7 +63,8 @@ class RatingMachine:
     :param zone: the city's: its months are the billing periods.
     :param memory: what DuckDB may use before it goes to ``scratch``.
     :raises Invalid: ``no-ledger``, ``unreadable-ledger``, ``bad-ledger`` (its columns);
-        ``price-too-fine``, ``price-too-high``, ``two-accounts``.
+        ``price-too-fine``, ``price-too-high``, ``two-accounts``; ``bad-memory``. Whatever is asked
+        of it later: ``too-little-memory``, ``too-much`` (a sum has more digits than are kept).
     """
 
     def __init__(
@@ -83,13 +86,13 @@ class RatingMachine:
         self._database = duckdb.connect(
             config={
                 "autoinstall_known_extensions": "false",
-                "memory_limit": memory,
                 "preserve_insertion_order": "false",
                 "temp_directory": str(scratch or tempfile.gettempdir()),
             }
         )
         try:
-            self._database.execute("SET TimeZone = 'UTC'")
+            self._limit(memory)
+            self._run("SET TimeZone = 'UTC'")
             self._open()
             self._bring(tariff, accounts, zone)
         except BaseException:
@@ -210,6 +213,16 @@ class RatingMachine:
 
     # -------------------------------------------------------------------------------------- parts
 
+    def _limit(self, memory: str) -> None:
+        try:
+            self._database.execute(f"SET memory_limit = {_quoted(memory)}")
+        except duckdb.Error as error:
+            raise Invalid(
+                f"{memory} is no amount of memory",
+                code="bad-memory",
+                hint="such as 512MB or 8GB",
+            ) from error
+
     def _open(self) -> None:
         files = "[" + ", ".join(_quoted(name) for name in self._files) + "]"
         self._source = f"read_parquet({files}, hive_types_autocast = false)"
@@ -222,12 +235,13 @@ class RatingMachine:
                 raise Invalid(
                     f"{self._files[0]} has no column {name}", code="bad-ledger", path=name
                 )
-            if not kind.startswith(wanted):
+            found = _DECIMAL.fullmatch(kind)
+            if not kind.startswith(wanted) or (found and int(found[1]) > QUANTITY_SCALE):
                 raise Invalid(
                     f"column {name} of {self._files[0]} is {kind}, not {wanted}",
                     code="bad-ledger",
                     path=name,
-                    hint="quantities are decimals and moments have a time zone"
+                    hint="quantities are decimals of at most 18 places, and moments have a zone"
                     if wanted != _TEXT
                     else "",
                 )
@@ -288,13 +302,20 @@ class RatingMachine:
     def _run(self, query: str) -> duckdb.DuckDBPyConnection:
         try:
             return self._database.execute(query)
-        except duckdb.IOException as error:
-            raise Invalid(_first_line(error), code="unreadable-ledger", path="ledger") from error
-        except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-            raise Invalid(_first_line(error), code="bad-ledger", path="ledger") from error
         except duckdb.OutOfRangeException as error:
             raise Invalid(
                 f"the sum of a line has too many digits: {_first_line(error)}", code="too-much"
+            ) from error
+        except duckdb.OutOfMemoryException as error:
+            raise Invalid(
+                _first_line(error), code="too-little-memory", hint="give it more memory"
+            ) from error
+        except duckdb.Error as error:
+            writing = "write" in str(error).lower()
+            raise Invalid(
+                _first_line(error),
+                code="unwritable-directory" if writing else "unreadable-ledger",
+                path="out" if writing else "ledger",
             ) from error
 
 

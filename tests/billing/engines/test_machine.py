@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -102,10 +103,12 @@ def test_lines_without_charges_are_the_same_lines(tmp_path: Path) -> None:
 def test_a_sum_with_too_many_digits_is_an_error_and_not_another_sum(tmp_path: Path) -> None:
     records, tariff = too_much_in_all()
     file = parquet(tmp_path / "u.parquet", ledger(records, SHANGHAI))
-    with machine([file], tariff) as rating, pytest.raises(Invalid) as refused:
-        rating.write(tmp_path / "out")
+    with machine([file], tariff) as rating:
+        for ask in (rating.totals, partial(rating.write, tmp_path / "out")):
+            with pytest.raises(Invalid) as refused:
+                ask()
+            assert refused.value.code == "too-much"
 
-    assert refused.value.code == "too-much"
     assert [path.name for path in tmp_path.iterdir()] == ["u.parquet"]
 
 
@@ -211,6 +214,7 @@ def test_quantities_as_floats_and_moments_without_a_zone_are_refused(tmp_path: P
     tariff = a_tariff(Price("vcpu", None, EVER, Decimal(1)))
     for columns, path in (
         ("* REPLACE (CAST(quantity AS DOUBLE) AS quantity)", "quantity"),
+        ("* REPLACE (CAST(quantity AS DECIMAL(38, 19)) AS quantity)", "quantity"),
         ('* REPLACE (CAST("start" AS TIMESTAMP) AS "start")', "start"),
         ("* EXCLUDE (pool_id)", "pool_id"),
     ):
@@ -261,3 +265,16 @@ def test_two_accounts_from_the_same_moment_are_refused(tmp_path: Path) -> None:
     twice = [AccountSpan("dep_exam", EVER, name) for name in ("acc_a", "acc_b")]
     with pytest.raises(Invalid, match="two accounts"):
         machine([file], a_tariff(Price("vcpu", None, EVER, Decimal(1))), twice)
+
+
+@pytest.mark.parametrize(("memory", "code"), [("much", "bad-memory"), ("1MB", "too-little-memory")])
+def test_memory_that_is_none_or_too_little_is_said(tmp_path: Path, memory: str, code: str) -> None:
+    records, tariff = at_random(seed=3, count=300)
+    file = parquet(tmp_path / "u.parquet", ledger(records, SHANGHAI))
+    with (
+        pytest.raises(Invalid) as refused,
+        RatingMachine([file], tariff, SHANGHAI, accounts=ACCOUNTS, memory=memory) as rating,
+    ):
+        rating.write(tmp_path / "out")
+    assert refused.value.code == code
+    assert not (tmp_path / "out").exists()
