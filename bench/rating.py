@@ -151,7 +151,8 @@ def part(name: str, directory: Path, out: Path) -> None:
             found = by_engine(directory, out, charges=name == "charges")
         case _:
             found = by_reference(directory, out)
-    found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    found["peak"], found["cpu"] = used.ru_maxrss << 10, used.ru_utime + used.ru_stime
     print(json.dumps(found))
 
 
@@ -194,13 +195,24 @@ def main() -> None:
         sys.exit(f"the engine says {same['total']}, the loop {found['the reference loop']}")
     show(
         "A month's ledger, rated and written",
-        ("", "usage rows", "seconds", "rows/s", "peak MiB", "written MiB", "speed", "memory"),
+        (
+            "",
+            "usage rows",
+            "seconds",
+            "rows/s",
+            "CPU s",
+            "peak MiB",
+            "written MiB",
+            "speed",
+            "memory",
+        ),
         [
             (
                 what,
                 f"{one['rows']:,}",
                 f"{one['seconds']:.1f}",
                 f"{one['rows'] / one['seconds']:,.0f}",
+                f"{one['cpu']:.1f}",
                 f"{one['peak'] / (1 << 20):,.0f}",
                 f"{one['bytes'] / (1 << 20):,.0f}",
                 "" if loop else verdict(held=one["rows"] / one["seconds"] >= GOAL_ROWS),

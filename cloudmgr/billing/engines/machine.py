@@ -19,7 +19,7 @@ from cloudmgr.billing.engines.definition import (
     definition,
 )
 from cloudmgr.billing.engines.inputs import BEGINNING, END, relations
-from cloudmgr.billing.engines.totals import LINE_COLUMNS, line_of, moment, totals
+from cloudmgr.billing.engines.totals import LINE_COLUMNS, SUMS, line_of, moment, totals
 from cloudmgr.billing.rating import Category, Missing
 from cloudmgr.errors import Invalid, Unpriced
 from cloudmgr.interval import Interval
@@ -136,7 +136,17 @@ class RatingMachine:
         found = self.survey()
         missing = self.missing() if UNPRICED in found else ()
         self._charges_as(self._rated(found))
-        return totals(found, missing, self._lines(self._definition.lines), self.tariff)
+        return self._totals(found, missing, self._definition.lines)
+
+    def lines(self) -> Iterator[Line]:
+        """What the charges come to by line, in no order, without writing anything.
+
+        Usage that has no price is in none of them. :raises Invalid: ``bad-usage``.
+        """
+        self._charges_as(self._rated(self.survey()))
+        told = self._run(f"SELECT {LINE_COLUMNS} FROM ({self._definition.lines})")
+        while rows := told.fetchmany(10_000):
+            yield from map(line_of, rows)
 
     # ------------------------------------------------------------------------------------ writing
 
@@ -195,7 +205,10 @@ class RatingMachine:
             f"COPY (SELECT * FROM summed ORDER BY ALL) TO {_quoted(made / 'lines.parquet')}"
             " (FORMAT parquet, COMPRESSION zstd)"
         )
-        return totals(found, (), self._lines("SELECT * FROM summed"), self.tariff)
+        return self._totals(found, (), "SELECT * FROM summed")
+
+    def _totals(self, found: Mapping[str, int], missing: tuple[Missing, ...], lines: str) -> Totals:
+        return totals(found, missing, self._all(SUMS.format(lines=lines)), self.tariff)
 
     def _rated(self, found: Mapping[str, int]) -> str:
         """All charges; without what is cut where nothing is, since that reads the ledger again."""
@@ -265,11 +278,6 @@ class RatingMachine:
         span = Interval(low, max(low, high) + timedelta(days=40))
         for relation in relations(tariff, accounts, span, zone):
             self._run(f"CREATE TEMP TABLE {relation.name} AS {relation.query}")
-
-    def _lines(self, query: str) -> Iterator[Line]:
-        told = self._run(f"SELECT {LINE_COLUMNS} FROM ({query})")
-        while rows := told.fetchmany(10_000):
-            yield from map(line_of, rows)
 
     def _refuse(self, found: Mapping[str, int]) -> NoReturn:
         wrong = sum(n for state, n in found.items() if state in STATES)

@@ -73,19 +73,27 @@ def line_of(row: Sequence[Any]) -> Line:
     return Line(account, key, currency, interval, quantity, numerator, charges)
 
 
+# By account and divisor; whole units and the rest apart, since the sum may have more digits than
+# one number keeps.
+SUMS = """
+SELECT account_id, priced_per, SUM(CAST(FLOOR(numerator) AS DECIMAL(38, 0))),
+  SUM(CAST(numerator % CAST('1' AS DECIMAL(38, 26)) AS DECIMAL(38, 26))),
+  CAST(SUM(charges) AS BIGINT)
+FROM ({lines}) GROUP BY account_id, priced_per ORDER BY account_id, priced_per"""
+
+
 def totals(
-    found: Mapping[str, int], missing: tuple[Missing, ...], lines: Iterable[Line], tariff: Tariff
+    found: Mapping[str, int],
+    missing: tuple[Missing, ...],
+    sums: Iterable[Sequence[Any]],
+    tariff: Tariff,
 ) -> Totals:
-    """All lines together. :param found: records by what became of them."""
+    """:param found: records by what became of them. :param sums: rows of :data:`SUMS`."""
     charges = 0
-    sums: dict[tuple[str, int], Decimal] = {}
-    for line in lines:
-        charges += line.charges
-        which = (line.account_id, line.key.priced_per)
-        sums[which] = EXACT.add(sums.get(which, Decimal(0)), line.numerator)
     accounts: dict[str, Fraction] = {}
-    for (account_id, divisor), numerator in sorted(sums.items()):
-        share = Fraction(numerator) / divisor
+    for account_id, divisor, whole, rest, count in sums:
+        charges += count
+        share = Fraction(EXACT.add(whole, rest)) / int(divisor)
         accounts[account_id] = accounts.get(account_id, Fraction(0)) + share
     records, skipped = sum(found.values()), found.get(SKIPPED, 0)
     return Totals(records, charges, skipped, missing, tariff.currency, accounts)

@@ -151,7 +151,7 @@ def by_engine(
     return Said(
         {row[0]: _fields(row) for row in charges},
         tuple(Missing(m, z, Interval(moment(s), moment(e)), n) for m, z, s, e, n in missing),
-        _lines(lines),
+        sums_of(lines),
         {},
     )
 
@@ -185,7 +185,7 @@ def by_reference(
     )
 
 
-def _lines(
+def sums_of(
     lines: Iterable[Line],
 ) -> dict[tuple[str, LineKey], tuple[Interval, Decimal, Decimal, int]]:
     found = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -18,8 +19,15 @@ from cloudmgr.billing.rating import charge_fields, exact_cost, rate_all
 from cloudmgr.errors import Invalid, Unpriced
 from cloudmgr.policy.prices import Price
 from tests.billing.engines.cases import EVER, MIDNIGHT, SHANGHAI, a_tariff, at_random, edges
-from tests.billing.engines.engines import ACCOUNTS, LEDGER, account_of, ledger
-from tests.billing.engines.faults import too_much_in_all
+from tests.billing.engines.engines import (
+    ACCOUNTS,
+    LEDGER,
+    account_of,
+    by_reference,
+    ledger,
+    sums_of,
+)
+from tests.billing.engines.faults import HIGHEST, too_much_in_all
 from tests.builders import a_record
 
 if TYPE_CHECKING:
@@ -84,6 +92,25 @@ def test_charges_are_written_as_the_reference_makes_them(tmp_path: Path) -> None
     [(lines, charges)] = read(out / "lines.parquet", "count(*), sum(charges)")
     assert 0 < lines < charges == len(expected)
     assert [path.name for path in out.parent.iterdir()] == ["out"]
+
+
+def test_lines_are_asked_for_without_writing_anything(tmp_path: Path) -> None:
+    records, tariff = edges()
+    file = parquet(tmp_path / "u.parquet", ledger(records, SHANGHAI))
+    with machine([file], tariff) as rating:
+        found = list(rating.lines())
+
+    expected = by_reference(records, tariff, SHANGHAI).lines
+    assert sums_of(found) == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["u.parquet"]
+
+
+def test_an_account_may_owe_more_than_one_number_keeps(tmp_path: Path) -> None:
+    records, tariff = too_much_in_all()
+    apart = [replace(r, environment_id=f"env_{n}") for n, r in enumerate(records)]
+    file = parquet(tmp_path / "u.parquet", ledger(apart, SHANGHAI))
+    with machine([file], tariff) as rating:
+        assert rating.totals().accounts == {"acc_edu": Fraction(HIGHEST) * 11 * 99 / 3600}
 
 
 def test_lines_without_charges_are_the_same_lines(tmp_path: Path) -> None:
