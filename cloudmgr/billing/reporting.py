@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from cloudmgr.billing.focus import focus_rows
 from cloudmgr.billing.invoices import from_document
 from cloudmgr.billing.periods import billing_period, period_at, period_before
 from cloudmgr.billing.reports import MonthParts, apportioned, months_from, report
+from cloudmgr.billing.settlement import settlement
+from cloudmgr.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.billing.books import Books, Labels
-    from cloudmgr.billing.invoices import Label
+    from cloudmgr.billing.invoices import Invoice, Label
+    from cloudmgr.billing.periods import ClosedPeriod
     from cloudmgr.billing.reports import Grouping, Part, PartKey, Report
+    from cloudmgr.billing.settlement import SettlementRow
+    from cloudmgr.billing.sheets import Language
 
 # Months unless others are asked for, this one included.
 USUAL_MONTHS = 12
@@ -88,8 +94,7 @@ class Reports:
         with books.database.read() as tx:
             closed = books.store.closed(tx, month)
             if closed is not None:
-                bills = [from_document(text) for text in books.store.documents(tx, month=month)]
-                parts = apportioned(bills, books.store.charges_of(tx, month))
+                parts = apportioned(self._bills(tx, month), books.store.charges_of(tx, month))
                 # Names as they were when it was closed, of those that it kept.
                 labels = {**self._named(tx, parts), **closed.labels}
                 found = MonthParts(month, closed=True, parts=parts, labels=labels)
@@ -103,6 +108,44 @@ class Reports:
         with books.database.read() as tx:
             names = self._named(tx, parts)
         return MonthParts(month, preview.closed is not None, parts, names, preview.unpriced)
+
+    def settlement(
+        self, month: str, *, department_id: str | None = None
+    ) -> tuple[SettlementRow, ...]:
+        """Who owes the centre what for a closed month, of one department or of all.
+
+        :raises NotFound: ``period-not-closed``. :raises Invalid: ``no-such-month``.
+        """
+        with self._books.database.read() as tx:
+            rows = settlement(self._closed_period(tx, month), self._bills(tx, month))
+        return tuple(row for row in rows if department_id in {None, row.department_id})
+
+    def focus(
+        self, month: str, *, department_id: str | None = None, language: Language = "zh"
+    ) -> tuple[Mapping[str, str], ...]:
+        """A closed month as rows of FOCUS. One department's are its usage, without rounding.
+
+        :raises NotFound: ``period-not-closed``. :raises Invalid: ``no-such-month``.
+        """
+        store = self._books.store
+        with self._books.database.read() as tx:
+            self._closed_period(tx, month)
+            rows = focus_rows(self._bills(tx, month), store.charges_of(tx, month), language)
+        return tuple(row for row in rows if department_id in {None, row["SubAccountId"]})
+
+    def _closed_period(self, tx: Connection, month: str) -> ClosedPeriod:
+        billing_period(month, self._books.zone)
+        closed = self._books.store.closed(tx, month)
+        if closed is None:
+            raise NotFound(
+                f"{month} is not closed",
+                code="period-not-closed",
+                hint="close it first: until then nothing of it is final",
+            )
+        return closed
+
+    def _bills(self, tx: Connection, month: str) -> list[Invoice]:
+        return [from_document(text) for text in self._books.store.documents(tx, month=month)]
 
     def _named(self, tx: Connection, parts: Iterable[Part]) -> Mapping[str, Label]:
         things = {

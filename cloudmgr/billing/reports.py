@@ -134,7 +134,7 @@ def apportioned(bills: Iterable[Invoice], charges: Iterable[Charge]) -> tuple[Pa
         for department_id, share in bill.shares.items():
             own = costs[bill.account_id][department_id]
             places = sorted(own)
-            cents = in_cents(share, [own[place] for place in places])
+            cents = rounded_together(share, [own[place] for place in places])
             parts += [
                 Part(
                     PartKey(bill.month, bill.account_id, department_id, *place),
@@ -147,19 +147,20 @@ def apportioned(bills: Iterable[Invoice], charges: Iterable[Charge]) -> tuple[Pa
     return tuple(sorted(parts, key=lambda part: part.key))
 
 
-def in_cents(total: Decimal, exact: Sequence[Fraction]) -> list[Decimal]:
-    """``exact`` amounts, whose sum rounds to ``total``, in cents that sum to it.
+def rounded_together(total: Decimal, exact: Sequence[Fraction], digits: int = 2) -> list[Decimal]:
+    """``exact`` amounts, whose sum rounds to ``total``, each to ``digits``: they sum to it.
 
     Each is rounded down or up, up where the rest is largest; ties go to the earlier. Unlike shares
     by weight, amounts may be negative.
     """
-    cents = int(EXACT.scaleb(total, 2))
-    floors = [(amount * 100).numerator // (amount * 100).denominator for amount in exact]
-    by_rest = sorted(range(len(exact)), key=lambda i: (floors[i] - exact[i] * 100, i))
-    each, rest = divmod(cents - sum(floors), len(exact))
+    units = int(EXACT.scaleb(total, digits))
+    scaled = [amount * 10**digits for amount in exact]
+    floors = [amount.numerator // amount.denominator for amount in scaled]
+    by_rest = sorted(range(len(exact)), key=lambda i: (floors[i] - scaled[i], i))
+    each, rest = divmod(units - sum(floors), len(exact))
     for position, index in enumerate(by_rest):
         floors[index] += each + (position < rest)
-    return [EXACT.scaleb(Decimal(amount), -2) for amount in floors]
+    return [EXACT.scaleb(Decimal(amount), -digits) for amount in floors]
 
 
 def months_from(first: str, last: str, zone: ZoneInfo) -> tuple[str, ...]:

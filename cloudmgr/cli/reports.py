@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cloudmgr.billing.focus import Version
 from cloudmgr.billing.reports import Grouping
 from cloudmgr.cli.options import Machine, connect
 from cloudmgr.cli.show import as_json, out, rows, written
@@ -28,6 +29,8 @@ Xlsx = Annotated[Path | None, typer.Option("--xlsx", help="Write it as a workboo
 def add_to(app: typer.Typer) -> None:
     """Make them commands of ``app``."""
     app.command("report")(report)
+    app.command("settlement")(settlement)
+    app.command("focus")(focus)
 
 
 def files(
@@ -84,3 +87,56 @@ def report(
         out.print(f"not closed yet: {', '.join(still)}", markup=False)
     for sentence in found["unpriced"]:
         out.print(sentence, markup=False)
+
+
+def settlement(
+    context: typer.Context,
+    month: str,
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    csv: Csv = None,
+    xlsx: Xlsx = None,
+    language: Headings = Language.ZH,
+    machine: Machine = False,
+) -> None:
+    """Who owes the centre what for MONTH, which is closed."""
+    address = f"/billing/periods/{month}/settlement"
+    wanted = {"csv": csv, "xlsx": xlsx}
+    if files(context, address, wanted, department_id=department, language=language.value):
+        return
+    found = connect(context).get(address, department_id=department)
+    if machine:
+        as_json(found)
+        return
+    rows(
+        found["rows"],
+        [
+            ("invoice", lambda r: r["invoice_number"]),
+            ("account", lambda r: f"{r['account_zh']} {r['account_en']}"),
+            ("department", lambda r: f"{r['department_zh']} {r['department_en']}"),
+            ("amount", lambda r: f"{r['amount']} {r['currency']}"),
+        ],
+        machine=False,
+        empty="Nothing is owed: nothing was used.",
+    )
+
+
+def focus(
+    context: typer.Context,
+    month: str,
+    csv: Annotated[Path, typer.Option("--csv", help="Write it to this file.")],
+    version: Annotated[
+        Version, typer.Option("--spec", help="Of FOCUS; 1.2 is for validators.")
+    ] = Version.V1_4,
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    language: Annotated[
+        Language, typer.Option(help="Of names; validators take ASCII alone.")
+    ] = Language.ZH,
+) -> None:
+    """MONTH, which is closed, in the FinOps Foundation's format of cost and usage."""
+    content = connect(context).raw(
+        f"/billing/periods/{month}/focus",
+        version=version.value,
+        department_id=department,
+        language=language.value,
+    )
+    written(csv, content)

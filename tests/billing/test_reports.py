@@ -23,10 +23,10 @@ from cloudmgr.billing.reports import (
     Grouping,
     MonthParts,
     apportioned,
-    in_cents,
     month_sheet,
     months_from,
     report,
+    rounded_together,
     sum_sheet,
 )
 from cloudmgr.billing.sheets import sheet_csv, workbook
@@ -125,7 +125,7 @@ amounts = st.lists(
 @given(amounts)
 def test_cents_sum_to_what_the_amounts_round_to_negative_ones_too(exact: list[Fraction]) -> None:
     total = to_cents(sum(exact, Fraction(0)))
-    cents = in_cents(total, exact)
+    cents = rounded_together(total, exact)
     assert exact_sum(cents) == total
     for rounded, amount in zip(cents, exact, strict=True):
         assert abs(Fraction(rounded) - amount) < Fraction(1, 100)
@@ -133,7 +133,7 @@ def test_cents_sum_to_what_the_amounts_round_to_negative_ones_too(exact: list[Fr
 
 def test_a_cent_that_is_left_goes_to_the_largest_rest_and_of_equals_to_the_first() -> None:
     third = Fraction(1, 3)
-    assert in_cents(Decimal("1.00"), [third, third, third]) == [
+    assert rounded_together(Decimal("1.00"), [third, third, third]) == [
         Decimal("0.34"),
         Decimal("0.33"),
         Decimal("0.33"),

@@ -88,3 +88,26 @@ def test_a_report_says_what_months_cost_and_is_written_as_files(
     assert "not closed yet" in out
     code, _, error = said(capsys, "billing", "report", "--from", "2026-09", "--to", "2026-01")
     assert (code, error.count("\n")) == (2, 1)
+
+
+def test_a_closed_month_is_told_to_the_treasury_and_to_tools_of_finops(
+    month: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (bill,) = json.loads(said(capsys, "billing", "invoices", "--month", month, "--json")[1])
+    found = json.loads(said(capsys, "billing", "settlement", month, "--json")[1])
+    assert [(row["invoice_number"], row["amount"]) for row in found["rows"]] == [
+        (bill["number"], bill["total"])
+    ]
+    assert bill["total"] in said(capsys, "billing", "settlement", month)[1]
+    files = {kind: tmp_path / f"settlement.{kind}" for kind in ("csv", "xlsx")}
+    asked = [part for kind, file in files.items() for part in (f"--{kind}", str(file))]
+    assert said(capsys, "billing", "settlement", month, *asked, "--language", "en")[0] == 0
+    assert [row["Amount owed"] for row in rows(files["csv"])] == [bill["total"]]
+    assert load_workbook(files["xlsx"]).sheetnames == ["Settlement"]
+    for version, column in (("1.4", "InvoiceDetailId"), ("1.2", "PublisherName")):
+        file = tmp_path / f"focus-{version}.csv"
+        code, _, _ = said(capsys, "billing", "focus", month, "--csv", str(file), "--spec", version)
+        assert code == 0
+        assert sum(Decimal(row["BilledCost"]) for row in rows(file)) == Decimal(bill["total"])
+        assert column in rows(file)[0]
+    assert said(capsys, "billing", "settlement", "2020-01")[0] == 3

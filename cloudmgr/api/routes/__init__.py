@@ -89,6 +89,7 @@ from cloudmgr.api.routes import (
     requests,
     secrets,
     series,
+    settlement,
     shared_services,
     simulation,
     systems,
@@ -134,6 +135,7 @@ ALL = tuple(
         ledger,
         periods,
         invoices,
+        settlement,
         reports,
         audit,
     )
