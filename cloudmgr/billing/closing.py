@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cloudmgr import __version__
 from cloudmgr.billing.digits import canonical, plain
 from cloudmgr.billing.invoices import document, invoices, line_key
-from cloudmgr.billing.periods import ClosedPeriod, FrozenCharge, billing_period
-from cloudmgr.billing.rating import charge_fields
-from cloudmgr.errors import Conflict, NotFound
+from cloudmgr.billing.periods import ClosedPeriod, FrozenCharge, Inputs, billing_period
+from cloudmgr.billing.prices import Tariff
+from cloudmgr.billing.rating import charge_fields, rate
+from cloudmgr.errors import Conflict, NotFound, Unpriced
 from cloudmgr.money import exact_sum
 
 if TYPE_CHECKING:
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
     from cloudmgr.billing.books import Books, Check
     from cloudmgr.billing.invoices import Invoice
     from cloudmgr.billing.rating import Charge
+    from cloudmgr.metering.lake.checking import Verdict
     from cloudmgr.metering.usage import UsageRecord
 
+# Of what is wrong with a ledger so much is told, and kept with a month that is closed over it.
+_MOST_TOLD = 100
 _REFUSALS = {
     "ended": ("period-not-ended", "close it when it is over"),
     "in-order": ("period-out-of-order", "months are closed one after the other"),
@@ -45,15 +50,31 @@ class Verification:
         return not self.problems
 
 
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """The ledger at rest as of ``batch``, and what whoever closed a month accepted of it."""
+
+    batch: int | None
+    problems: tuple[str, ...] = ()
+
+
 class Closing:
     """Closes months, and proves later that nothing has changed.
 
     :param collect: runs the collector, so that what is still held is cut at the month's end.
+    :param at_rest: brings usage to rest, and says of a month whether all of it is there and is as
+        it was written; None where no ledger is kept at rest.
     """
 
-    def __init__(self, books: Books, collect: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        books: Books,
+        collect: Callable[[], object],
+        at_rest: Callable[[str], Verdict] | None = None,
+    ) -> None:
         self._books = books
         self._collect = collect
+        self._at_rest = at_rest
 
     def close(self, month: str, by: str, *, accept_gaps: bool = False) -> ClosedPeriod:
         """Rate the month, freeze its charges and write its invoices, in one transaction.
@@ -61,9 +82,11 @@ class Closing:
         :param by: who closes it (a user's id).
         :param accept_gaps: close though usage is not all collected; the gaps are kept with it.
         :raises Conflict: ``period-closed`` (by whom and when), ``period-not-ended``,
-            ``period-out-of-order``, ``usage-not-collected``; the last with its ``problems``.
+            ``period-out-of-order``, ``usage-not-collected`` and ``ledger-not-sound``, which have
+            their ``problems``.
         :raises Unpriced: with all that has no price as its ``problems``.
         :raises Invalid: ``no-such-month``.
+        :raises Temporary: ``ledger-unwritable``, ``ledger-unreadable``: usage cannot come to rest.
         """
         books = self._books
         period = billing_period(month, books.zone)
@@ -73,6 +96,7 @@ class Closing:
                 f"{month} is not over yet", code="period-not-ended", hint=_REFUSALS["ended"][1]
             )
         self._collect()
+        sound = self._sound(month, accept_gaps=accept_gaps)
 
         # Before anything is read: what is written from now on may be missed, and is late then.
         closed_at = books.clock.now()
@@ -81,12 +105,21 @@ class Closing:
             rated = books.rated(tx, period)
             checks = {check.code: check for check in books.checks(tx, period, rated)}
             labels = books.labels_of(tx, rated.charges)
-        gaps = checks["collected"].problems if accept_gaps else ()
+        gaps = (*checks["collected"].problems, *sound.problems) if accept_gaps else ()
         self._refuse(checks, accept_gaps=accept_gaps)
         charges = rated.complete()
         bills = invoices(period, charges, labels, books.zone, numbered=True)
         closed = ClosedPeriod(
-            period, closed_at, by, tariff.currency, tariff.digest, "", len(charges), labels, gaps
+            period,
+            closed_at,
+            by,
+            tariff.currency,
+            tariff.digest,
+            "",
+            len(charges),
+            labels,
+            Inputs(sound.batch, __version__, tariff.prices),
+            gaps,
         )
         closed = replace(closed, digest=digest(closed, charges, bills))
         try:
@@ -98,7 +131,7 @@ class Closing:
         return closed
 
     def verify(self, month: str) -> Verification:
-        """Make the month anew from what was frozen and compare it, byte for byte.
+        """Rate the month anew from what was frozen and compare it, byte for byte.
 
         :raises NotFound: ``period-not-closed``. :raises Permanent: ``ledger-damaged`` when a charge
             does not even agree with itself.
@@ -113,7 +146,9 @@ class Closing:
             usage = books.metering.ledger.by_ids(tx, {charge.usage_id for charge in charges})
         bills = recompute(closed, charges, books.zone)
         problems = [
+            *([] if self._at_rest is None else self._at_rest(month).sentences),
             *_uncovered(charges, usage),
+            *_rated_otherwise(closed, charges, usage),
             *(
                 f"{bill.number} is not what its charges say"
                 for bill in bills
@@ -124,6 +159,22 @@ class Closing:
         if found != closed.digest or len(bills) != len(kept) or len(charges) != closed.charges:
             problems.append(f"{month} is not what was closed: {found}, not {closed.digest}")
         return Verification(month, found, tuple(problems))
+
+    def _sound(self, month: str, *, accept_gaps: bool) -> _Sound:
+        """:raises Conflict: ``ledger-not-sound``: for damage always, for lapses if not accepted."""
+        if self._at_rest is None:
+            return _Sound(None)
+        verdict = self._at_rest(month)
+        problems = verdict.sentences[:_MOST_TOLD]
+        if verdict.damages or (problems and not accept_gaps):
+            raise Conflict(
+                problems[0],
+                code="ledger-not-sound",
+                hint="see `cloudmgr usage ledger check`"
+                + ("" if verdict.damages else "; mend it, or accept the gaps"),
+                problems=tuple(("ledger", problem) for problem in problems),
+            )
+        return _Sound(verdict.batch, problems)
 
     def _refuse_closed(self, month: str) -> None:
         with self._books.database.read() as tx:
@@ -179,6 +230,8 @@ def digest(closed: ClosedPeriod, charges: Sequence[Charge], bills: Sequence[Invo
         period.time_zone,
         closed.currency,
         closed.price_digest,
+        closed.inputs.ledger_batch,
+        closed.inputs.version,
     ]
     total.update(canonical(head).encode())
     for charge in sorted(charges, key=lambda charge: charge.id):
@@ -204,3 +257,31 @@ def _uncovered(charges: Sequence[Charge], usage: Mapping[str, UsageRecord]) -> l
                 f" ledger has {have}"
             )
     return problems
+
+
+def _rated_otherwise(
+    closed: ClosedPeriod, charges: Sequence[Charge], usage: Mapping[str, UsageRecord]
+) -> list[str]:
+    """Usage that comes to other charges by the prices that were frozen, and the accounts."""
+    tariff = Tariff(closed.inputs.prices)
+    frozen: dict[str, list[Charge]] = {}
+    for charge in charges:
+        frozen.setdefault(charge.usage_id, []).append(charge)
+    problems = []
+    for usage_id, some in frozen.items():
+        record = usage.get(usage_id)
+        if record is None:
+            continue  # told already
+        account = some[0].account_id
+        try:
+            anew = rate(record, tariff, lambda _d, _m, a=account: a, some[0].category)  # type: ignore[misc]
+        except Unpriced as error:
+            problems.append(f"usage {usage_id} cannot be rated any more: {error.message}")
+            continue
+        if sorted(anew, key=_by_id) != sorted(some, key=_by_id):
+            problems.append(f"usage {usage_id} is rated otherwise by the prices that were frozen")
+    return problems
+
+
+def _by_id(charge: Charge) -> str:
+    return charge.id

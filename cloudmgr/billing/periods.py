@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from cloudmgr.billing.invoices import Label
     from cloudmgr.billing.rating import Charge
+    from cloudmgr.policy.prices import PriceList
 
 _MONTH = re.compile(r"([0-9]{4})-([0-9]{2})")
 
@@ -61,12 +62,27 @@ def period_after(period: BillingPeriod, zone: ZoneInfo) -> BillingPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a period was rated from, so that it can be rated again.
+
+    :param ledger_batch: the usage ledger at rest as of this batch; lines of it and before it never
+        change. None where no ledger is kept at rest.
+    :param version: of cloudmgr.
+    :param prices: the whole list as it was.
+    """
+
+    ledger_batch: int | None
+    version: str
+    prices: PriceList
+
+
+@dataclass(frozen=True, slots=True)
 class ClosedPeriod:
     """A period that was closed, once and for ever: by whom, when, and over what.
 
-    ``digest`` is sha256 over all charges and invoices. ``labels`` are the names that things had.
-    ``gaps`` are the sentences that whoever closed it accepted: usage that was not collected then,
-    and comes as an adjustment in a later period.
+    ``digest`` is sha256 over its inputs, all charges and invoices. ``labels`` are the names that
+    things had. ``gaps`` are the sentences that whoever closed it accepted: usage that was not
+    collected then, and comes as an adjustment in a later period; what the ledger at rest lacked.
     """
 
     period: BillingPeriod
@@ -77,6 +93,7 @@ class ClosedPeriod:
     digest: str
     charges: int
     labels: Mapping[str, Label]
+    inputs: Inputs
     gaps: tuple[str, ...] = ()
 
 

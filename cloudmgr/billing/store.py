@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -21,12 +22,14 @@ from sqlalchemy import (
     select,
 )
 
+from cloudmgr.billing.digits import plain
 from cloudmgr.billing.invoices import Label, document, from_document
-from cloudmgr.billing.periods import BillingPeriod, ClosedPeriod, FrozenCharge
+from cloudmgr.billing.periods import BillingPeriod, ClosedPeriod, FrozenCharge, Inputs
 from cloudmgr.billing.rating import Category, Charge
 from cloudmgr.db.types import ExactDecimal, UtcDateTime, metadata
 from cloudmgr.errors import Invalid, NotFound, Permanent
 from cloudmgr.interval import Interval
+from cloudmgr.policy.prices import Price, PriceList
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,6 +53,10 @@ billing_periods = Table(
     Column("digest", String(64), nullable=False),
     Column("charges", Integer, nullable=False),
     Column("labels", JSON, nullable=False),
+    # What it was rated from.
+    Column("ledger_batch", Integer),
+    Column("version", String(40), nullable=False),
+    Column("price_list", JSON, nullable=False),
     Column("gaps", JSON, nullable=False),
 )
 
@@ -240,6 +247,7 @@ def _period(row: Row[Any]) -> ClosedPeriod:
         row.digest,
         row.charges,
         {thing: Label(*names) for thing, names in row.labels.items()},
+        Inputs(row.ledger_batch, row.version, _price_list(row.currency, row.price_list)),
         tuple(row.gaps),
     )
 
@@ -257,8 +265,25 @@ def _period_values(closed: ClosedPeriod) -> dict[str, Any]:
         "digest": closed.digest,
         "charges": closed.charges,
         "labels": {thing: [label.zh, label.en] for thing, label in closed.labels.items()},
+        "ledger_batch": closed.inputs.ledger_batch,
+        "version": closed.inputs.version,
+        "price_list": {
+            "gaps": closed.inputs.prices.gaps,
+            "prices": [
+                [p.meter, p.zone, p.valid_from.isoformat(), plain(p.unit_price)]
+                for p in closed.inputs.prices.prices
+            ],
+        },
         "gaps": list(closed.gaps),
     }
+
+
+def _price_list(currency: str, kept: dict[str, Any]) -> PriceList:
+    prices = [
+        Price(meter, zone, datetime.fromisoformat(since), Decimal(amount))
+        for meter, zone, since, amount in kept["prices"]
+    ]
+    return PriceList(currency, tuple(prices), kept["gaps"])
 
 
 def _invoice_values(bill: Invoice) -> dict[str, Any]:

@@ -113,7 +113,6 @@ class ControlPlane:
         self.waking = Waking(self, self._moved, self.scaling_loop.wake)
         self._desk_part()
         self._billing_part()
-        self.ledger = LedgerAtRest(self)
         self.notices = noticing(self)
         self.rehearsing = Rehearsing(self)
         self.forecasts = Forecasts(
@@ -296,7 +295,8 @@ class ControlPlane:
             zone=settings.zone,
             clock=self.clock,
         )
-        self.closing = Closing(self.books, self.collector.collect)
+        self.ledger = LedgerAtRest(self)
+        self.closing = Closing(self.books, self.collector.collect, self.ledger.check)
 
     @property
     def services(self) -> Services:

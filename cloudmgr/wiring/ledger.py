@@ -10,6 +10,9 @@ from cloudmgr.metering.lake.table import LedgerTable
 from cloudmgr.wiring.duties import Duty
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cloudmgr.metering.lake.checking import Verdict
     from cloudmgr.wiring.control_plane import ControlPlane
 
 # Elapsed seconds: what is metered is safe in the database meanwhile.
@@ -29,6 +32,11 @@ class LedgerAtRest:
             self.keeper = Keeper(
                 plane.database, metering, table, exporter, clock=plane.clock, zone=settings.zone
             )
+
+    @property
+    def check(self) -> Callable[[str], Verdict] | None:
+        """What a month is held against before it is closed."""
+        return None if self.keeper is None else self.keeper.check
 
     @property
     def duties(self) -> tuple[Duty, ...]:

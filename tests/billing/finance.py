@@ -14,12 +14,16 @@ from cloudmgr.billing.invoices import Label
 from cloudmgr.billing.periods import billing_period
 from cloudmgr.billing.store import BillingStore
 from cloudmgr.metering.collector import Collector
+from cloudmgr.metering.lake.exporter import Exporter
+from cloudmgr.metering.lake.keeper import Keeper
+from cloudmgr.metering.lake.table import LedgerTable
 from cloudmgr.metering.store import MeteringStores
 from tests.builders import a_price_list, an_allocation
 from tests.fakes import City, CountingGateway, LedgerPool, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from cloudmgr.billing.rating import AccountOf
     from cloudmgr.db.engine import Database
@@ -65,6 +69,15 @@ class Finance:
             clock=self.clock,
         )
         self.closing = Closing(self.books, self.collector.collect)
+
+    def keep_a_ledger(self, directory: Path) -> LedgerTable:
+        """From now on months are closed over the ledger at rest in ``directory``."""
+        zone, batches = self.books.zone, self.metering.batches
+        table = LedgerTable(directory, zone)
+        exporter = Exporter(self.database, batches, table, self.clock)
+        keeper = Keeper(self.database, self.metering, table, exporter, clock=self.clock, zone=zone)
+        self.closing = Closing(self.books, self.collector.collect, keeper.check)
+        return table
 
     def labels(self, _tx: object, ids: Collection[str]) -> Mapping[str, Label]:
         return {name: Label(f"名称{name}", f"name of {name}") for name in ids}

@@ -39,14 +39,22 @@ class Damage:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """:param files: how many were looked at, ``records`` how many lines they hold.
+    """:param batch: the last that was looked at.
+    :param files: how many were looked at, ``records`` how many lines they hold.
     :param lapses: None where damage kept it from being looked for.
     """
 
+    batch: int
     files: int
     records: int
     damages: tuple[Damage, ...]
     lapses: tuple[Lapse, ...] | None
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """All that is wrong."""
+        damaged = [one.sentence for one in self.damages]
+        return (*damaged, *(one.sentence for one in self.lapses or ()))
 
     @property
     def sound(self) -> bool:

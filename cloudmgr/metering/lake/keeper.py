@@ -136,10 +136,10 @@ class Keeper:
         except Permanent as error:
             if error.code != "ledger-damaged":
                 raise
-            return Verdict(0, 0, (Damage("", month or "", error.message),), None)
+            return Verdict(0, 0, 0, (Damage("", month or "", error.message),), None)
         files = [one.file for one in known.values() if month in {None, one.file.month}]
         found = damages(self._table, known, batches, month)
-        verdict = Verdict(len(files), sum(f.records for f in files), found, None)
+        verdict = Verdict(last, len(files), sum(f.records for f in files), found, None)
         if found:
             return verdict
         months = [month] if month else sorted({file.month for file in files})

@@ -68,6 +68,9 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("charges", sa.Integer(), nullable=False),
         sa.Column("labels", sa.JSON(), nullable=False),
+        sa.Column("ledger_batch", sa.Integer(), nullable=True),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("price_list", sa.JSON(), nullable=False),
         sa.Column("gaps", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("month", name=op.f("pk_billing_period")),
     )
