@@ -97,6 +97,21 @@ def close(
     )
 
 
+@app.command("verify")
+def verify(context: typer.Context, month: str, machine: Machine = False) -> None:
+    """Rate closed MONTH again from what was frozen; exit 1 if it is not the same."""
+    found = connect(context).get(f"/billing/periods/{month}/verification")
+    if machine:
+        as_json(found)
+    else:
+        for problem in found["problems"]:
+            out.print(problem, markup=False, soft_wrap=True)
+        said = "the same" if found["equal"] else "not the same"
+        out.print(f"{month}: {said}, {found['digest']}", markup=False, soft_wrap=True)
+    if not found["equal"]:
+        raise typer.Exit(1)
+
+
 @app.command("invoices")
 def invoices(
     context: typer.Context,

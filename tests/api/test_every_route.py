@@ -47,6 +47,7 @@ OF_NO_DEPARTMENT = {
     "get_my_notice_wishes": "whoever asks",
     "list_periods": "months are the same for all",
     "get_period": "only for whoever closes months",
+    "verify_period": "only for whoever closes months",
 }
 
 # Changes that name nothing of a department, so that an officer of ours may do them.

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import pytest
+from sqlalchemy import text
 
+from cloudmgr import __version__
 from tests.builders import a_record
 
 if TYPE_CHECKING:
@@ -65,3 +67,21 @@ def test_a_check_names_what_is_wrong(city: City) -> None:
 def test_what_is_no_month_is_refused(city: City, month: str) -> None:
     answer = city.client("finance").get(f"{PATH}/check", params={"month": month})
     assert answer.status_code in {400, 422}
+
+
+def test_a_closed_month_is_rated_again_and_is_the_same(city: City) -> None:
+    finance = city.client("finance")
+    path = "/api/v1/billing/periods/2026-05"
+    found = finance.get(f"{path}/verification").json()
+    period = finance.get(path).json()["period"]
+    assert found["digest"] == period["digest"]
+    assert (period["ledger_batch"], period["version"]) == (1, __version__)
+    # What was seeded by hand was never held: that is told, and nothing else.
+    assert all("nothing says that it was held" in one for one in found["problems"])
+    with city.database.write() as tx:
+        tx.execute(text("UPDATE charge SET component = 'other'"))
+    found = finance.get(f"{path}/verification").json()
+    assert not found["equal"]
+    assert any("is not what was closed" in one for one in found["problems"])
+    assert finance.get("/api/v1/billing/periods/2026-06/verification").status_code == 404
+    assert city.client("officer").get(f"{path}/verification").status_code == 403

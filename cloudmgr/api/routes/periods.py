@@ -16,6 +16,7 @@ from cloudmgr.api.pages import Page, Paged
 from cloudmgr.api.routes.invoices import InvoiceView
 from cloudmgr.api.values import Entry, Id, View
 from cloudmgr.billing.books import Check, PeriodSummary
+from cloudmgr.billing.closing import Verification
 from cloudmgr.billing.export import charges_csv
 from cloudmgr.billing.periods import ClosedPeriod, billing_period
 from cloudmgr.identity.access import Action
@@ -35,11 +36,18 @@ _PERIOD: dict[str, Any] = {
     "closed_at": None,
     "closed_by": None,
     "digest": None,
+    "price_digest": None,
+    "ledger_batch": None,
+    "version": None,
 }
 
 
 class PeriodView(View):
-    """A month in the city's zone. Once closed, `digest` seals all its charges and invoices."""
+    """A month in the city's zone. Once closed, `digest` seals its inputs, charges and invoices.
+
+    Its inputs: the price list with `price_digest`, the ledger at rest as of `ledger_batch` (null
+    where none is kept), and the `version` of cloudmgr.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PERIOD]})
 
@@ -51,6 +59,9 @@ class PeriodView(View):
     closed_at: datetime | None
     closed_by: str | None
     digest: str | None
+    price_digest: str | None
+    ledger_batch: int | None
+    version: str | None
 
     @classmethod
     def of(cls, period: BillingPeriod, closed: ClosedPeriod | None) -> Self:
@@ -63,6 +74,9 @@ class PeriodView(View):
             closed_at=closed.closed_at if closed else None,
             closed_by=closed.closed_by if closed else None,
             digest=closed.digest if closed else None,
+            price_digest=closed.price_digest if closed else None,
+            ledger_batch=closed.inputs.ledger_batch if closed else None,
+            version=closed.inputs.version if closed else None,
         )
 
 
@@ -89,6 +103,30 @@ class ChecklistView(View):
 
     period: PeriodView
     checks: list[CheckView]
+
+
+class VerificationView(View):
+    """A closed month, rated again from what was frozen: whether it is the same, to the byte."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"month": "2026-06", "equal": True, "digest": "9f" * 32, "problems": []}]
+        }
+    )
+
+    month: str
+    equal: bool
+    digest: str
+    problems: list[str]
+
+    @classmethod
+    def of(cls, found: Verification) -> Self:
+        return cls(
+            month=found.month,
+            equal=found.equal,
+            digest=found.digest,
+            problems=list(found.problems),
+        )
 
 
 class PreviewView(View):
@@ -152,6 +190,17 @@ def get_period(caller: Annotated[Caller, Access(Action.PERIOD_CLOSE)], month: st
         period=PeriodView.of(period, closed),
         checks=[CheckView.of(check) for check in books.checklist(month)],
     )
+
+
+@router.get(
+    "/{month}/verification", response_model=VerificationView, summary="Is a closed month the same"
+)
+def verify_period(
+    caller: Annotated[Caller, Access(Action.PERIOD_CLOSE)], month: str
+) -> VerificationView:
+    """Rated again from its usage and the prices that were frozen; its ledger at rest is checked."""
+    caller.require(None)
+    return VerificationView.of(caller.services.closing.verify(month))
 
 
 @router.get("/{month}/preview", response_model=PreviewView, summary="What the month costs")
