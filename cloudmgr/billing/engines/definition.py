@@ -70,6 +70,10 @@ _BASE = 1_000_000  # of the digits of the long division; two of them and a remai
 _TINY = _decimal("0." + "0" * 17 + "1", 18, 18)
 _WIDE = f"DECIMAL({QUANTITY_DIGITS + QUANTITY_SCALE}, {QUANTITY_SCALE})"
 _EXACT = f"DECIMAL(37, {NUMERATOR_SCALE})"
+_NUMERATOR = (
+    f"CAST(CAST(whole_units * unit_price AS {_EXACT})"
+    f" + CAST(fraction * unit_price AS {_EXACT}) AS DECIMAL(38, {NUMERATOR_SCALE}))"
+)
 
 # Each record with its price and account at its start. A zone's own prices hold for it from the
 # first on; the tariff has the general ones before that in the zone's line already.
@@ -82,7 +86,8 @@ keyed AS (
 priced AS (
   SELECT {", ".join(f"k.{name}" for name in COLUMNS)}, k.tariff_zone,
     a.account_id, m.unit, m.priced_per, m.counted, m.optional,
-    t.unit_price, t.price_zone, t.price_valid_from, t.valid_until, t.price_digest, t.currency
+    t.unit_price, t.price_zone, t.price_valid_from, t.valid_until, t.most, t.price_digest,
+    t.currency
   FROM keyed AS k
   LEFT JOIN meters AS m ON k.meter = m.meter
   LEFT JOIN tariff AS t ON k.meter = t.meter AND k.tariff_zone = t.zone
@@ -91,10 +96,6 @@ priced AS (
     AND a.valid_from <= k."start" AND k."start" < a.valid_until)"""
 
 _LACKING = " OR ".join(f"p.{name} IS NULL" for name in COLUMNS)
-_PART = f"CAST(FLOOR(p.quantity) AS DECIMAL({QUANTITY_DIGITS}, 0))"
-_ONE_MORE = f"CAST({_PART} + {_decimal('1', 1, 0)} AS DECIMAL(19, 0))"
-_FAR = _decimal("1" + "0" * NUMERATOR_DIGITS, 37, PRICE_SCALE)
-
 _JUDGED = f"""{_PRICED},
 judged AS (
   SELECT p.id, p.meter, p.zone, p."start", p."end", CASE
@@ -113,7 +114,7 @@ judged AS (
     WHEN p.account_id IS NULL THEN 'no-account'
     WHEN p.unit_price IS NULL AND p.optional THEN '{SKIPPED}'
     WHEN p.unit_price IS NULL THEN '{UNPRICED}'
-    WHEN {_ONE_MORE} * p.unit_price >= {_FAR} THEN 'too-much'
+    WHEN p.quantity >= p.most THEN 'too-much'
     WHEN p.counted OR p."end" <= p.valid_until THEN '{WHOLE}'
     ELSE '{CUT}' END AS state
   FROM priced AS p LEFT JOIN periods AS s ON p.month = s.month
@@ -135,15 +136,11 @@ SELECT id, state FROM judged WHERE state NOT IN ({_NO_FAULT}) ORDER BY id LIMIT 
 def _charge(category: Category, start: str, end: str, source: str) -> str:
     """The columns of a charge from ``source``, which has its parts of the quantity as p and f."""
     moment = f"STRFTIME({start}, '%Y-%m-%d') || 'T' || STRFTIME({start}, '%H:%M:%S.%f') || '+00:00'"
-    numerator = (
-        f"CAST(CAST(whole_units * unit_price AS {_EXACT})"
-        f" + CAST(fraction * unit_price AS {_EXACT}) AS DECIMAL(38, {NUMERATOR_SCALE}))"
-    )
     return f"""SELECT SHA256('["' || id || '","' || {moment} || '"]') AS id, id AS usage_id,
   CAST('{category.value}' AS VARCHAR) AS category,
   environment_id, system_id, department_id, account_id, zone, pool_id, component, meter, unit,
   {start} AS "start", {end} AS "end", quantity, unit_price, priced_per,
-  price_zone, price_valid_from, price_digest, currency, {numerator} AS numerator, month
+  price_zone, price_valid_from, price_digest, currency, {_NUMERATOR} AS numerator, month
 FROM {source}"""
 
 
@@ -241,14 +238,22 @@ def _long_division() -> str:
     return ",\n".join(steps)
 
 
-LINES = f"""
-SELECT account_id, department_id, system_id, environment_id, category, month, meter, unit_price,
-  priced_per, currency, MIN("start") AS "start", MAX("end") AS "end",
-  CAST(SUM(quantity) AS DECIMAL(38, {QUANTITY_SCALE})) AS quantity,
-  CAST(SUM(numerator) AS DECIMAL(38, {NUMERATOR_SCALE})) AS numerator, COUNT(*) AS charges
-FROM charges
-GROUP BY account_id, department_id, system_id, environment_id, category, month, meter, unit_price,
-  priced_per, currency"""
+_LINE = "account_id, department_id, system_id, environment_id, category, month, meter, unit_price"
+_ONE = _decimal("1", 38, QUANTITY_SCALE)
+_SUMMED = f"DECIMAL(38, {QUANTITY_SCALE})"
+
+# The sum of quantities × their price is the sum of the numerators, and saves a product for each.
+LINES = f"""WITH summed AS (
+  SELECT {_LINE}, priced_per, currency, MIN("start") AS "start", MAX("end") AS "end",
+    CAST(SUM(quantity) AS {_SUMMED}) AS quantity, COUNT(*) AS charges
+  FROM charges GROUP BY {_LINE}, priced_per, currency),
+parted AS (
+  SELECT {_LINE}, priced_per, currency, "start", "end", quantity, charges,
+    CAST(FLOOR(quantity) AS DECIMAL(20, 0)) AS whole_units,
+    CAST(quantity % {_ONE} AS DECIMAL(19, {QUANTITY_SCALE})) AS fraction
+  FROM summed)
+SELECT {_LINE}, priced_per, currency, "start", "end", quantity, {_NUMERATOR} AS numerator, charges
+FROM parted"""
 
 
 @dataclass(frozen=True, slots=True)

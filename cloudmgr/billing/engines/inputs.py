@@ -7,16 +7,26 @@ settled here once, in Python, so that every engine is told the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from cloudmgr.billing.digits import plain
-from cloudmgr.billing.engines.definition import EVERY_ZONE, PRICE_DIGITS, PRICE_SCALE
+from cloudmgr.billing.engines.definition import (
+    EVERY_ZONE,
+    LONGEST_DAYS,
+    NUMERATOR_DIGITS,
+    PRICE_DIGITS,
+    PRICE_SCALE,
+    QUANTITY_DIGITS,
+    QUANTITY_SCALE,
+)
 from cloudmgr.billing.periods import period_after, period_at
 from cloudmgr.errors import Invalid, Unpriced
 from cloudmgr.metering.meters import METERS, MeterKind
+from cloudmgr.money import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 END = datetime(9999, 1, 1, tzinfo=UTC)
+_LONGEST = timedelta(days=LONGEST_DAYS)
 
 Cell = str | int | bool | Decimal | datetime | None
 
@@ -104,13 +115,14 @@ def tariff_of(tariff: Tariff) -> Relation:
             start,
             end,
             price.unit_price,
+            most,
             price.zone,
             price.valid_from.astimezone(UTC),
             tariff.digest,
             tariff.currency,
         )
         for meter, zone in pairs
-        for start, end, price in _line(tariff, meter, zone)
+        for start, end, price, most in _line(tariff, meter, zone)
     ]
     return Relation(
         "tariff",
@@ -120,6 +132,7 @@ def tariff_of(tariff: Tariff) -> Relation:
             "valid_from": "TIMESTAMPTZ",
             "valid_until": "TIMESTAMPTZ",
             "unit_price": f"DECIMAL({PRICE_DIGITS + PRICE_SCALE}, {PRICE_SCALE})",
+            "most": f"DECIMAL(38, {QUANTITY_SCALE})",
             "price_zone": "VARCHAR",
             "price_valid_from": "TIMESTAMPTZ",
             "price_digest": "VARCHAR",
@@ -131,8 +144,11 @@ def tariff_of(tariff: Tariff) -> Relation:
 
 def _line(
     tariff: Tariff, meter: str, zone: str | None
-) -> Iterator[tuple[datetime, datetime, Price]]:
-    """The prices of a meter in a zone, each from when it is in force until the next is."""
+) -> Iterator[tuple[datetime, datetime, Price, Decimal]]:
+    """The prices of a meter in a zone, each from when it is in force until the next is.
+
+    With each the quantity at which a record that begins then is too large to be rated.
+    """
     # A zone that has no price of its own is asked for as one that no price names.
     asked = EVERY_ZONE if zone is None else zone
     moments = sorted(
@@ -151,8 +167,20 @@ def _line(
         if not found or found[-1][1] != price:
             found.append((moment, price))
     ends = [start for start, _ in found[1:]] + [END]
-    for (start, price), end in zip(found, ends, strict=True):
-        yield max(start, BEGINNING), end, price
+    for index, ((start, price), end) in enumerate(zip(found, ends, strict=True)):
+        # What begins in this line may be divided by those that begin before it must end.
+        last = min(end, END - _LONGEST) + _LONGEST
+        highest = max(p.unit_price for begins, p in found[index:] if begins < last)
+        yield max(start, BEGINNING), end, price, _most(highest)
+
+
+def _most(price: Decimal) -> Decimal:
+    """From which quantity on ``price`` times it has more digits than are kept."""
+    largest = 10 ** (QUANTITY_DIGITS + QUANTITY_SCALE)
+    if price:
+        kept = Fraction(10 ** (NUMERATOR_DIGITS + QUANTITY_SCALE)) / Fraction(price)
+        largest = min(largest, int(kept))
+    return EXACT.scaleb(Decimal(largest), -QUANTITY_SCALE)
 
 
 def _check(price: Price) -> None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import duckdb
 
+from cloudmgr.billing.digits import plain
 from cloudmgr.billing.engines.definition import (
     CUT,
+    NUMERATOR_DIGITS,
     QUANTITY_SCALE,
     STATES,
     UNPRICED,
@@ -304,16 +306,33 @@ class RatingMachine:
         [(name, row)] = places or [(self._files[0], "?")]
         return f"{name}, row {row}, id {usage_id}"
 
+    def _too_much(self) -> str:
+        # Nearly is near enough to tell which it is.
+        try:
+            worst = self._database.execute(
+                "SELECT environment_id, meter, month, SUM(CAST(quantity AS DOUBLE)) AS much,"
+                " unit_price FROM charges GROUP BY environment_id, meter, month, unit_price"
+                " ORDER BY much * CAST(unit_price AS DOUBLE) DESC LIMIT 1"
+            ).fetchone()
+        except duckdb.Error:
+            worst = None
+        if worst is None:
+            return "a sum has too many digits"
+        environment, meter, month, much, price = worst
+        return (
+            f"{meter} of {environment} in {month} comes to some {much:,.0f} at {plain(price)}:"
+            f" more than {NUMERATOR_DIGITS} digits"
+        )
+
     def _all(self, query: str) -> list[tuple[Any, ...]]:
         return self._run(query).fetchall()
 
     def _run(self, query: str) -> duckdb.DuckDBPyConnection:
         try:
             return self._database.execute(query)
-        except duckdb.OutOfRangeException as error:
-            raise Invalid(
-                f"the sum of a line has too many digits: {_first_line(error)}", code="too-much"
-            ) from error
+        except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+            # Of one record that is looked at before; so it is what records come to together.
+            raise Invalid(self._too_much(), code="too-much") from error
         except duckdb.OutOfMemoryException as error:
             raise Invalid(
                 _first_line(error), code="too-little-memory", hint="give it more memory"

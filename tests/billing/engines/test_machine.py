@@ -110,7 +110,7 @@ def test_an_account_may_owe_more_than_one_number_keeps(tmp_path: Path) -> None:
     apart = [replace(r, environment_id=f"env_{n}") for n, r in enumerate(records)]
     file = parquet(tmp_path / "u.parquet", ledger(apart, SHANGHAI))
     with machine([file], tariff) as rating:
-        assert rating.totals().accounts == {"acc_edu": Fraction(HIGHEST) * 11 * 99 / 3600}
+        assert rating.totals().accounts == {"acc_edu": Fraction(HIGHEST) * 2 * 99 / 3600}
 
 
 def test_lines_without_charges_are_the_same_lines(tmp_path: Path) -> None:
@@ -135,6 +135,7 @@ def test_a_sum_with_too_many_digits_is_an_error_and_not_another_sum(tmp_path: Pa
             with pytest.raises(Invalid) as refused:
                 ask()
             assert refused.value.code == "too-much"
+            assert "storage of env_exam in 2026-06 comes to some 198 at" in str(refused.value)
 
     assert [path.name for path in tmp_path.iterdir()] == ["u.parquet"]
 
