@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,10 +18,12 @@ from sqlalchemy.exc import DataError
 from cloudmgr.billing.engines.dialects import Dialect
 from cloudmgr.billing.prices import Tariff
 from cloudmgr.billing.rating import Category
+from cloudmgr.interval import Interval
 from cloudmgr.policy.prices import Price
 from tests.billing.engines.cases import (
     CHATHAM,
     EVER,
+    JULY,
     NEW_YORK,
     SHANGHAI,
     a_tariff,
@@ -30,12 +34,12 @@ from tests.billing.engines.cases import (
     sparse_price_lists,
 )
 from tests.billing.engines.engines import by_engine, by_reference
-from tests.billing.engines.faults import FAULTY, too_much_in_all
+from tests.billing.engines.faults import FAULTY, HIGHEST, too_much_in_all
 from tests.billing.worlds import price_lists, usage
+from tests.builders import a_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from decimal import Decimal
     from zoneinfo import ZoneInfo
 
     from sqlalchemy import Connection
@@ -43,6 +47,8 @@ if TYPE_CHECKING:
     from cloudmgr.metering.usage import UsageRecord
     from cloudmgr.policy.prices import PriceList
     from tests.billing.engines.engines import Engine
+
+DAY = timedelta(days=1)
 
 
 @dataclass
@@ -139,6 +145,19 @@ def test_what_could_overflow_or_has_no_payer_is_named_and_not_rated(
 
     assert said.faults == ({fault: 1} if fault else {})
     assert len(said.charges) == (0 if fault else 1)
+
+
+def test_what_is_too_much_only_at_a_later_price_is_named_too(engine: Engine) -> None:
+    record = a_record(meter="storage", quantity=Decimal(200))
+    later = record.interval.start + timedelta(minutes=1)
+    prices = (Price("storage", None, EVER, Decimal(1)), Price("storage", None, later, HIGHEST))
+
+    assert by_engine(engine, [record], a_tariff(*prices), SHANGHAI).faults == {"too-much": 1}
+    earlier = a_record(
+        meter="storage", quantity=Decimal(200), interval=Interval(JULY - 60 * DAY, JULY - 59 * DAY)
+    )
+    said = by_engine(engine, [earlier], a_tariff(*prices), SHANGHAI)
+    assert (said.faults, len(said.charges)) == ({}, 1)
 
 
 def test_a_sum_with_too_many_digits_is_an_error_and_not_another_sum(engine: Engine) -> None:
