@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.errors import Unpriced
 from cloudmgr.metering.meters import ADDRESS, MEMORY, METERS, REQUESTS, STORAGE, VCPU, MeterKind
 from cloudmgr.money import Money, to_cents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from cloudmgr.billing.prices import Tariff
     from cloudmgr.hosting.environments import Component
     from cloudmgr.interval import Interval
-    from cloudmgr.metering.usage import Holding, UsageRecord
+    from cloudmgr.metering.usage import Holding
 
 # The mean month of a year of 365 days, as clouds quote it.
 HOURS_A_MONTH = 730
@@ -110,19 +110,40 @@ def cost_of_sleep(holdings: Iterable[Holding], tariff: Tariff, now: datetime) ->
 
 @dataclass(frozen=True, slots=True)
 class OwnServers:
-    """What an environment would cost with servers of its own: ``peaks`` by meter, in units held at
-    once (vCPU, GiB), for the whole time.
+    """What an environment, or whoever was asked for, would cost with servers of its own: ``peaks``
+    by meter, in units held at once (vCPU, GiB), for the whole time.
     """
 
-    environment_id: str
+    id: str
     peaks: Mapping[str, Fraction]
     cost: Fraction
 
 
+class Held(Protocol):
+    """What a usage record and a charge both say."""
+
+    @property
+    def environment_id(self) -> str: ...
+    @property
+    def system_id(self) -> str: ...
+    @property
+    def meter(self) -> str: ...
+    @property
+    def zone(self) -> str: ...
+    @property
+    def interval(self) -> Interval: ...
+    @property
+    def quantity(self) -> Decimal: ...
+
+
 def own_servers_cost(
-    records: Iterable[UsageRecord], interval: Interval, tariff: Tariff
+    records: Iterable[Held],
+    interval: Interval,
+    tariff: Tariff,
+    whose: Callable[[Held], str] = lambda record: record.environment_id,
 ) -> tuple[OwnServers, ...]:
-    """By environment: servers bought for its peak and kept for all of ``interval``.
+    """By environment, or ``whose`` each record is: servers bought for its peak and kept for all of
+    ``interval``.
 
     For each meter that is held over time (vCPU, memory, storage): the most that was held at once in
     ``interval``, of all records together, × the seconds of ``interval`` × the price in force, over
@@ -138,20 +159,20 @@ def own_servers_cost(
         if of.kind is not MeterKind.RATE or of.optional or inside is None:
             continue
         rate = Fraction(record.quantity) / Fraction(record.interval.seconds)
-        moves = steps.setdefault((record.environment_id, record.meter, record.zone), {})
+        moves = steps.setdefault((whose(record), record.meter, record.zone), {})
         moves[inside.start] = moves.get(inside.start, Fraction(0)) + rate
         moves[inside.end] = moves.get(inside.end, Fraction(0)) - rate
     costs: dict[str, Fraction] = {}
     peaks: dict[str, dict[str, Fraction]] = {}
-    for (environment_id, meter, zone), moves in sorted(steps.items()):
+    for (owner, meter, zone), moves in sorted(steps.items()):
         peak = _peak(moves)
-        of_meter = peaks.setdefault(environment_id, {})
+        of_meter = peaks.setdefault(owner, {})
         of_meter[meter] = of_meter.get(meter, Fraction(0)) + peak
         cost = Fraction(0)
         for piece in interval.split(tariff.cuts(meter, zone, interval)):
             price = Fraction(tariff.price_at(meter, zone, piece.start).unit_price)
             cost += peak * Fraction(piece.seconds) * price / METERS[meter].priced_per
-        costs[environment_id] = costs.get(environment_id, Fraction(0)) + cost
+        costs[owner] = costs.get(owner, Fraction(0)) + cost
     return tuple(OwnServers(name, peaks[name], costs[name]) for name in sorted(costs))
 
 

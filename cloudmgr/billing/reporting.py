@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from cloudmgr.billing.dividend import HELD, dividend
 from cloudmgr.billing.focus import focus_rows
 from cloudmgr.billing.invoices import from_document
 from cloudmgr.billing.periods import billing_period, period_at, period_before
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.billing.books import Books, Labels
+    from cloudmgr.billing.dividend import Dividend
     from cloudmgr.billing.invoices import Invoice, Label
     from cloudmgr.billing.periods import ClosedPeriod
     from cloudmgr.billing.reports import Grouping, Part, PartKey, Report
@@ -132,6 +134,28 @@ class Reports:
             self._closed_period(tx, month)
             rows = focus_rows(self._bills(tx, month), store.charges_of(tx, month), language)
         return tuple(row for row in rows if department_id in {None, row["SubAccountId"]})
+
+    def dividend(self, month: str, *, department_id: str | None = None) -> Dividend:
+        """What pooling saved in a closed month, of one department's systems or of all.
+
+        :raises NotFound: ``period-not-closed``. :raises Invalid: ``no-such-month``.
+        :raises Unpriced: when a meter has no price over the whole month.
+        """
+        books = self._books
+        with books.database.read() as tx:
+            closed = self._closed_period(tx, month)
+            charges = tuple(books.store.charges_of(tx, month, department_id=department_id))
+            held = [
+                one
+                for source in books.metering.sources.all(tx)
+                for one in books.metering.holdings.during(
+                    tx, source.name, closed.period.interval, HELD
+                )
+                if department_id in {None, one.owner.department_id}
+            ]
+            things = {name for one in charges for name in (one.system_id, one.department_id)}
+            labels = {**self._labels(tx, sorted(things)), **closed.labels}
+        return dividend(closed, charges, held, labels)
 
     def _closed_period(self, tx: Connection, month: str) -> ClosedPeriod:
         billing_period(month, self._books.zone)

@@ -31,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("report")(report)
     app.command("settlement")(settlement)
     app.command("focus")(focus)
+    app.command("dividend")(dividend)
 
 
 def files(
@@ -140,3 +141,39 @@ def focus(
         language=language.value,
     )
     written(csv, content)
+
+
+def dividend(
+    context: typer.Context,
+    month: str,
+    department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    csv: Csv = None,
+    xlsx: Xlsx = None,
+    language: Headings = Language.ZH,
+    machine: Machine = False,
+) -> None:
+    """What pooling saved in MONTH, which is closed: each system at its own peak, and pooled."""
+    address = f"/billing/periods/{month}/dividend"
+    wanted = {"csv": csv, "xlsx": xlsx}
+    if files(context, address, wanted, department_id=department, language=language.value):
+        return
+    found = connect(context).get(address, department_id=department)
+    if machine:
+        as_json(found)
+        return
+    rows(
+        found["systems"],
+        [
+            ("system", lambda r: f"{r['system_zh']} {r['system_en']}"),
+            ("alone", lambda r: r["alone"]),
+            ("pooled", lambda r: r["pooled"]),
+            ("saved", lambda r: r["saved"]),
+        ],
+        machine=False,
+        empty="Nothing was used.",
+    )
+    share = found["saved_percent"]
+    said = f"saved {found['saved']} of {found['alone']} {found['currency']}"
+    out.print(said if share is None else f"{said} ({share} %)", markup=False)
+    if found["coverage_percent"] is not None:
+        out.print(f"data coverage {found['coverage_percent']} %", markup=False)

@@ -120,5 +120,5 @@ def test_own_servers_never_cost_less_than_what_was_held(
     charges = rate_all(held, tariff, account_of).charges
 
     for alone in own_servers_cost(records, whole, tariff):
-        mine = [c for c in charges if c.environment_id == alone.environment_id]
+        mine = [c for c in charges if c.environment_id == alone.id]
         assert alone.cost >= exact_cost(mine)

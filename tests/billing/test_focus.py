@@ -17,7 +17,7 @@ from openpyxl import load_workbook
 
 from cloudmgr.billing.focus import COLUMNS, Version, columns, focus_csv, focus_rows
 from cloudmgr.billing.invoices import invoice, invoices
-from cloudmgr.billing.periods import ClosedPeriod, billing_period
+from cloudmgr.billing.periods import ClosedPeriod, Inputs, billing_period
 from cloudmgr.billing.rating import Category
 from cloudmgr.billing.reporting import Reports
 from cloudmgr.billing.settlement import settlement, settlement_sheet
@@ -28,12 +28,16 @@ from cloudmgr.money import exact_product, exact_sum
 from tests.billing.finance import Finance
 from tests.billing.test_invoices import JUNE, LABELS, ZONE, a_charge
 from tests.billing.worlds import charges
+from tests.builders import a_price_list
 
 if TYPE_CHECKING:
     from cloudmgr.billing.rating import Charge
     from cloudmgr.db.engine import Database
 
-CLOSED = ClosedPeriod(JUNE, datetime(2026, 7, 1, tzinfo=UTC), "usr_f", "CNY", "p", "d" * 64, 0, {})
+INPUTS = Inputs(None, "0.1.0", a_price_list())
+CLOSED = ClosedPeriod(
+    JUNE, datetime(2026, 7, 1, tzinfo=UTC), "usr_f", "CNY", "p", "d" * 64, 0, {}, INPUTS
+)
 
 
 def read(content: bytes) -> list[dict[str, str]]:

@@ -111,3 +111,20 @@ def test_a_closed_month_is_told_to_the_treasury_and_to_tools_of_finops(
         assert sum(Decimal(row["BilledCost"]) for row in rows(file)) == Decimal(bill["total"])
         assert column in rows(file)[0]
     assert said(capsys, "billing", "settlement", "2020-01")[0] == 3
+
+
+def test_what_pooling_saved_is_told_with_how_much_of_the_month_is_known(
+    month: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = json.loads(said(capsys, "billing", "dividend", month, "--json")[1])
+    assert Decimal(found["alone"]) - Decimal(found["pooled"]) == Decimal(found["saved"]) > 0
+    assert found["coverage_percent"] == "100"
+    code, out, _ = said(capsys, "billing", "dividend", month)
+    assert code == 0
+    assert f"saved {found['saved']} of {found['alone']} CNY" in out
+    assert "data coverage 100 %" in out
+    file = tmp_path / "dividend.csv"
+    assert (
+        said(capsys, "billing", "dividend", month, "--csv", str(file), "--language", "en")[0] == 0
+    )
+    assert [row["Saved"] for row in rows(file)] == [found["saved"]]

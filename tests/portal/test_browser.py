@@ -57,6 +57,7 @@ EVERYBODYS = [
     "/windows/at-risk",
     "/billing",
     "/billing/{month}",
+    "/billing/2026-05/dividend",
     "/invoices/{invoice_id}",
     "/reports?by=pool",
     "/invoices/{invoice_id}/lines/1",

@@ -74,3 +74,17 @@ def test_an_officer_sees_the_costs_of_the_own_department_alone(seen_city: City) 
     assert "税务局" not in page
     rows = own.get("/api/v1/billing/reports").json()["rows"]
     assert [row["id"] for row in rows] == [seen_city.ours["department_id"]]
+
+
+def test_the_page_of_what_pooling_saved_shows_what_the_api_says(seen_city: City) -> None:
+    client = browser(seen_city, "finance")
+    month = seen_city.ours["month"]
+    page = client.get(f"/billing/{month}/dividend").text
+    found = client.get(f"/api/v1/billing/periods/{month}/dividend").json()
+    assert Decimal(found["saved"]) > 0
+    assert f"{Decimal(found['saved']):,.2f}" in page
+    assert "Pooling saved" in page
+    assert f"/billing/{month}/dividend" in client.get(f"/billing/{month}").text
+    for kind in ("csv", "xlsx"):
+        assert client.get(f"/api/v1/billing/periods/{month}/dividend/{kind}").status_code == 200
+    assert client.get("/billing/2026-06/dividend").status_code == 404

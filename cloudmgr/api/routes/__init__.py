@@ -67,6 +67,7 @@ from cloudmgr.api.routes import (
     deliveries,
     demand,
     departments,
+    dividend,
     drift,
     environments,
     freezes,
@@ -136,6 +137,7 @@ ALL = tuple(
         periods,
         invoices,
         settlement,
+        dividend,
         reports,
         audit,
     )
