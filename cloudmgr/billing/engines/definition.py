@@ -86,8 +86,8 @@ keyed AS (
 priced AS (
   SELECT {", ".join(f"k.{name}" for name in COLUMNS)}, k.tariff_zone,
     a.account_id, m.unit, m.priced_per, m.counted, m.optional,
-    t.unit_price, t.price_zone, t.price_valid_from, t.valid_until, t.most, t.price_digest,
-    t.currency
+    t.unit_price, t.price_zone, t.price_valid_from, t.valid_until, t.most, t.most_divided,
+    t.price_digest, t.currency
   FROM keyed AS k
   LEFT JOIN meters AS m ON k.meter = m.meter
   LEFT JOIN tariff AS t ON k.meter = t.meter AND k.tariff_zone = t.zone
@@ -116,6 +116,7 @@ judged AS (
     WHEN p.unit_price IS NULL THEN '{UNPRICED}'
     WHEN p.quantity >= p.most THEN 'too-much'
     WHEN p.counted OR p."end" <= p.valid_until THEN '{WHOLE}'
+    WHEN p.quantity >= p.most_divided THEN 'too-much'
     ELSE '{CUT}' END AS state
   FROM priced AS p LEFT JOIN periods AS s ON p.month = s.month
     AND s.starts_at <= p."start" AND p."start" < s.ends_at)"""

@@ -115,14 +115,15 @@ def tariff_of(tariff: Tariff) -> Relation:
             start,
             end,
             price.unit_price,
-            most,
+            _most(price.unit_price),
+            _most(highest),
             price.zone,
             price.valid_from.astimezone(UTC),
             tariff.digest,
             tariff.currency,
         )
         for meter, zone in pairs
-        for start, end, price, most in _line(tariff, meter, zone)
+        for start, end, price, highest in _line(tariff, meter, zone)
     ]
     return Relation(
         "tariff",
@@ -132,7 +133,9 @@ def tariff_of(tariff: Tariff) -> Relation:
             "valid_from": "TIMESTAMPTZ",
             "valid_until": "TIMESTAMPTZ",
             "unit_price": f"DECIMAL({PRICE_DIGITS + PRICE_SCALE}, {PRICE_SCALE})",
+            # From which quantity on a record is too much: at this price, and if it is divided.
             "most": f"DECIMAL(38, {QUANTITY_SCALE})",
+            "most_divided": f"DECIMAL(38, {QUANTITY_SCALE})",
             "price_zone": "VARCHAR",
             "price_valid_from": "TIMESTAMPTZ",
             "price_digest": "VARCHAR",
@@ -147,7 +150,7 @@ def _line(
 ) -> Iterator[tuple[datetime, datetime, Price, Decimal]]:
     """The prices of a meter in a zone, each from when it is in force until the next is.
 
-    With each the quantity at which a record that begins then is too large to be rated.
+    With each the highest price of what a record that begins then may be divided into.
     """
     # A zone that has no price of its own is asked for as one that no price names.
     asked = EVERY_ZONE if zone is None else zone
@@ -168,10 +171,9 @@ def _line(
             found.append((moment, price))
     ends = [start for start, _ in found[1:]] + [END]
     for index, ((start, price), end) in enumerate(zip(found, ends, strict=True)):
-        # What begins in this line may be divided by those that begin before it must end.
         last = min(end, END - _LONGEST) + _LONGEST
         highest = max(p.unit_price for begins, p in found[index:] if begins < last)
-        yield max(start, BEGINNING), end, price, _most(highest)
+        yield max(start, BEGINNING), end, price, highest
 
 
 def _most(price: Decimal) -> Decimal:
