@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cloudmgr.audit.event import Trail
     from cloudmgr.audit.store import AuditStore
     from cloudmgr.billing.books import Books
+    from cloudmgr.billing.budgets.control import Budgets
     from cloudmgr.billing.closing import Closing
     from cloudmgr.billing.reporting import Reports
     from cloudmgr.clock import Clock
@@ -235,6 +236,7 @@ class Services:
     ledger: Keeper | None
     books: Books
     closing: Closing
+    budgets: Budgets
     reports: Reports
     time_zone: ZoneInfo
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)

@@ -120,24 +120,29 @@ class Report:
         return all(month.closed for month in self.months)
 
 
-def apportioned(bills: Iterable[Invoice], charges: Iterable[Charge]) -> tuple[Part, ...]:
+def apportioned(
+    bills: Iterable[Invoice], charges: Iterable[Charge], *, department_id: str | None = None
+) -> tuple[Part, ...]:
     """The totals of one month's invoices by part, in the order of keys.
 
     :param charges: those that ``bills`` are made of, in any order.
+    :param department_id: only its parts are wanted, and only its charges needed.
     """
     costs: dict[str, dict[str, dict[_Place, Fraction]]] = {}
-    for (account_id, department_id, *place), cost in _exact(charges).items():
-        own = costs.setdefault(account_id, {}).setdefault(department_id, {})
+    for (account_id, spender, *place), cost in _exact(charges).items():
+        own = costs.setdefault(account_id, {}).setdefault(spender, {})
         own[place[0], place[1], place[2]] = cost
     parts = []
     for bill in bills:
-        for department_id, share in bill.shares.items():
-            own = costs[bill.account_id][department_id]
+        for name, share in bill.shares.items():
+            if department_id not in {None, name}:
+                continue
+            own = costs[bill.account_id][name]
             places = sorted(own)
             cents = rounded_together(share, [own[place] for place in places])
             parts += [
                 Part(
-                    PartKey(bill.month, bill.account_id, department_id, *place),
+                    PartKey(bill.month, bill.account_id, name, *place),
                     amount,
                     own[place],
                     bill.currency,

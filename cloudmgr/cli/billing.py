@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from cloudmgr.cli import ledger, reports
+from cloudmgr.cli import budgets, ledger, reports
 from cloudmgr.cli.options import Machine, connect
 from cloudmgr.cli.reports import Csv, Headings, Language, Xlsx
 from cloudmgr.cli.show import Column, Json, as_json, facts, out, rows, written
 
 app = typer.Typer(help="Months, charges, invoices.", no_args_is_help=True)
 reports.add_to(app)
+app.add_typer(budgets.app, name="budget")
 usage = typer.Typer(help="The usage ledger.", no_args_is_help=True)
 usage.add_typer(ledger.app, name="ledger")
 

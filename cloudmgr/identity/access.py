@@ -53,6 +53,8 @@ class Action(StrEnum):
     RECONCILIATION_READ = "reconciliation.read"
     CHARGE_READ = "charge.read"
     INVOICE_READ = "invoice.read"
+    BUDGET_READ = "budget.read"
+    BUDGET_WRITE = "budget.write"
     PERIOD_READ = "period.read"
     PERIOD_CLOSE = "period.close"
     POLICY_READ = "policy.read"
@@ -95,6 +97,7 @@ _MONEY = (
     Action.USAGE_READ,
     Action.CHARGE_READ,
     Action.INVOICE_READ,
+    Action.BUDGET_READ,
 )
 _TOLD = (Action.NOTICE_READ, Action.NOTICE_MARK)
 _RUNNING = (Action.ENVIRONMENT_SCALE, Action.ENVIRONMENT_HIBERNATE, Action.ENVIRONMENT_WAKE)
@@ -150,6 +153,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
                 Action.ACCOUNT_WRITE,
                 Action.REQUEST_APPROVE,
                 Action.PERIOD_CLOSE,
+                Action.BUDGET_WRITE,
             ),
         ),
         Role.AUDITOR: _grants(
@@ -189,7 +193,7 @@ GRANTS: Mapping[Role, Mapping[Action, Reach]] = MappingProxyType(
     }
 )
 
-_BILLING = frozenset({Action.ACCOUNT_WRITE, Action.PERIOD_CLOSE})
+_BILLING = frozenset({Action.ACCOUNT_WRITE, Action.PERIOD_CLOSE, Action.BUDGET_WRITE})
 _ADMIN = frozenset(
     {
         Action.DEPARTMENT_WRITE,

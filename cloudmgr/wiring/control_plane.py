@@ -36,6 +36,7 @@ from cloudmgr.scaling.reconciler import ScalingReconciler
 from cloudmgr.scaling.scaler import Scaler
 from cloudmgr.scaling.traffic import TrafficObserver
 from cloudmgr.wiring.bindings import Bindings
+from cloudmgr.wiring.budgets import Budgeting
 from cloudmgr.wiring.drivers import make_driver
 from cloudmgr.wiring.duties import DUTIES, schedule
 from cloudmgr.wiring.expected import Sizing
@@ -125,7 +126,9 @@ class ControlPlane:
             scale=self.scaling_loop.wake,
         )
         parts = self.forecasts, self.waking, self.series, self.checks, self.notices, self.ledger
-        self.duties = tuple(d for part in (*parts, self.rehearsing) for d in part.duties)
+        self.duties = tuple(
+            d for part in (*parts, self.rehearsing, self.budgets) for d in part.duties
+        )
         self.scheduler = Scheduler(self.clock)
         self.rounds = Rounds(
             database=self.database,
@@ -297,6 +300,7 @@ class ControlPlane:
         )
         self.ledger = LedgerAtRest(self)
         self.closing = Closing(self.books, self.collector.collect, self.ledger.check)
+        self.budgets = Budgeting(self)
 
     @property
     def services(self) -> Services:

@@ -68,6 +68,7 @@ def services(plane: ControlPlane) -> Services:
         ledger=plane.ledger.keeper,
         books=plane.books,
         closing=plane.closing,
+        budgets=plane.budgets.control,
         reports=Reports(plane.books, Labels(stores, plane.clock)),
         time_zone=plane.settings.zone,
         registry=plane.registry,

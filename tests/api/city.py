@@ -30,6 +30,7 @@ from cloudmgr.wiring.settings import Settings
 from tests.api.asked import asked
 from tests.api.looked import looked
 from tests.api.rounds import rounds
+from tests.api.spending import spending
 from tests.api.told import told
 from tests.builders import (
     CREATED,
@@ -330,6 +331,7 @@ def _hosted(
         tx, [ScalingDecision(f"sdn_{code}", environment.id, "web", now, 0, 1, name, name)]
     )
     asked(services, tx, environment.id, now)
+    ids["budget_id"] = spending(services, tx, department_id, name, now)
     told(services, tx, environment, name, now)
     services.wakes.put(tx, Wake(environment.id, WakeCause.REQUEST, now, now, now, why=name))
     services.metering.ledger.append(

@@ -63,6 +63,7 @@ from cloudmgr.api.routes import (
     afterwards,
     announcing,
     audit,
+    budgets,
     calendar,
     deliveries,
     demand,
@@ -139,6 +140,7 @@ ALL = tuple(
         settlement,
         dividend,
         reports,
+        budgets,
         audit,
     )
 )
