@@ -82,8 +82,8 @@ class Closing:
         :param by: who closes it (a user's id).
         :param accept_gaps: close though usage is not all collected; the gaps are kept with it.
         :raises Conflict: ``period-closed`` (by whom and when), ``period-not-ended``,
-            ``period-out-of-order``, ``usage-not-collected`` and ``ledger-not-sound``, which have
-            their ``problems``.
+            ``period-out-of-order``; with their ``problems`` ``usage-not-collected``,
+            ``ledger-damaged`` and ``ledger-not-sound``.
         :raises Unpriced: with all that has no price as its ``problems``.
         :raises Invalid: ``no-such-month``.
         :raises Temporary: ``ledger-unwritable``, ``ledger-unreadable``: usage cannot come to rest.
@@ -161,7 +161,7 @@ class Closing:
         return Verification(month, found, tuple(problems))
 
     def _sound(self, month: str, *, accept_gaps: bool) -> _Sound:
-        """:raises Conflict: ``ledger-not-sound``: for damage always, for lapses if not accepted."""
+        """:raises Conflict: ``ledger-damaged``; ``ledger-not-sound``: lapses, if not accepted."""
         if self._at_rest is None:
             return _Sound(None)
         verdict = self._at_rest(month)
@@ -169,7 +169,7 @@ class Closing:
         if verdict.damages or (problems and not accept_gaps):
             raise Conflict(
                 problems[0],
-                code="ledger-not-sound",
+                code="ledger-damaged" if verdict.damages else "ledger-not-sound",
                 hint="see `cloudmgr usage ledger check`"
                 + ("" if verdict.damages else "; mend it, or accept the gaps"),
                 problems=tuple(("ledger", problem) for problem in problems),

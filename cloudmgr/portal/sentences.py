@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from cloudmgr.portal.language import N_
+from cloudmgr.portal.ledger_sentences import LEDGER
 from cloudmgr.portal.peak_sentences import PEAKS
 
 if TYPE_CHECKING:
@@ -205,6 +206,7 @@ SENTENCES = (
     N_("%(name)s is hosted on %(pool)s, which cannot lead others to it"),
     N_("%(variable)s is told of %(name)s: call your variable or secret otherwise"),
     *PEAKS,
+    *LEDGER,
     # Orders.
     N_("say why"),
     N_("whoever reads the history of this environment will want to know"),

@@ -107,6 +107,8 @@ def _context(view: View, caller: Caller, month: str) -> dict[str, Any]:
     context: dict[str, Any] = {"month": month, "preview": preview, "whole": held_to is None}
     if view.can("period.close") and preview.closed is None:
         context["checks"] = books.checklist(month)
+        keeper = caller.services.ledger
+        context["ledger"] = None if keeper is None else keeper.state()
     return context
 
 
@@ -158,8 +160,15 @@ def show_close(request: Request, caller: Closing, month: str) -> Response:
 
 
 def _close_page(
-    request: Request, caller: Caller, month: str, form: Form, status: int = 200
+    request: Request,
+    caller: Caller,
+    month: str,
+    form: Form,
+    status: int = 200,
+    *,
+    lapses: bool = False,
 ) -> Response:
+    """:param lapses: the ledger at rest was found to lack something, which may be accepted."""
     caller.require(None)
     view = View(request, caller)
     books = caller.services.books
@@ -169,7 +178,7 @@ def _close_page(
     if closed is not None:
         return redirect(f"/billing/{month}")
     checks = books.checklist(month)
-    gaps = any(check.code == "collected" and not check.ok for check in checks)
+    gaps = lapses or any(check.code == "collected" and not check.ok for check in checks)
     hard = any(check.code != "collected" and not check.ok for check in checks)
     preview = books.preview(month)
     return view.page(
@@ -197,7 +206,8 @@ def close_from_page(request: Request, caller: Closing, month: str, form: Posted)
     except Conflict as error:
         if error.code == "period-closed":
             raise
-        return _close_page(request, caller, month, _on_top(form, error), 409)
+        lapses = error.code == "ledger-not-sound"
+        return _close_page(request, caller, month, _on_top(form, error), 409, lapses=lapses)
     except Unpriced as error:
         return _close_page(request, caller, month, _on_top(form, error), 409)
     with services.database.write() as tx:

@@ -85,7 +85,7 @@ def test_a_secret_that_somebody_took_away_is_written_again(ground: KubernetesGro
 
     applied(ground.driver, wanted)
     (again,) = settled(ground.driver, 1)
-    assert "KEY=one" in ground.get(again)[1].splitlines()
+    assert f"KEY={FIRST}" in ground.get(again)[1].splitlines()
     assert observed(ground.driver).digest == wanted.digest
 
 
