@@ -15,6 +15,7 @@ from cloudmgr.policy.bundle import (
     Signatures,
 )
 from cloudmgr.policy.classes import lead_times, rehearsing, scaling_classes, waking
+from cloudmgr.policy.idle import IdlePolicy
 from cloudmgr.policy.lead_times import LeadTimes
 from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import template_problem
@@ -30,7 +31,7 @@ from cloudmgr.policy.schema import (
     ServicesFile,
 )
 from cloudmgr.policy.services import city_services
-from cloudmgr.policy.tables import holidays, price_list
+from cloudmgr.policy.tables import holidays, idle, price_list
 from cloudmgr.policy.waking import Waking
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class _Parts:
     rehearsing: Rehearsing = field(default_factory=Rehearsing)
     book_ahead: timedelta = timedelta(days=396)
     lead: LeadTimes = field(default_factory=LeadTimes)
+    idle: IdlePolicy = field(default_factory=IdlePolicy)
     services: Mapping[str, CityService] | None = None
 
 
@@ -125,6 +127,8 @@ class Assembly:
                 self._scaling(document, file)
             case PricesFile():
                 self._parts.price_list, problems = price_list(document, file)
+                self.problems += problems
+                self._parts.idle, problems = idle(document, file.idle)
                 self.problems += problems
             case HolidaysFile():
                 self._parts.holidays, problems = holidays(document, file)
@@ -161,6 +165,7 @@ class Assembly:
             services=parts.services,
             not_counted=parts.not_counted,
             book_ahead=parts.book_ahead,
+            idle=parts.idle,
         )
 
     def _note(self, document: Document, path: Path, message: str) -> None:

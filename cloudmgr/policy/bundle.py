@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.errors import Permanent
 from cloudmgr.policy.decision import ApprovalStep, Decision, Outcome, Reason
 from cloudmgr.policy.facts import flatten
+from cloudmgr.policy.idle import IdlePolicy
 from cloudmgr.policy.lead_times import LeadTimes
 from cloudmgr.policy.not_counted import NotCounted
 from cloudmgr.policy.reasons import render
@@ -87,6 +88,7 @@ class PolicyBundle:
     rehearsing: Rehearsing = field(default_factory=Rehearsing)
     book_ahead: timedelta = timedelta(days=396)
     lead: LeadTimes = field(default_factory=LeadTimes)
+    idle: IdlePolicy = field(default_factory=IdlePolicy)
 
     def admit(self, facts: Mapping[str, object]) -> Decision:
         """May this be had, and who must agree? A refusal beats an approval beats a permission.

@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from cloudmgr.policy.problem import Problem
 
 
+HeldName = Literal["vcpu", "memory", "storage"]
+IdleRuleName = Literal["allocation", "reservation", "peak", "uniform", "centre"]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -240,12 +244,28 @@ class GenerationText(_Strict):
     rates: list[RateText] = Field(min_length=1)
 
 
+def _weights() -> dict[HeldName, int]:
+    return {"vcpu": 4, "memory": 1}
+
+
+class IdleText(_Strict):
+    """Who bears what pools cost and usage did not pay for; pools are named as they are called."""
+
+    statement: Literal["shown"] = "shown"
+    by: IdleRuleName = "allocation"
+    pools: dict[Title, IdleRuleName] = Field(default_factory=dict)
+    weights: dict[HeldName, Annotated[int, Field(ge=0, le=10_000)]] = Field(
+        default_factory=_weights
+    )
+
+
 class PricesFile(_Strict):
     """``prices.yaml``: days begin at midnight of ``time_zone``."""
 
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
     time_zone: str
     gaps: Literal["nothing", "held"] = "nothing"
+    idle: IdleText = Field(default_factory=IdleText)
     generations: list[GenerationText] = Field(min_length=1)
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cloudmgr.policy.facts import ZONES
 from cloudmgr.policy.holidays import SATURDAY, Holiday, Holidays
+from cloudmgr.policy.idle import IdlePolicy, IdleRule, Statement
 from cloudmgr.policy.prices import Price, PriceList
 from cloudmgr.policy.statutory import Country, countries
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         GenerationText,
         HolidaysFile,
         HolidayText,
+        IdleText,
         PricesFile,
         YearText,
     )
@@ -60,6 +62,22 @@ def price_list(document: Document, file: PricesFile) -> tuple[PriceList | None, 
     problems.extend(_gaps(document, file))
     return (
         (None, problems) if problems else (PriceList(file.currency, tuple(prices), file.gaps), [])
+    )
+
+
+def idle(document: Document, text: IdleText) -> tuple[IdlePolicy, list[Problem]]:
+    """Who bears idle cost, and what is wrong with it."""
+    problems = []
+    if not any(text.weights.values()):
+        # Nobody would ever count for anything, and all would stay with the centre unsaid.
+        problems.append(
+            document.problem(("idle", "weights"), "one of them must be more than nothing")
+        )
+    pools = {name: IdleRule(rule) for name, rule in text.pools.items()}
+    weights = {str(name): weight for name, weight in text.weights.items()}
+    return (
+        IdlePolicy(Statement(text.statement), IdleRule(text.by), pools, weights),
+        problems,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from cloudmgr.api.store import IdempotencyStore
 from cloudmgr.audit.store import AuditStore
 from cloudmgr.billing.budgets.store import BudgetStore
+from cloudmgr.billing.idle.store import PoolCostStore
 from cloudmgr.billing.store import BillingStore
 from cloudmgr.departments.store import BillingAccountStore, DepartmentStore
 from cloudmgr.hosting.store import EnvironmentStore, RequestStore, SecretStore, SystemStore
@@ -37,6 +38,7 @@ class Stores:
     metering: MeteringStores = field(default_factory=MeteringStores)
     billing: BillingStore = field(default_factory=BillingStore)
     budgets: BudgetStore = field(default_factory=BudgetStore)
+    pool_costs: PoolCostStore = field(default_factory=PoolCostStore)
     notices: NoticeStore = field(default_factory=NoticeStore)
     deliveries: DeliveryStore = field(default_factory=DeliveryStore)
     leases: LeaseStore = field(default_factory=LeaseStore)

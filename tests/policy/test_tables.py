@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.errors import Invalid
+from cloudmgr.policy.idle import IdlePolicy, IdleRule
 from cloudmgr.policy.loading import load
 from cloudmgr.policy.prices import Price, PriceList
 
@@ -231,3 +232,35 @@ def test_a_gap_is_charged_nothing_unless_the_list_says_what_was_held(policies: P
     assert "vcpu-used" in {price.meter for price in prices.prices}
     policies.edit("prices.yaml", "gaps: held", "gaps: doubled")
     assert "gaps: 'doubled' is none of" in policies.findings()
+
+
+def test_who_bears_idle_cost_is_stated_for_all_pools_and_for_some(policies: Policies) -> None:
+    assert load(policies.directory).idle == IdlePolicy()
+    policies.edit(
+        "prices.yaml",
+        "gaps: nothing",
+        "gaps: nothing\nidle: {by: uniform, pools: {内网一号: centre}, weights: {storage: 1}}",
+    )
+    found = load(policies.directory).idle
+    assert found.rule_of("内网一号") is IdleRule.CENTRE
+    assert found.rule_of("extranet-a") is IdleRule.UNIFORM
+    assert found.weights == {"storage": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{by: luck}", "prices.yaml:13: idle.by"),
+        ("{statement: billed}", "prices.yaml:13: idle.statement"),
+        ("{weights: {vcpu: 0}}", "one of them must be more than nothing"),
+        ("{weights: {requests: 1}}", "idle.weights"),
+        ("{pools: {a: half}}", "idle.pools.a"),
+    ],
+)
+def test_idle_cost_that_would_be_borne_by_no_rule_is_refused(
+    policies: Policies, text: str, said: str
+) -> None:
+    policies.edit("prices.yaml", "gaps: nothing", f"gaps: nothing\nidle: {text}")
+    with pytest.raises(Invalid) as refused:
+        load(policies.directory)
+    assert said in str(refused.value)

@@ -75,6 +75,55 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("month", name=op.f("pk_billing_period")),
     )
     op.create_table(
+        "pool_cost",
+        sa.Column("id", sa.String(length=40), nullable=False),
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("pool_id", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=True),
+        sa.Column("amount", cloudmgr.db.types.ExactDecimal(), nullable=True),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("reference", sa.String(length=500), nullable=False),
+        sa.Column("note", sa.String(length=500), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("entered_by", sa.String(length=40), nullable=False),
+        sa.Column("entered_at", cloudmgr.db.types.UtcDateTime(), nullable=False),
+        sa.Column("replaces", sa.String(length=40), nullable=True),
+        sa.Column("undoes", sa.String(length=40), nullable=True),
+        sa.Column("copied_from", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["copied_from"], ["pool_cost.id"], name=op.f("fk_pool_cost_copied_from_pool_cost")
+        ),
+        sa.ForeignKeyConstraint(
+            ["replaces"], ["pool_cost.id"], name=op.f("fk_pool_cost_replaces_pool_cost")
+        ),
+        sa.ForeignKeyConstraint(
+            ["undoes"], ["pool_cost.id"], name=op.f("fk_pool_cost_undoes_pool_cost")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pool_cost")),
+        sa.UniqueConstraint(
+            "month", "pool_id", "number", name=op.f("uq_pool_cost_month_pool_id_number")
+        ),
+    )
+    op.create_table(
+        "pool_cost_month",
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("changes", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("month", name=op.f("pk_pool_cost_month")),
+    )
+    op.create_table(
+        "pool_statement",
+        sa.Column("month", sa.String(length=7), nullable=False),
+        sa.Column("pool_id", sa.String(length=40), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["month"],
+            ["billing_period.month"],
+            name=op.f("fk_pool_statement_month_billing_period"),
+        ),
+        sa.PrimaryKeyConstraint("month", "pool_id", name=op.f("pk_pool_statement")),
+    )
+    op.create_table(
         "control_plane",
         sa.Column("id", sa.String(length=80), nullable=False),
         sa.Column("beat", sa.Integer(), nullable=False),
@@ -1098,6 +1147,9 @@ def downgrade() -> None:
     op.drop_table("hosting_request")
     op.drop_table("department")
     op.drop_table("control_plane")
+    op.drop_table("pool_statement")
+    op.drop_table("pool_cost_month")
+    op.drop_table("pool_cost")
     op.drop_table("billing_period")
     op.drop_table("billing_account")
     with op.batch_alter_table("audit_event", schema=None) as batch_op:

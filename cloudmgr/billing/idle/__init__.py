@@ -1,0 +1,1 @@
+"""What pools cost, and who bears what usage did not pay for."""
