@@ -26,7 +26,6 @@ class FileKind:
 CSV = FileKind("csv", "text/csv; charset=utf-8", binary=False)
 XLSX = FileKind("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 PDF = FileKind("pdf", "application/pdf")
-PARQUET = FileKind("parquet", "application/vnd.apache.parquet")
 
 
 def attached(kind: FileKind, name: str, content: bytes) -> Response:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from cloudmgr.portal.language import N_
 from cloudmgr.portal.ledger_sentences import LEDGER
 from cloudmgr.portal.peak_sentences import PEAKS
+from cloudmgr.portal.report_sentences import REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,6 +208,7 @@ SENTENCES = (
     N_("%(variable)s is told of %(name)s: call your variable or secret otherwise"),
     *PEAKS,
     *LEDGER,
+    *REPORTS,
     # Orders.
     N_("say why"),
     N_("whoever reads the history of this environment will want to know"),

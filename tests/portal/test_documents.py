@@ -88,3 +88,10 @@ def test_the_page_of_what_pooling_saved_shows_what_the_api_says(seen_city: City)
     for kind in ("csv", "xlsx"):
         assert client.get(f"/api/v1/billing/periods/{month}/dividend/{kind}").status_code == 200
     assert client.get("/billing/2026-06/dividend").status_code == 404
+
+
+def test_what_is_wrong_with_a_report_is_said_in_the_readers_language(seen_city: City) -> None:
+    client = browser(seen_city, "finance")
+    client.cookies.set("cloudmgr_language", "zh-CN")
+    assert "2026-09 晚于 2026-01" in client.get("/reports?from=2026-09&to=2026-01").text
+    assert "2026-06 尚未关账" in client.get("/billing/2026-06/dividend").text
