@@ -66,8 +66,7 @@ def test_what_was_made_though_its_answer_was_lost_is_not_made_twice(
 
     until(told)
     until(lambda: len(ready(ground)) == 2, seconds=60, what="two replicas")
-    # One that nova gave up is replaced, and is listed until it is gone.
-    assert len([s for s in servers(ground) if s["status"] != "ERROR"]) == 2
+    # Where it was nova that missed the answer, it gave that server up: it is replaced, and goes.
     until(lambda: len(servers(ground)) == 2, what="nothing but the two")
     mine = project(ground)
     assert len(ground.lab.find("network", "ports", project_id=mine)) == 2
