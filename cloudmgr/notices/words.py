@@ -133,13 +133,21 @@ def safe(
 
 
 def prepared(
-    subject: Subject, window_id: str, interval: Interval, at: datetime, zone: ZoneInfo
+    subject: Subject,
+    window_id: str,
+    interval: Interval,
+    at: datetime,
+    zone: ZoneInfo,
+    *,
+    but: tuple[str, str] = ("", ""),
 ) -> Notice:
-    """What was looked at ahead of a peak is as it should be."""
+    """What a peak needs is as it should be; ``but`` is what somebody is to know besides."""
     said = (
         f"{subject.zh}：{_span_zh(interval, zone)} 的高峰期，事前检查全部就绪。",
         f"{subject.en}: all is ready for the peak from {_span_en(interval, zone)}.",
     )
+    if but != ("", ""):
+        said = f"{said[0]}请注意：{but[0]}", f"{said[1]} Mind: {but[1]}."
     return _of_checks(Kind.PREPARED, subject, window_id, interval, at, said)
 
 

@@ -118,6 +118,7 @@ KEPT: Mapping[str, tuple[str, str]] = {
 }
 READINESS: Mapping[str, tuple[str, str]] = {
     "ready": (N_("Ready"), "good"),
+    "warned": (N_("Warned"), "busy"),
     "not-known": (N_("Not known"), "quiet"),
     "at-risk": (N_("At risk"), "bad"),
 }
@@ -126,6 +127,7 @@ READINESS_KINDS: Mapping[str, str] = {
     "health": N_("Health"),
     "images": N_("Images"),
     "lead": N_("Time to start"),
+    "budget": N_("Budget of the year"),
 }
 READINESS_MOMENTS: Mapping[str, str] = {
     "week": N_("A week ahead"),

@@ -38,6 +38,7 @@ class Word(StrEnum):
     """How one thing stands, the worst last."""
 
     READY = "ready"
+    WARNED = "warned"  # the peak will have what it needs, and somebody is to know something
     NOT_KNOWN = "not-known"
     AT_RISK = "at-risk"
 
@@ -49,6 +50,7 @@ class Kind(StrEnum):
     HEALTH = "health"
     IMAGES = "images"
     LEAD = "lead"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,11 @@ class Readiness:
 
     @property
     def word(self) -> Word:
-        """The worst of its checks."""
-        return max((one.word for one in self.checks), key=list(Word).index, default=Word.NOT_KNOWN)
+        """The worst of its checks; where nobody made a budget, no peak waits for one."""
+        counts = (
+            one.word for one in self.checks if (one.kind, one.word) != (Kind.BUDGET, Word.NOT_KNOWN)
+        )
+        return max(counts, key=list(Word).index, default=Word.NOT_KNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +98,26 @@ class Promised:
 
 
 @dataclass(frozen=True, slots=True)
+class Spending:
+    """A budget of the year that a peak lies in, and where that year is going.
+
+    :param of_system: it is its system's; otherwise its department's.
+    :param exceeds: whether more will be spent than there is; None if that is not known.
+    :param percent: what will be spent, of what there is, rounded up; None where that says nothing.
+    """
+
+    of_system: bool
+    exceeds: bool | None
+    percent: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that a check takes in.
 
     :param wakes: of its environment, the newest first.
     :param zone: in which sentences tell days.
+    :param spending: its budgets; none where nobody made one.
     """
 
     window: PeakWindow
@@ -106,6 +126,7 @@ class Facts:
     wakes: Sequence[Wake]
     lead: Lead
     zone: tzinfo
+    spending: Sequence[Spending] = ()
 
 
 def due(window: PeakWindow, done: Collection[Moment], now: datetime) -> Moment | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cloudmgr.hosting.environments import Component, Environment
-    from cloudmgr.scaling.readiness import Facts
+    from cloudmgr.scaling.readiness import Facts, Spending
     from cloudmgr.scaling.wakes import Wake
 
 # A wake that is older tells nothing of today: images, hosts and secrets have changed since.
@@ -25,8 +25,14 @@ _NO_IMAGE = ("cannot be pulled", "there is no image")
 
 
 def verdicts(facts: Facts, now: datetime) -> tuple[Check, ...]:
-    """All checks of one window: whoever adds one (what a budget leaves, say) adds it here."""
-    return (_capacity(facts), _health(facts, now), _images(facts, now), _lead(facts))
+    """All checks of one window: whoever adds one adds it here."""
+    return (
+        _capacity(facts),
+        _health(facts, now),
+        _images(facts, now),
+        _lead(facts),
+        _budget(facts),
+    )
 
 
 def _capacity(facts: Facts) -> Check:
@@ -243,6 +249,57 @@ def _lead(facts: Facts) -> Check:
             "have operators let policy allow more, or announce the peak from earlier on",
         )
     return Check(Kind.LEAD, Word.READY, zh, en)
+
+
+def _budget(facts: Facts) -> Check:
+    """Warns at the most: what was promised is kept, whatever it costs."""
+    beyond = [one for one in facts.spending if one.exceeds]
+    if beyond:
+        one = max(beyond, key=lambda each: each.percent or 0)
+        of_zh, of_en = _whose(one)
+        much_zh = "" if one.percent is None else f"（{one.percent}%）"
+        much_en = "" if one.percent is None else f", at {one.percent} % of it"
+        return Check(
+            Kind.BUDGET,
+            Word.WARNED,
+            f"预计全年费用超出{of_zh}预算{much_zh}；该高峰期仍照常保障",
+            f"the year will exceed the budget of its {of_en}{much_en}; the peak is kept all the "
+            "same",
+            "请财务人员调整预算，或减少副本、缩减规格",
+            "have finance look at the budget, or plan with fewer or smaller replicas",
+        )
+    if not facts.spending:
+        return Check(
+            Kind.BUDGET,
+            Word.NOT_KNOWN,
+            "该年度没有预算",
+            "there is no budget for the year",
+            "需要时请财务人员设定预算",
+            "have finance set one if you want this to be watched",
+        )
+    if any(one.exceeds is None for one in facts.spending):
+        return Check(
+            Kind.BUDGET,
+            Word.NOT_KNOWN,
+            "尚无法预计全年费用",
+            "where the year is going is not known yet",
+            "稍后再次检查；仍未知时请财务人员查看预算",
+            "check again later, and have finance look at the budget if it goes on",
+        )
+    one = max(facts.spending, key=lambda each: each.percent or 0)
+    of_zh, of_en = _whose(one)
+    much_zh = "" if one.percent is None else f"的 {one.percent}%"
+    much_en = "" if one.percent is None else f", at {one.percent} % of it"
+    return Check(
+        Kind.BUDGET,
+        Word.READY,
+        f"预计全年费用在{of_zh}预算之内{'，为预算' + much_zh if much_zh else ''}",
+        f"the year will stay within the budget of its {of_en}{much_en}",
+    )
+
+
+def _whose(one: Spending) -> tuple[str, str]:
+    return ("业务系统", "system") if one.of_system else ("委办局", "department")
 
 
 def _component(facts: Facts) -> Component | None:

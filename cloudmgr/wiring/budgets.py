@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cloudmgr.billing.budgets.budget import Commitment, Peak
+from cloudmgr.billing.budgets.budget import BudgetKey, Commitment, Peak, outlook, year_at
 from cloudmgr.billing.budgets.control import Budgets
+from cloudmgr.scaling.readiness import Spending
 from cloudmgr.wiring.duties import Duty
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from sqlalchemy import Connection
 
+    from cloudmgr.hosting.environments import Environment
     from cloudmgr.interval import Interval
     from cloudmgr.wiring.control_plane import ControlPlane
 
@@ -26,8 +29,23 @@ class Budgeting:
     def __init__(self, plane: ControlPlane) -> None:
         """:param plane: with its stores and books."""
         self._stores = plane.stores
+        self._zone = plane.settings.zone
         self.control = Budgets(plane.books, plane.stores.budgets, self)
         self.duties = (Duty("budgets", _OFTEN, self.control.follow),)
+
+    def spending(
+        self, tx: Connection, environment: Environment, at: datetime
+    ) -> tuple[Spending, ...]:
+        """Budgets that the environment's costs ``at`` a moment are in, as they were kept last."""
+        year = year_at(at, self._zone)
+        found = []
+        for system_id in (environment.system_id, None):
+            key = BudgetKey(environment.department_id, system_id, year)
+            budget = self._stores.budgets.find(tx, key)
+            if budget is not None and budget.amount is not None:
+                exceeds, percent = outlook(budget)
+                found.append(Spending(system_id is not None, exceeds, percent))
+        return tuple(found)
 
     def accounts(self, tx: Connection, department_id: str) -> Sequence[str]:
         """Late usage of a month may be another account's than what is used now."""

@@ -188,8 +188,10 @@ class Lookout:
 
     def _of_check(self, subject: Subject, window: PeakWindow, seen: Readiness) -> Notice | None:
         """None for what is not known: of that nobody is to be woken."""
-        if seen.word is Word.READY:
-            return words.prepared(subject, window.id, window.interval, seen.at, self._zone)
+        if seen.word in {Word.READY, Word.WARNED}:
+            warned = [check for check in seen.checks if check.word is Word.WARNED]
+            but = "".join(f"{one.zh}。" for one in warned), " ".join(one.en for one in warned)
+            return words.prepared(subject, window.id, window.interval, seen.at, self._zone, but=but)
         bad = [check for check in seen.checks if check.word is Word.AT_RISK]
         if not bad:
             return None

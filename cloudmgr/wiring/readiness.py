@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from cloudmgr.hosting.environments import Environment
+    from cloudmgr.scaling.readiness import Spending
     from cloudmgr.scaling.windows import PeakWindow
     from cloudmgr.wiring.control_plane import ControlPlane
 
@@ -48,6 +49,14 @@ class Checks:
         self._promises = plane.promises
         self._clock = plane.clock
         self._zone = plane.settings.zone
+
+        def spending(
+            tx: Connection, window: PeakWindow, environment: Environment
+        ) -> tuple[Spending, ...]:
+            # Looked up when it is asked: budgets are made after this.
+            return plane.budgets.spending(tx, environment, window.interval.start)
+
+        self._spending = spending
         self.duties = (Duty("readiness", _OFTEN, self.follow),)
 
     def follow(self) -> int:
@@ -99,6 +108,7 @@ class Checks:
             wakes,
             self._promises.leads.of(tx, environment),
             self._zone,
+            self._spending(tx, window, environment),
         )
         return Readiness(window.id, moment, now, verdicts(facts, now), actor)
 

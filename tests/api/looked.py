@@ -20,5 +20,6 @@ def looked(services: Services, tx: Connection, window_id: str, name: str, now: d
         Check(Kind.HEALTH, Word.READY, "正在正常服务", "it serves as approved"),
         Check(Kind.IMAGES, Word.NOT_KNOWN, "无从得知", "nothing tells", "试唤醒", "try a wake"),
         Check(Kind.LEAD, Word.READY, "提前 10 分钟准备", "it is prepared 10 min before"),
+        Check(Kind.BUDGET, Word.WARNED, "预计超出预算", "the year will exceed it", "调整", "plan"),
     )
     services.readiness.add(tx, Readiness(window_id, Moment.DAY, now, checks))

@@ -35,7 +35,7 @@ def test_a_peak_is_looked_at_and_what_was_seen_is_shown(
     assert "looked at next at" in told
     code, out, told = said(capsys, "window", "check-readiness", "win_soon")
     assert code == 0, told
-    for word in ("capacity", "health", "images", "lead", "not-known"):
+    for word in ("capacity", "health", "images", "lead", "budget", "not-known"):
         assert word in out
     assert "can keep the promise of 2 replicas" in " ".join(out.split())
     found = asked(capsys, "window", "readiness", "win_soon")

@@ -19,6 +19,7 @@ from cloudmgr.scaling.readiness import (
     Moment,
     Promised,
     Readiness,
+    Spending,
     Word,
     check_ahead,
     due,
@@ -73,6 +74,7 @@ def seen(environment: Environment, **changes: Any) -> dict[Kind, Check]:
         (),
         Lead(10 * MINUTE, 10 * MINUTE, 4 * MINUTE, 5),
         ZONE,
+        (Spending(of_system=False, exceeds=False, percent=80),),
     )
     return {one.kind: one for one in verdicts(replace(facts, **changes), NOW)}
 
@@ -88,6 +90,14 @@ def test_whatever_is_not_ready_says_why_and_what_to_do_in_both_languages() -> No
     found = [
         *seen(asleep(), promised=Promised(None), lead=Lead(MINUTE, MINUTE, None, 1)).values(),
         *seen(serving(retiring=True), lead=Lead(MINUTE, MINUTE, 4 * MINUTE, 9)).values(),
+        *(
+            seen(serving(), spending=some)[Kind.BUDGET]
+            for some in (
+                (),
+                (Spending(of_system=True, exceeds=None),),
+                (Spending(of_system=True, exceeds=True),),
+            )
+        ),
     ]
     for one in found:
         assert one.zh and one.en  # noqa: PT018 - one thing
@@ -239,3 +249,39 @@ def test_what_was_seen_comes_back_as_it_was_and_a_moment_only_once(database: Dat
         assert STORE.latest(tx, []) == {}
     with pytest.raises(Conflict), database.write() as tx:
         STORE.add(tx, replace(week, at=NOW))
+
+
+def test_a_year_that_will_exceed_a_budget_is_warned_of_and_hinders_no_peak() -> None:
+    spending = (
+        Spending(of_system=True, exceeds=True, percent=112),
+        Spending(of_system=False, exceeds=False, percent=70),
+    )
+    found = seen(serving(), spending=spending)
+    budget = found[Kind.BUDGET]
+    assert budget.word is Word.WARNED
+    assert "业务系统预算（112%）" in budget.zh
+    assert "its system, at 112 %" in budget.en
+    whole = Readiness("win_1", Moment.DAY, NOW, tuple(found.values()))
+    assert whole.word is Word.WARNED
+
+
+def test_without_a_budget_nothing_is_known_of_it_and_the_peak_is_ready_all_the_same() -> None:
+    found = seen(serving(), spending=())
+    assert found[Kind.BUDGET].word is Word.NOT_KNOWN
+    assert Readiness("win_1", Moment.DAY, NOW, tuple(found.values())).word is Word.READY
+    risky = seen(serving(retiring=True), spending=())
+    assert Readiness("win_1", Moment.DAY, NOW, tuple(risky.values())).word is Word.AT_RISK
+
+
+def test_of_two_budgets_the_one_that_is_nearer_to_its_end_is_told() -> None:
+    spending = (
+        Spending(of_system=True, exceeds=False, percent=20),
+        Spending(of_system=False, exceeds=False, percent=70),
+    )
+    found = seen(serving(), spending=spending)[Kind.BUDGET]
+    assert found.word is Word.READY
+    assert found.zh == "预计全年费用在委办局预算之内，为预算的 70%"
+    unsure = seen(serving(), spending=(spending[0], Spending(of_system=False, exceeds=None)))[
+        Kind.BUDGET
+    ]
+    assert unsure.word is Word.NOT_KNOWN

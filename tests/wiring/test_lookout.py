@@ -255,6 +255,26 @@ def test_what_is_seen_ahead_of_a_peak_is_told_once_and_again_when_it_turns(
     assert office.kinds() == [Kind.UNPREPARED, Kind.PREPARED]
 
 
+def test_a_peak_that_is_ready_beyond_a_budget_is_ready_and_the_budget_is_told(
+    office: Watched,
+) -> None:
+    office.host()
+    window = office.book()
+    checks = (
+        Check(CheckKind.IMAGES, Word.READY, "已取得", "they are there"),
+        Check(CheckKind.BUDGET, Word.WARNED, "超出预算", "it exceeds the budget", "调整", "plan"),
+    )
+    with office.plane.database.write() as tx:
+        office.plane.stores.scaling.readiness.add(
+            tx, Readiness(window.id, Moment.ASKED, office.now, checks, "usr_bob")
+        )
+    office.lookout.checks()
+    (told,) = office.told()
+    assert told.kind is Kind.PREPARED
+    assert told.zh.endswith("请注意：超出预算。")
+    assert told.en.endswith("Mind: it exceeds the budget.")
+
+
 # -------------------------------------------------------------------------------------- wakes
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cloudmgr.billing.budgets.budget import BudgetKey, Entry, Standing, year_at
 from cloudmgr.errors import Conflict, NotFound, Temporary
 from cloudmgr.scaling.readiness import Kind, Moment, Word
 from tests.builders import a_window
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from cloudmgr.hosting.environments import Environment
     from cloudmgr.scaling.readiness import Readiness
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -30,6 +34,18 @@ class Watched(Town):
         with self.database.write() as tx:
             self.stores.scaling.windows.add(tx, made)
         return made.id
+
+    def environment(self) -> Environment:
+        with self.database.read() as tx:
+            return self.stores.environments.list(tx)[0]
+
+    def stood(self, key: BudgetKey, projected: str | None) -> None:
+        """The year of a budget is going there; None: that was not worked out."""
+        if projected is not None:
+            zero, ends = Decimal(0), Decimal(projected)
+            found = Standing(NOW, (), zero, zero, zero, None, None, ends)
+            with self.database.write() as tx:
+                self.stores.budgets.stood(tx, key.id, found)
 
     def seen(self, window_id: str = "win_1") -> list[Readiness]:
         with self.database.read() as tx:
@@ -137,3 +153,34 @@ def test_what_has_begun_or_whose_environment_is_gone_cannot_be_asked_for(town: W
 
 def test_looking_is_one_of_the_duties(town: Watched) -> None:
     assert "readiness" in {duty.name for duty in town.plane.duties}
+
+
+def test_budgets_of_the_peaks_year_are_looked_at_and_keep_nobody_from_it(town: Watched) -> None:
+    town.window(DAY)
+    year = year_at(NOW + DAY, town.plane.settings.zone)
+    environment = town.environment()
+    keys = [
+        BudgetKey(environment.department_id, system_id, year)
+        for system_id in (None, environment.system_id)
+    ]
+    entry = Entry(0, Decimal(10), "CNY", "批复", "usr_1", "finance", NOW)
+    with town.database.write() as tx:
+        for key in keys:
+            town.stores.budgets.decide(tx, key, entry)
+        # Of another year it says nothing.
+        later = replace(keys[0], year=year + 1)
+        town.stores.budgets.decide(tx, later, replace(entry, amount=Decimal(0)))
+    words = []
+    for projected in (None, "9", "10.01"):
+        for key in keys:
+            town.stood(key, projected)
+        with town.database.write() as tx:
+            window = town.stores.scaling.windows.get(tx, "win_1")
+            seen = town.plane.checks.ask(tx, window, actor="usr_1")
+        words.append(next(one.word for one in seen.checks if one.kind is Kind.BUDGET))
+    assert words == [Word.NOT_KNOWN, Word.READY, Word.WARNED]
+    with town.database.write() as tx:
+        for key in keys:
+            town.stores.budgets.decide(tx, key, replace(entry, amount=None))
+        found = town.plane.budgets.spending(tx, environment, NOW + DAY)
+    assert found == ()

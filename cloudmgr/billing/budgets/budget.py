@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING
 
 from cloudmgr.billing.cost import HOURS_A_MONTH, estimate
@@ -277,6 +278,22 @@ def standing(
         projected,
         tuple(dict.fromkeys(unpriced)),
     )
+
+
+def outlook(budget: Budget) -> tuple[bool | None, int | None]:
+    """Whether the year will exceed the budget, and how much of it it will come to, in percent.
+
+    Rounded up, so that what exceeds it is never told as 100. What has no price can only make it
+    more: without that it may exceed the budget, but nobody can say that it will not.
+    """
+    found, amount = budget.standing, budget.amount
+    if found is None or amount is None or found.projected is None:
+        return None, None
+    exceeds = found.projected > amount
+    if not exceeds and found.unpriced:
+        return None, None
+    percent = None if amount <= 0 else ceil(Fraction(found.projected) * 100 / Fraction(amount))
+    return exceeds, percent
 
 
 def _burn(months: Sequence[MonthSpent], now: datetime, zone: ZoneInfo) -> Fraction | None:

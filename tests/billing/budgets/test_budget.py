@@ -12,15 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloudmgr.billing.budgets.budget import (
+    Budget,
     BudgetKey,
     Commitment,
     Encumbrance,
+    Entry,
     MonthSpent,
     Peak,
     checked_amount,
     checked_key,
     encumbrance,
     months_of,
+    outlook,
     standing,
     year_at,
     year_of,
@@ -229,3 +232,30 @@ def test_what_is_used_encumbered_and_left_is_the_budget_to_the_cent(
     assert found.month_end is not None
     assert found.projected >= found.used - months[-1] + found.month_end - Decimal("0.01")
     assert found.month_end >= months[-1]
+
+
+def outlook_of(
+    projected: str, amount: str | None, *unpriced: str
+) -> tuple[bool | None, int | None]:
+    over = year_of(2026, ZONE).end + HOUR
+    found = standing(
+        KEY, spent(projected, first=12), Encumbrance(), over, zone=ZONE, unpriced=unpriced
+    )
+    given = None if amount is None else Decimal(amount)
+    return outlook(Budget(KEY, Entry(1, given, "CNY", "", "", "", over), found))
+
+
+def test_what_exceeds_a_budget_by_a_cent_is_not_told_as_all_of_it() -> None:
+    assert outlook_of("100.00", "100") == (False, 100)
+    assert outlook_of("100.01", "100") == (True, 101)
+    assert outlook_of("50", "100") == (False, 50)
+    assert outlook_of("0.01", "0") == (True, None)
+    assert outlook_of("0", "0") == (False, None)
+
+
+def test_nobody_can_say_that_it_will_do_of_what_has_no_price() -> None:
+    assert outlook_of("50", "100", "storage has no price") == (None, None)
+    assert outlook_of("150", "100", "storage has no price") == (True, 150)
+    assert outlook_of("50", None) == (None, None)
+    entry = Entry(1, Decimal(1), "CNY", "", "", "", NOW)
+    assert outlook(Budget(KEY, entry)) == (None, None)
