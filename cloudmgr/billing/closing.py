@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from cloudmgr import __version__
 from cloudmgr.billing.digits import canonical, plain
+from cloudmgr.billing.idle.documents import document as statement
+from cloudmgr.billing.idle.documents import from_document, remade
 from cloudmgr.billing.invoices import document, invoices, line_key
 from cloudmgr.billing.periods import ClosedPeriod, FrozenCharge, Inputs, billing_period
 from cloudmgr.billing.prices import Tariff
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from cloudmgr.billing.books import Books, Check
+    from cloudmgr.billing.idle.control import PoolCosts
     from cloudmgr.billing.invoices import Invoice
     from cloudmgr.billing.rating import Charge
     from cloudmgr.metering.lake.checking import Verdict
@@ -64,6 +67,7 @@ class Closing:
     :param collect: runs the collector, so that what is still held is cut at the month's end.
     :param at_rest: brings usage to rest, and says of a month whether all of it is there and is as
         it was written; None where no ledger is kept at rest.
+    :param idle: makes the statements of pools that are kept with the month; None for none.
     """
 
     def __init__(
@@ -71,10 +75,12 @@ class Closing:
         books: Books,
         collect: Callable[[], object],
         at_rest: Callable[[str], Verdict] | None = None,
+        idle: PoolCosts | None = None,
     ) -> None:
         self._books = books
         self._collect = collect
         self._at_rest = at_rest
+        self._idle = idle
 
     def close(self, month: str, by: str, *, accept_gaps: bool = False) -> ClosedPeriod:
         """Rate the month, freeze its charges and write its invoices, in one transaction.
@@ -83,7 +89,7 @@ class Closing:
         :param accept_gaps: close though usage is not all collected; the gaps are kept with it.
         :raises Conflict: ``period-closed`` (by whom and when), ``period-not-ended``,
             ``period-out-of-order``; with their ``problems`` ``usage-not-collected``,
-            ``ledger-damaged`` and ``ledger-not-sound``.
+            ``ledger-damaged`` and ``ledger-not-sound``; ``pool-costs-changed`` meanwhile.
         :raises Unpriced: with all that has no price as its ``problems``.
         :raises Invalid: ``no-such-month``.
         :raises Temporary: ``ledger-unwritable``, ``ledger-unreadable``: usage cannot come to rest.
@@ -105,6 +111,7 @@ class Closing:
             rated = books.rated(tx, period)
             checks = {check.code: check for check in books.checks(tx, period, rated)}
             labels = books.labels_of(tx, rated.charges)
+            pools = self._idle.made(tx, period, rated.charges) if self._idle else ()
         gaps = (*checks["collected"].problems, *sound.problems) if accept_gaps else ()
         self._refuse(checks, accept_gaps=accept_gaps)
         charges = rated.complete()
@@ -121,10 +128,14 @@ class Closing:
             Inputs(sound.batch, __version__, tariff.prices),
             gaps,
         )
-        closed = replace(closed, digest=digest(closed, charges, bills))
+        closed = replace(
+            closed, digest=digest(closed, charges, bills, [statement(made) for made in pools])
+        )
         try:
             with books.database.write() as tx:
                 books.store.freeze(tx, closed, bills, on_lines(charges, bills, books.zone))
+                if self._idle is not None:
+                    self._idle.keep(tx, month, pools)
         except Conflict:
             self._refuse_closed(month)
             raise
@@ -143,6 +154,7 @@ class Closing:
                 raise NotFound(f"{month} is not closed", code="period-not-closed")
             charges = tuple(books.store.charges_of(tx, month))
             kept = books.store.documents(tx, month=month)
+            pools = self._idle.kept(tx, month) if self._idle else ()
             usage = books.metering.ledger.by_ids(tx, {charge.usage_id for charge in charges})
         bills = recompute(closed, charges, books.zone)
         problems = [
@@ -155,7 +167,13 @@ class Closing:
                 if document(bill) not in kept
             ),
         ]
-        found = digest(closed, charges, bills)
+        anew = [remade(text, charges) for text in pools]
+        problems += [
+            f"the statement of pool {from_document(text).facts.name} is not what its inputs say"
+            for text, again in zip(pools, anew, strict=True)
+            if text != again
+        ]
+        found = digest(closed, charges, bills, anew)
         if found != closed.digest or len(bills) != len(kept) or len(charges) != closed.charges:
             problems.append(f"{month} is not what was closed: {found}, not {closed.digest}")
         return Verification(month, found, tuple(problems))
@@ -219,8 +237,15 @@ def on_lines(
     ]
 
 
-def digest(closed: ClosedPeriod, charges: Sequence[Charge], bills: Sequence[Invoice]) -> str:
-    """sha256 over the period, its charges in the order of their ids, and its invoices."""
+def digest(
+    closed: ClosedPeriod,
+    charges: Sequence[Charge],
+    bills: Sequence[Invoice],
+    pools: Sequence[str] = (),
+) -> str:
+    """sha256 over the period, its charges in the order of their ids, its invoices, and the
+    statements of ``pools``, by id.
+    """
     period = closed.period
     total = hashlib.sha256()
     head = [
@@ -238,6 +263,8 @@ def digest(closed: ClosedPeriod, charges: Sequence[Charge], bills: Sequence[Invo
         total.update(b"\n" + canonical(charge_fields(charge)).encode())
     for bill in bills:
         total.update(b"\n" + document(bill).encode())
+    for text in pools:
+        total.update(b"\n" + text.encode())
     return total.hexdigest()
 
 

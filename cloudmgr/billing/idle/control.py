@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from cloudmgr.billing.digits import canonical
 from cloudmgr.billing.idle.costs import CostAsk, CostEntry, check, counted, in_effect, twin
-from cloudmgr.billing.idle.documents import from_document
+from cloudmgr.billing.idle.documents import document, from_document
 from cloudmgr.billing.idle.statements import PoolFacts, statement
 from cloudmgr.billing.periods import billing_period, period_before
 from cloudmgr.errors import Conflict, Invalid, NotFound
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cloudmgr.billing.idle.statements import PoolStatement
     from cloudmgr.billing.idle.store import PoolCostStore
     from cloudmgr.billing.periods import BillingPeriod
+    from cloudmgr.billing.rating import Charge
     from cloudmgr.policy.idle import IdlePolicy
 
 # Who enters more than a year ahead has mistaken the year.
@@ -148,18 +149,24 @@ class PoolCosts:
 
         :param preview: of the whole month, not of one account or department.
         """
-        month = preview.period.month
-        kept = self._store.kept(tx, month)
+        kept = self._store.kept(tx, preview.period.month)
         if kept:
             return tuple(from_document(text) for text in kept)
+        return self.made(tx, preview.period, preview.charges)
+
+    def made(
+        self, tx: Connection, period: BillingPeriod, charges: Sequence[Charge]
+    ) -> tuple[PoolStatement, ...]:
+        """As :meth:`statements`, of all charges of an open month, made now."""
+        month = period.month
         policy = self._around.policy()
-        charged = {charge.pool_id: charge.zone for charge in preview.charges}
+        charged = {charge.pool_id: charge.zone for charge in charges}
         pools = {name: (name, zone) for name, zone in charged.items()} | dict(
             self._around.pools(tx)
         )
         entries = self._store.entries(tx, month)
-        promises = self._around.promises(tx, preview.period, policy.weights)
-        labels = self._books.labels_of(tx, preview.charges)
+        promises = self._around.promises(tx, period, policy.weights)
+        labels = self._books.labels_of(tx, charges)
         currency = self._books.tariff().currency
         found = []
         for pool_id, (name, zone) in sorted(pools.items()):
@@ -177,8 +184,30 @@ class PoolCosts:
                 tuple(sorted(wanted)),
                 labels,
             )
-            found.append(statement(facts, preview.charges))
+            found.append(statement(facts, charges))
         return tuple(found)
+
+    # ---------------------------------------------------------------------------- closed, kept
+
+    def keep(self, tx: Connection, month: str, found: Sequence[PoolStatement]) -> None:
+        """Keep the statements of a month in the transaction that closes it.
+
+        :raises Conflict: ``pool-costs-changed`` when a cost was entered since they were made.
+        """
+        self._store.lock(tx, month)
+        entries = self._store.entries(tx, month)
+        for made in found:
+            if in_effect(entries.get(made.facts.pool_id, ())) != made.facts.entries:
+                raise Conflict(
+                    f"what {made.facts.name} cost in {month} was changed meanwhile",
+                    code="pool-costs-changed",
+                    hint="look at it again and close the month then",
+                )
+        self._store.keep(tx, month, {made.facts.pool_id: document(made) for made in found})
+
+    def kept(self, tx: Connection, month: str) -> tuple[str, ...]:
+        """The statements of a closed month as they were written, by the id of the pool."""
+        return self._store.kept(tx, month)
 
     # ----------------------------------------------------------------------------------- parts
 

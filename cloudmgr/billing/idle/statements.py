@@ -6,13 +6,11 @@ cost = Σ charged + Σ idle + what the centre keeps.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from cloudmgr.billing.digits import canonical
 from cloudmgr.billing.idle.costs import total
 from cloudmgr.billing.idle.shares import ZERO, Tenant, divide, measure, spent, tenant_of
 from cloudmgr.billing.rating import Category, exact_cost
@@ -20,7 +18,7 @@ from cloudmgr.money import EXACT, exact_sum, to_cents
 from cloudmgr.policy.idle import IdleRule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from decimal import Decimal
 
     from cloudmgr.billing.idle.costs import CostEntry
@@ -179,10 +177,3 @@ def departments(found: PoolStatement) -> tuple[DepartmentShare, ...]:
         )
         for name, shares in sorted(by_department.items())
     )
-
-
-def seal(documents: Sequence[str]) -> str:
-    """sha256 over the statements of a month as they are kept, in that order; empty for none."""
-    if not documents:
-        return ""
-    return hashlib.sha256(canonical(list(documents)).encode()).hexdigest()

@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
+from cloudmgr.billing.closing import Closing
 from cloudmgr.billing.idle.control import PoolCosts
 from cloudmgr.billing.idle.costs import CostKind, total
 from cloudmgr.billing.idle.statements import Kept, departments
@@ -36,6 +38,7 @@ class Office(Finance):
         super().__init__(database)
         self.idle = IdlePolicy()
         self.costs = PoolCosts(self.books, PoolCostStore(), self)
+        self.closing = Closing(self.books, self.collector.collect, idle=self.costs)
 
     def policy(self) -> IdlePolicy:
         return self.idle
@@ -166,3 +169,53 @@ def test_who_hosted_something_bears_what_it_did_not_pay_for_and_the_empty_pool_i
     centre = office.statement()
     assert (centre.kept, centre.centre) == (Kept.RULE, centre.idle)
     assert centre.charged == made.charged
+
+
+def test_a_closed_month_keeps_its_statements_whatever_policy_says_later(
+    database: Database,
+) -> None:
+    office = Office(database)
+    office.hold(10)
+    office.enter(an_ask())
+    office.later(minutes=2)
+    office.closing.close("2026-06", "usr_finance")
+    made = office.statement()
+    assert made.cost == Decimal("1200.00")
+
+    office.idle = IdlePolicy(rule=IdleRule.CENTRE)
+    assert office.statement() == made
+    assert office.closing.verify("2026-06").equal
+
+
+def test_a_statement_that_was_touched_breaks_the_seal_of_its_month(database: Database) -> None:
+    office = Office(database)
+    office.hold(10)
+    office.enter(an_ask())
+    office.later(minutes=2)
+    closed = office.closing.close("2026-06", "usr_finance")
+    for old, new, said in (
+        ('"charged":"', '"charged":"1', ["the statement of pool extranet-a is not"]),
+        ('"amount":"1200.00"', '"amount":"1300.00"', ["is not what", closed.digest]),
+    ):
+        with database.write() as tx:
+            tx.execute(
+                text("UPDATE pool_statement SET document = replace(document, :o, :n)"),
+                {"o": old, "n": new},
+            )
+        problems = " ".join(office.closing.verify("2026-06").problems)
+        assert all(part in problems for part in said)
+
+
+def test_a_cost_that_comes_while_the_month_is_being_closed_is_not_lost(
+    database: Database,
+) -> None:
+    office = Office(database)
+    office.hold(10)
+    office.later(minutes=2)
+    period, charges = office.month, office.books.preview("2026-06").charges
+    with database.read() as tx:
+        made = office.costs.made(tx, period, charges)
+    office.enter(an_ask())
+    with pytest.raises(Conflict) as refused, database.write() as tx:
+        office.costs.keep(tx, "2026-06", made)
+    assert refused.value.code == "pool-costs-changed"

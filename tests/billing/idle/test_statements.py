@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cloudmgr.billing.idle.documents import document, from_document, remade
 from cloudmgr.billing.idle.shares import Promise, Tenant, divide
-from cloudmgr.billing.idle.statements import Kept, PoolFacts, departments, seal, statement
+from cloudmgr.billing.idle.statements import Kept, PoolFacts, departments, statement
 from cloudmgr.billing.prices import Tariff
 from cloudmgr.billing.rating import Category, rate_all
 from cloudmgr.interval import Interval
@@ -221,8 +221,3 @@ def test_late_usage_of_months_before_and_other_pools_do_not_count() -> None:
     )
     assert made.charged == Decimal("1.20")
     assert [part.department_id for part in departments(made)] == ["dep_a"]
-
-
-def test_the_seal_of_no_statement_is_none_and_any_change_breaks_it() -> None:
-    assert seal([]) == ""
-    assert seal(["a", "b"]) != seal(["b", "a"]) != seal(["ab"])
