@@ -88,7 +88,7 @@ test-openstack: $(VENV)/.dev  ## Test against a real OpenStack (a lab: installed
 
 .PHONY: test-spark
 test-spark: $(VENV)/.spark  ## Test the definition of rating with a real Spark (half a gigabyte, and Java)
-	$(BIN)/pytest -m spark -o faulthandler_timeout=300 $(ARGS)
+	$(BIN)/pytest -m spark -o faulthandler_timeout=600 $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev  ## Measure speed and idle cost, as bench/README.md says
