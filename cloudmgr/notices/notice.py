@@ -33,6 +33,8 @@ class Kind(StrEnum):
     UNMET = "unmet"
     NOT_READY = "not-ready"
     READY = "ready"
+    BUDGET_USED = "budget-used"
+    BUDGET_PROJECTED = "budget-projected"
 
 
 class Tone(StrEnum):
@@ -68,6 +70,8 @@ MEANINGS: Mapping[Kind, Meaning] = MappingProxyType(
         Kind.UNMET: Meaning("周期高峰无法预留", "Date of a series cannot be promised", Tone.BAD),
         Kind.NOT_READY: Meaning("长时间未就绪", "Not ready for long", Tone.WARNING),
         Kind.READY: Meaning("已就绪", "Ready", Tone.GOOD),
+        Kind.BUDGET_USED: Meaning("预算使用提醒", "Budget used", Tone.WARNING),
+        Kind.BUDGET_PROJECTED: Meaning("预算超支预警", "Budget will be reached", Tone.WARNING),
     }
 )
 

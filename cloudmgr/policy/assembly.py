@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Invalid
+from cloudmgr.policy.budget_lines import BudgetLines
 from cloudmgr.policy.bundle import (
     ApprovalRule,
     Otherwise,
@@ -99,6 +100,7 @@ class _Parts:
     book_ahead: timedelta = timedelta(days=396)
     lead: LeadTimes = field(default_factory=LeadTimes)
     idle: IdlePolicy = field(default_factory=IdlePolicy)
+    budget_lines: BudgetLines = field(default_factory=BudgetLines)
     services: Mapping[str, CityService] | None = None
 
 
@@ -128,6 +130,8 @@ class Assembly:
             case PricesFile():
                 self._parts.price_list, problems = price_list(document, file)
                 self.problems += problems
+                told = file.budgets
+                self._parts.budget_lines = BudgetLines(tuple(told.used), tuple(told.projected))
                 self._parts.idle, problems = idle(document, file.idle)
                 self.problems += problems
             case HolidaysFile():
@@ -166,6 +170,7 @@ class Assembly:
             not_counted=parts.not_counted,
             book_ahead=parts.book_ahead,
             idle=parts.idle,
+            budget_lines=parts.budget_lines,
         )
 
     def _note(self, document: Document, path: Path, message: str) -> None:

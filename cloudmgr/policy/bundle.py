@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Permanent
+from cloudmgr.policy.budget_lines import BudgetLines
 from cloudmgr.policy.decision import ApprovalStep, Decision, Outcome, Reason
 from cloudmgr.policy.facts import flatten
 from cloudmgr.policy.idle import IdlePolicy
@@ -89,6 +90,7 @@ class PolicyBundle:
     book_ahead: timedelta = timedelta(days=396)
     lead: LeadTimes = field(default_factory=LeadTimes)
     idle: IdlePolicy = field(default_factory=IdlePolicy)
+    budget_lines: BudgetLines = field(default_factory=BudgetLines)
 
     def admit(self, facts: Mapping[str, object]) -> Decision:
         """May this be had, and who must agree? A refusal beats an approval beats a permission.

@@ -259,6 +259,17 @@ class IdleText(_Strict):
     )
 
 
+_Percent = Annotated[int, Field(strict=True, ge=1, le=1000)]
+_Lines = Annotated[list[_Percent], Field(max_length=20)]
+
+
+class BudgetsText(_Strict):
+    """At how much of a budget, in percent, somebody is told; an empty list: never."""
+
+    used: _Lines = Field(default_factory=lambda: [80, 100])
+    projected: _Lines = Field(default_factory=lambda: [100])
+
+
 class PricesFile(_Strict):
     """``prices.yaml``: days begin at midnight of ``time_zone``."""
 
@@ -266,6 +277,7 @@ class PricesFile(_Strict):
     time_zone: str
     gaps: Literal["nothing", "held"] = "nothing"
     idle: IdleText = Field(default_factory=IdleText)
+    budgets: BudgetsText = Field(default_factory=BudgetsText)
     generations: list[GenerationText] = Field(min_length=1)
 
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloudmgr.interval import Interval
-from cloudmgr.notices import words
+from cloudmgr.notices import budget_words, words
 from cloudmgr.notices.notice import MEANINGS, Kind, Notice
 from tests.builders import CREATED
 from tests.notices.stories import EXAM, WHY, a_refusal
@@ -35,6 +35,10 @@ def every() -> list[Notice]:
         words.unmet(EXAM, "ser_1", DAY, CREATED, SHANGHAI, why=WHY),
         words.not_ready(EXAM, CREATED, later, SHANGHAI),
         words.ready(EXAM, CREATED, later, SHANGHAI),
+        *(
+            budget_words.budget(kind, EXAM, "bud_1", 2026, 80, 83, CREATED)
+            for kind in (Kind.BUDGET_USED, Kind.BUDGET_PROJECTED)
+        ),
     ]
 
 

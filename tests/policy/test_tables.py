@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cloudmgr.errors import Invalid
+from cloudmgr.policy.budget_lines import BudgetLines
 from cloudmgr.policy.idle import IdlePolicy, IdleRule
 from cloudmgr.policy.loading import load
 from cloudmgr.policy.prices import Price, PriceList
@@ -264,3 +265,15 @@ def test_idle_cost_that_would_be_borne_by_no_rule_is_refused(
     with pytest.raises(Invalid) as refused:
         load(policies.directory)
     assert said in str(refused.value)
+
+
+def test_budgets_are_told_of_at_lines_that_policy_may_change(policies: Policies) -> None:
+    assert load(policies.directory).budget_lines == BudgetLines((80, 100), (100,))
+    policies.edit("prices.yaml", "gaps: nothing", "gaps: nothing\nbudgets: {used: [90]}")
+    assert load(policies.directory).budget_lines == BudgetLines((90,), (100,))
+
+
+@pytest.mark.parametrize("wrong", ["[0]", "[1001]", "[80.5]", '["80"]', "80"])
+def test_a_line_that_is_no_percentage_is_refused(policies: Policies, wrong: str) -> None:
+    policies.edit("prices.yaml", "gaps: nothing", f"gaps: nothing\nbudgets: {{used: {wrong}}}")
+    assert "budgets.used" in policies.findings()

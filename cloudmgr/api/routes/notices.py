@@ -43,7 +43,7 @@ class NoticeView(View):
     id: str
     kind: Kind
     at: datetime
-    about_kind: str = Field(description="`request`, `window` or `environment`.")
+    about_kind: str = Field(description="`request`, `window`, `environment`, `series` or `budget`.")
     about_id: str
     department_id: str | None = Field(description="Whose thing it is; null for the city's.")
     title_zh: str

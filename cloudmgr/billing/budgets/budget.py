@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 from cloudmgr.billing.cost import HOURS_A_MONTH, estimate
@@ -294,6 +294,17 @@ def outlook(budget: Budget) -> tuple[bool | None, int | None]:
         return None, None
     percent = None if amount <= 0 else ceil(Fraction(found.projected) * 100 / Fraction(amount))
     return exceeds, percent
+
+
+def line_reached(value: Decimal, amount: Decimal, lines: Iterable[int]) -> tuple[int, int] | None:
+    """The highest of ``lines``, in percent of ``amount``, that ``value`` has reached, and how many
+    percent it is at, rounded down; None if it has reached none, and of a budget of nothing.
+    """
+    if amount <= 0:
+        return None
+    percent = floor(Fraction(value) * 100 / Fraction(amount))
+    reached = [line for line in lines if line <= percent]
+    return (max(reached), percent) if reached else None
 
 
 def _burn(months: Sequence[MonthSpent], now: datetime, zone: ZoneInfo) -> Fraction | None:

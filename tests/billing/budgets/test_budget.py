@@ -22,6 +22,7 @@ from cloudmgr.billing.budgets.budget import (
     checked_amount,
     checked_key,
     encumbrance,
+    line_reached,
     months_of,
     outlook,
     standing,
@@ -259,3 +260,13 @@ def test_nobody_can_say_that_it_will_do_of_what_has_no_price() -> None:
     assert outlook_of("50", None) == (None, None)
     entry = Entry(1, Decimal(1), "CNY", "", "", "", NOW)
     assert outlook(Budget(KEY, entry)) == (None, None)
+
+
+def test_the_highest_line_that_is_reached_is_told_and_none_of_a_budget_of_nothing() -> None:
+    hundred, lines = Decimal(100), (100, 80)
+    assert line_reached(Decimal("79.99"), hundred, lines) is None
+    assert line_reached(Decimal(80), hundred, lines) == (80, 80)
+    assert line_reached(Decimal("99.99"), hundred, lines) == (80, 99)
+    assert line_reached(Decimal(250), hundred, lines) == (100, 250)
+    assert line_reached(Decimal(250), hundred, ()) is None
+    assert line_reached(Decimal(250), Decimal(0), lines) is None
