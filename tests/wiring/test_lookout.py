@@ -8,88 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cloudmgr.conditions import Condition, Status
-from cloudmgr.hosting.assessment import Draft
-from cloudmgr.hosting.environments import EnvironmentStatus
-from cloudmgr.hosting.requests import RequestKind, RequestState, Verdict
+from cloudmgr.hosting.requests import RequestState, Verdict
 from cloudmgr.interval import Interval
-from cloudmgr.notices.notice import Kind, Notice
+from cloudmgr.notices.notice import Kind
 from cloudmgr.pools.capacity import Resources
 from cloudmgr.scaling.readiness import Check, Moment, Readiness, Word
 from cloudmgr.scaling.readiness import Kind as CheckKind
 from cloudmgr.scaling.series import PeakSeries, Unmet
 from cloudmgr.scaling.wakes import Wake, WakeCause
-from cloudmgr.wiring.lookout import LONG, Lookout
-from tests.builders import a_component, a_window, an_environment
-from tests.fakes import InstantPool
-from tests.hosting.office import OFFICER, SIGNERS, Office
+from tests.builders import a_component, a_window
+from tests.hosting.office import OFFICER, SIGNERS
+from tests.wiring.watched import DAY, MINUTE, Watched
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
-    from cloudmgr.hosting.environments import Environment
-    from cloudmgr.scaling.windows import PeakWindow
 
 ROOM, LITTLE = Resources(8_000, 16_384, 100), Resources(1_000, 2_048, 100)
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
-
-
-class Watched(Office):
-    """An office with a lookout, and an environment that is promised to peaks."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.lookout = Lookout(self.plane)
-
-    @property
-    def now(self) -> datetime:
-        return self.plane.clock.now()
-
-    def host(self, **changes: Any) -> Environment:
-        made = an_environment(
-            **{
-                "pool_id": "pool_outer",
-                "created_at": self.now - 30 * DAY,
-                "components": (a_component(min_replicas=1, max_replicas=8, cpu_millis=1_000),),
-                **changes,
-            }
-        )
-        with self.plane.database.write() as tx:
-            self.plane.stores.environments.add(tx, made)
-        return made
-
-    def book(self, **changes: Any) -> PeakWindow:
-        window = a_window(
-            self.now + DAY,
-            self.now + DAY + timedelta(hours=4),
-            **{"environment_id": "env_exam", "replicas": 4, "created_at": self.now, **changes},
-        )
-        with self.plane.database.write() as tx:
-            self.plane.stores.scaling.windows.add(tx, window)
-        return window
-
-    def room(self, room: Resources, **more: Any) -> None:
-        self.plane.drivers["pool_outer"] = InstantPool(room, **more)
-
-    def condition(self, environment: Environment, status: Status, since: datetime) -> None:
-        with self.plane.database.write() as tx:
-            there = self.plane.stores.environments.get(tx, environment.id)
-            conditions = tuple(
-                Condition(name, status, "Said", "", there.generation, since)
-                for name in ("Applied", "Available")
-            )
-            status_now = EnvironmentStatus(there.generation, conditions)
-            self.plane.stores.environments.set_status(tx, there, status_now)
-
-    def told(self, *kinds: Kind) -> list[Notice]:
-        """The oldest first."""
-        with self.plane.database.read() as tx:
-            found = [notice for _, notice in self.plane.stores.notices.list(tx)][::-1]
-        return [notice for notice in found if not kinds or notice.kind in kinds]
-
-    def kinds(self) -> list[Kind]:
-        return [notice.kind for notice in self.told()]
 
 
 @pytest.fixture
@@ -354,51 +289,3 @@ def test_a_date_that_cannot_be_promised_is_told_once_with_the_reason(office: Wat
     assert (told.kind, told.about_id) == (Kind.UNMET, "ser_1")
     assert "two hosts are missing" in told.en
     assert "主机不足" in told.zh
-
-
-# ---------------------------------------------------------------------------------- readiness
-
-
-def test_what_is_not_ready_for_long_is_told_and_when_it_is_again(office: Watched) -> None:
-    environment = office.host()
-    office.condition(environment, Status.FALSE, office.now - LONG + MINUTE)
-    office.lookout.environments()
-    assert office.told() == []
-    office.condition(environment, Status.FALSE, office.now - LONG - MINUTE)
-    office.lookout.environments()
-    office.lookout.environments()
-    assert office.kinds() == [Kind.NOT_READY]
-    office.condition(environment, Status.TRUE, office.now)
-    office.lookout.environments()
-    office.lookout.environments()
-    office.condition(environment, Status.UNKNOWN, office.now - LONG - MINUTE)
-    office.lookout.environments()
-    assert office.kinds() == [Kind.NOT_READY, Kind.READY, Kind.NOT_READY]
-
-
-def test_a_new_one_is_told_to_be_ready_once_and_an_old_one_is_not(office: Watched) -> None:
-    old = office.host()
-    new = office.host(
-        id="env_new", host="new.extranet.localhost", name="new", created_at=office.now
-    )
-    for environment in (old, new):
-        office.condition(environment, Status.TRUE, office.now)
-    office.lookout.environments()
-    office.lookout.environments()
-    assert [(notice.kind, notice.about_id) for notice in office.told()] == [(Kind.READY, "env_new")]
-
-
-def test_what_sleeps_or_goes_is_not_waited_for(office: Watched) -> None:
-    asleep = office.host(target={"web": 0})
-    going = office.host(id="env_go", host="go.extranet.localhost", name="go", retiring=True)
-    for environment in (asleep, going):
-        office.condition(environment, Status.FALSE, office.now - 2 * LONG)
-    office.lookout.environments()
-    assert office.told() == []
-
-
-def test_every_look_is_a_duty_of_the_control_plane(office: Watched) -> None:
-    duties = {duty.name for duty in office.plane.duties}
-    assert {duty.name for duty in office.lookout.duties} <= duties
-    request = office.submit(Draft(RequestKind.NEW, "sys_exam", ask=office.ask().ask, reason="x"))
-    assert request.state is not RequestState.DENIED
