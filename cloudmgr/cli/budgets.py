@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cloudmgr.cli.options import Machine, connect
+from cloudmgr.cli.reports import Csv, Headings, Language, Xlsx, files
 from cloudmgr.cli.show import Column, Json, facts, out, rows
 
 app = typer.Typer(help="What departments may spend in a year.", no_args_is_help=True)
@@ -39,11 +40,17 @@ def list_budgets(
     context: typer.Context,
     year: Annotated[int | None, typer.Option(help="Only of this year.")] = None,
     department: Annotated[str | None, typer.Option(help="Only this department's, by id.")] = None,
+    csv: Csv = None,
+    xlsx: Xlsx = None,
+    language: Headings = Language.ZH,
     machine: Machine = False,
 ) -> None:
     """Budgets, as they stood when that was worked out last."""
+    address, query = "/billing/budgets", {"year": year, "department_id": department}
+    if files(context, address, {"csv": csv, "xlsx": xlsx}, **query, language=language.value):
+        return
     rows(
-        connect(context).all("/billing/budgets", year=year, department_id=department),
+        connect(context).all(address, **query),
         [
             ("budget", lambda b: b["id"]),
             ("of", lambda b: b["system_id"] or b["department_id"]),

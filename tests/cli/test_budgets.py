@@ -8,13 +8,18 @@ from tests.cli.office import said
 from tests.cli.test_verbs import asked
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pytest
 
     from tests.cli.office import Office
 
 
 def test_a_budget_is_set_shown_put_right_and_withdrawn(
-    office: Office, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    office: Office,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("CLOUDMGR_TOKEN", office.finance)
     of = ("--department", "dep_exam", "--year", str(office.plane.clock.now().year))
@@ -26,6 +31,9 @@ def test_a_budget_is_set_shown_put_right_and_withdrawn(
     assert "120000.00 CNY" in out
     assert "年度[预算]" in out
     (budget,) = asked(capsys, *command, "list")
+    file = tmp_path / "budgets.csv"
+    assert said(capsys, *command, "list", "--csv", str(file), "--language", "en")[0] == 0
+    assert budget["id"] in file.read_text(encoding="utf-8-sig")
     assert budget["standing"]["left"] == "120000.00"
     made = asked(capsys, *command, "set", "90000.5", *of, "--reason", "压减")
     assert (made["id"], made["decision"]["number"]) == (budget["id"], 2)

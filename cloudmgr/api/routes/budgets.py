@@ -11,11 +11,15 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from cloudmgr.api.etag import Answer
+from cloudmgr.api.files import CSV, XLSX, attached
 from cloudmgr.api.gate import Access, Caller
 from cloudmgr.api.idempotency import Once
 from cloudmgr.api.pages import Page, Paged
+from cloudmgr.api.routes.reports import Headings
 from cloudmgr.api.values import Entry, Id, Reason, View, example
 from cloudmgr.billing.budgets.budget import EARLIEST, LATEST, checked_key
+from cloudmgr.billing.budgets.sheet import budgets_sheet
+from cloudmgr.billing.sheets import sheet_csv, workbook
 from cloudmgr.db.engine import after_commit
 from cloudmgr.errors import NotFound
 from cloudmgr.identity.access import Action
@@ -26,11 +30,14 @@ if TYPE_CHECKING:
     from cloudmgr.billing.budgets.budget import Budget, Standing
     from cloudmgr.billing.budgets.budget import Entry as Decision
     from cloudmgr.billing.budgets.control import Budgets
+    from cloudmgr.billing.sheets import Language, Sheet
 
 router = APIRouter(prefix="/api/v1/billing/budgets", tags=["billing"])
 
 Reading = Annotated[Caller, Access(Action.BUDGET_READ)]
 Year = Annotated[int, Field(ge=EARLIEST, le=LATEST)]
+OfYear = Annotated[Year | None, Query(description="Only of this year.")]
+Of = Annotated[Id | None, Query(description="Only this department's.")]
 _DECISION: dict[str, Any] = {
     "number": 1,
     "amount": "120000.00",
@@ -197,8 +204,8 @@ class BudgetEntry(Entry):
 def list_budgets(
     caller: Reading,
     paging: Paged,
-    year: Annotated[Year | None, Query(description="Only of this year.")] = None,
-    department_id: Annotated[Id | None, Query(description="Only this department's.")] = None,
+    year: OfYear = None,
+    department_id: Of = None,
 ) -> Page[BudgetView]:
     """As they stood when that was worked out last, about every hour; a department sees its own."""
     services = caller.services
@@ -212,6 +219,26 @@ def list_budgets(
             limit=paging.fetch,
         )
     return paging.page("budgets", found, lambda b: b.id, BudgetView.of)
+
+
+@router.get("/csv", response_class=Response, summary="Budgets, as CSV", responses=CSV.responses)
+def export_budgets(
+    caller: Reading, year: OfYear = None, department_id: Of = None, language: Headings = "zh"
+) -> Response:
+    """A row for each, as it stood when that was worked out last."""
+    sheet = _sheet(caller, year, department_id, language)
+    return attached(CSV, "budgets", sheet_csv(sheet))
+
+
+@router.get(
+    "/xlsx", response_class=Response, summary="Budgets, as a workbook", responses=XLSX.responses
+)
+def export_budgets_workbook(
+    caller: Reading, year: OfYear = None, department_id: Of = None, language: Headings = "zh"
+) -> Response:
+    """The same table as in CSV."""
+    sheet = _sheet(caller, year, department_id, language)
+    return attached(XLSX, "budgets", workbook([sheet], caller.services.clock.now()))
 
 
 @router.post("", status_code=201, response_model=BudgetView, summary="Decide on a budget")
@@ -288,6 +315,22 @@ def decided(caller: Caller, tx: Connection, body: BudgetEntry) -> Budget:
     )
     after_commit(tx, lambda: _keep(services.budgets, budget))
     return budget
+
+
+def _sheet(
+    caller: Caller, year: int | None, department_id: str | None, language: Language
+) -> Sheet:
+    services = caller.services
+    wanted = caller.confine(department_id)
+    now = services.clock.now()
+    with services.database.read() as tx:
+        found = services.budgets.store.list(tx, year=year, department_id=wanted)
+        departments = services.departments.by_ids(tx, {b.key.department_id for b in found})
+        ids = sorted({b.key.system_id for b in found if b.key.system_id is not None})
+        systems = services.systems.by_ids(tx, ids)
+    names = {one.id: (one.at(now).name_zh, one.at(now).name_en) for one in departments.values()}
+    names |= {one.id: (one.name_zh, one.name_en) for one in systems.values()}
+    return budgets_sheet(found, names, language)
 
 
 def _keep(budgets: Budgets, budget: Budget) -> None:
