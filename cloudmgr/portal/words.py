@@ -253,6 +253,7 @@ AUDIT_ACTIONS: Mapping[str, str] = {
     "series.end": N_("ended a series of peaks"),
     "series.resume": N_("had a series of peaks go on"),
     "period.close": N_("closed a month"),
+    "budget.decide": N_("decided on a budget"),
     "policy.reload": N_("read the policy anew"),
     "session.open": N_("signed in"),
     "session.close": N_("signed out"),
