@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from cloudmgr.errors import CloudmgrError, Invalid, Temporary
+from cloudmgr.errors import CloudmgrError, Conflict, Invalid, Temporary
 from cloudmgr.interval import Interval
 from cloudmgr.planning.additions import Model, Newcomer, with_additions
 from cloudmgr.planning.holders import Holder, Promise, part
@@ -76,7 +76,10 @@ class Promises:
 
         :raises Temporary: ``pool-unreachable``: what it has is not known, so that nobody promises
             any of it.
+        :raises Conflict: ``retiring``: it gives all back, and is promised nothing any more.
         """
+        if environment.retiring:
+            raise Conflict("the environment is being retired", code="retiring")
         now = self._clock.now()
         ahead = [ask for ask in asks if ask.ends_at > now]
         if not ahead:

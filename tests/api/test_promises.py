@@ -92,6 +92,18 @@ def test_a_check_writes_nothing_and_names_of_another_department_the_system_alone
         assert city.services.windows.list(tx) == before
 
 
+def test_what_is_being_retired_is_promised_nothing(city: City) -> None:
+    answering(city, 8)
+    environments = city.services.environments
+    with city.database.write() as tx:
+        environment = environments.get(tx, city.ours["environment_id"])
+        environments.delete(tx, environment)
+        environments.add(tx, replace(environment, retiring=True))
+    for path in ("/api/v1/windows/check", "/api/v1/windows"):
+        answer = city.client("operator").post(path, json=asked(city.ours))
+        assert (answer.status_code, answer.json()["code"]) == (409, "retiring"), path
+
+
 def test_an_officer_may_check_but_neither_book_nor_insist(city: City) -> None:
     officer = answering(city, 8).client("officer")
     for more in ({}, {"force": True, "reason": "必须"}):
