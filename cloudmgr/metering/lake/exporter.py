@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cloudmgr.errors import Permanent
+from cloudmgr.metering.lake.checking import damages
 from cloudmgr.metering.lake.reading import totals
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Exporter:
 
         :raises Permanent: ``another-ledger``, ``ledger-behind``, ``no-ledger``, ``ledger-damaged``,
             ``ledger-digits``.
-        :raises Conflict: ``batch-taken``: somebody else is at it.
+        :raises Conflict: ``already-exists``: somebody else is at it.
         :raises Temporary: ``ledger-unwritable``, ``ledger-unreadable``, ``database-unavailable``.
         """
         records = 0
@@ -86,6 +87,7 @@ class Exporter:
         :raises Permanent: ``ledger-damaged``: what is damaged is not written anew.
         :raises Temporary: as :meth:`export`.
         """
+        self._take_up()
         files = self._table.files()
         months = [file.month for file in files]
         crowded = sorted({month for month in months if months.count(month) > MOST_FILES})
@@ -169,12 +171,23 @@ class Exporter:
             self._batches.add_files(tx, more, now)
             self._batches.replace_files(tx, sorted(known.keys() - there.keys()), now)
 
+    def _take_up(self) -> None:
+        """Note the files of a tidying that was killed before it did: if all batches are whole."""
+        with self._database.read() as tx:
+            known, batches = self._batches.files(tx), self._batches.all(tx)
+        if known.keys() == {file.path for file in self._table.files()}:
+            return
+        at_rest = totals(self._table.paths())
+        # One that is not noted as written yet may be there or not.
+        whole = [at_rest.pop(b.number, None) == b.total or not b.written_at for b in batches]
+        if all(whole) and not at_rest:
+            self._note_files()
+
     def _intact(self, month: str) -> None:
         with self._database.read() as tx:
             known = self._batches.files(tx)
-        for path, one in known.items():
-            if one.file.month == month and self._table.fingerprint(one.file) != one.sha256:
-                raise _damaged(f"the file {path} is not as it was written")
+        for damage in damages(self._table, known, (), month):
+            raise _damaged(damage.sentence)
 
 
 def _damaged(what: str) -> Permanent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,8 @@ class Keeper:
     ) -> tuple[int, dict[str, KnownFile], tuple[Batch, ...], tuple[Holding, ...]]:
         """A moment in which nothing waited: the batch that was the last then, and what was held."""
         for _ in range(_TRIES):
-            self._exporter.export()
+            with suppress(Conflict):  # somebody else is at it: then it is there on the next look
+                self._exporter.export()
             with self._database.read() as tx:
                 last = self._stores.batches.last(tx)
                 if self._stores.batches.waiting(tx) or (last and last.written_at is None):

@@ -21,16 +21,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from cloudmgr.db.types import ExactDecimal, UtcDateTime, metadata
-from cloudmgr.errors import Conflict
 from cloudmgr.metering.lake.shape import DataFile, Line, Total
 from cloudmgr.metering.store.ledger import as_record, usage_records
 from cloudmgr.money import exact_sum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from sqlalchemy import Connection, Row
@@ -87,7 +85,8 @@ class Batches:
 
         While the last batch is not written it is that one: they are written one after the other.
 
-        :raises Conflict: somebody else has given that number in this very moment.
+        :raises sqlalchemy.exc.IntegrityError: somebody else has given that number in this very
+            moment; the database turns it into a Conflict.
         """
         c = usage_records.c
         # Read once: whoever gives a number in between is found by the key of the row below.
@@ -103,19 +102,14 @@ class Batches:
             return None
         quantities = tx.execute(select(c.quantity).where(c.batch == number)).scalars().all()
         batch = Batch(number, table_id, Total(len(quantities), exact_sum(quantities)), None)
-        try:
-            tx.execute(
-                insert(ledger_batches).values(
-                    number=number,
-                    table_id=table_id,
-                    records=batch.total.records,
-                    quantity=batch.total.quantity,
-                )
+        tx.execute(
+            insert(ledger_batches).values(
+                number=number,
+                table_id=table_id,
+                records=batch.total.records,
+                quantity=batch.total.quantity,
             )
-        except IntegrityError as error:
-            raise Conflict(
-                f"batch {number} was begun by somebody else", code="batch-taken"
-            ) from error
+        )
         return batch
 
     def last(self, tx: Connection, *, written: bool = False) -> Batch | None:
@@ -180,10 +174,6 @@ class Batches:
         c = ledger_files.c
         for path in paths:
             tx.execute(update(ledger_files).where(c.path == path).values(replaced_at=moment))
-
-
-def total(lines: Sequence[Line]) -> Total:
-    return Total(len(lines), exact_sum([line.record.quantity for line in lines]))
 
 
 def _batch(row: Row[Any]) -> Batch:

@@ -176,6 +176,9 @@ def test_tidying_that_was_killed_is_taken_up(database: Database, table: LedgerTa
     exporter(database, table, lines=2).export()
     with pytest.raises(Killed):
         exporter(database, table, step=killing_at("note files")).tidy()
+    exporter(database, table).tidy()
+    with database.read() as tx:
+        assert damages(table, STORES.batches.files(tx), STORES.batches.all(tx)) == ()
     with database.write() as tx:
         STORES.ledger.append(tx, [an_hour(90)], NOW + timedelta(hours=1))
     exporter(database, table).export()
